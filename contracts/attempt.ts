@@ -1,0 +1,243 @@
+// The talk between a job's owner (an ingress) and one worker, and how the router brings the two together.
+// A control message is one JSON object; the body of a job follows it after a line feed, untouched,
+// so that whoever only routes a job never parses the client's text.
+
+import { z } from 'zod'
+import { estimate, jobKinds, need } from './job.ts'
+import { isToken } from './subjects.ts'
+
+const token = z.string().refine(isToken)
+const attemptNumber = z.int().min(0).max(32)
+const ms = z.number().min(0)
+const trace = z.object({ traceparent: z.string(), tracestate: z.string().optional() })
+const usage = z.object({
+  in: z.int().min(0),
+  out: z.int().min(0),
+  cached: z.int().min(0).optional(),
+  reasoning: z.int().min(0).optional(),
+})
+export type Usage = z.infer<typeof usage>
+
+/** Reference to a body that stays at the ingress and is pulled in parts. Sizes in bytes. */
+const blob = z.object({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/), parts: z.int().min(1), part_size: z.int().min(1) })
+export type BlobReference = z.infer<typeof blob>
+
+const target = z.object({
+  prov: token,
+  account: token,
+  /** The provider's own name of the model. */
+  model: z.string(),
+  /** Whether a call may cost money: such a call is never repeated on suspicion. */
+  billable: z.boolean(),
+})
+export type Target = z.infer<typeof target>
+
+// ingress → router ----------------------------------------------------------------------------
+
+export const submit = z.object({
+  v: z.literal(1),
+  t: z.literal('submit'),
+  id: token,
+  n: attemptNumber,
+  ttl_ms: ms,
+  kind: z.enum(jobKinds),
+  stream: z.boolean(),
+  key_id: z.string().optional(),
+  model: z.string().optional(),
+  strategy: z.string().optional(),
+  preferred: z.string().optional(),
+  fallback: z.boolean(),
+  billable_ok: z.boolean(),
+  need,
+  est: estimate,
+  /** Hard: provider, or provider/account. */
+  exclude: z.array(z.string()),
+  /** Soft: taken only if nothing else is left. */
+  avoid: z.array(z.string()),
+  blob: blob.optional(),
+  trace: trace.optional(),
+})
+export type Submit = z.infer<typeof submit>
+
+export const probe = z.object({ v: z.literal(1), t: z.literal('probe') })
+export const jobMessage = z.discriminatedUnion('t', [submit, probe])
+
+// router → worker -----------------------------------------------------------------------------
+
+export const offer = target.extend({
+  v: z.literal(1),
+  t: z.literal('offer'),
+  id: token,
+  n: attemptNumber,
+  ttl_ms: ms,
+  inbox: z.string(),
+  kind: z.enum(jobKinds),
+  stream: z.boolean(),
+  lease: z.string(),
+  blob: blob.optional(),
+  trace: trace.optional(),
+})
+export type Offer = z.infer<typeof offer>
+
+// router, worker → inbox ----------------------------------------------------------------------
+
+const routed = target.extend({ t: z.literal('routed'), lease: z.string(), reason: z.string() })
+const noroute = z.object({
+  t: z.literal('noroute'),
+  reason: z.enum(['none', 'unknown_model', 'quota', 'cooldown', 'unsupported', 'version']),
+  retry_after_ms: ms.optional(),
+})
+const refused = z.object({ t: z.literal('refused'), prov: token, reason: z.literal('no_worker') })
+const busy = z.object({ t: z.literal('busy'), prov: token, account: token, lease: z.string(), w: token, reason: z.enum(['full', 'draining', 'version']) })
+const accept = target.extend({ t: z.literal('accept'), w: token })
+const hb = z.object({ t: z.literal('hb'), st: z.enum(['connecting', 'waiting', 'streaming', 'paused']), seq: z.int().min(0) })
+const head = z.object({
+  t: z.literal('head'),
+  status: z.int(),
+  framing: z.enum(['sse', 'bytes']),
+  type: z.string(),
+  provider: token,
+  model: z.string(),
+  upstream_id: z.string().optional(),
+  /** From the grant to the first byte written, and from there to the first meaningful event. */
+  worker_ms: ms,
+  upstream_ms: ms,
+})
+const end = z.object({
+  t: z.literal('end'),
+  /** Number of frames. */
+  seq: z.int().min(0),
+  finish: z.string(),
+  usage,
+  usage_source: z.enum(['provider', 'estimated']),
+  upstream_id: z.string().optional(),
+  flags: z.array(z.string()).optional(),
+})
+
+/** Where in a call it failed; `expired` and `gone` answer a grant that comes too late. */
+export const phases = ['expired', 'gone', 'body', 'connect', 'status', 'ttfb', 'in_band', 'stream', 'limit'] as const
+export type Phase = (typeof phases)[number]
+
+/** What a provider's refusal means for us. */
+export const refusalCodes = [
+  'rate_limited',
+  'auth',
+  'invalid_request',
+  'context_length',
+  'content_policy',
+  'model_not_found',
+  'server',
+  'network',
+  'timeout',
+  'malformed',
+  'truncated',
+  'expired',
+  'gone',
+  'body',
+] as const
+export type RefusalCode = (typeof refusalCodes)[number]
+
+const fail = z.object({
+  t: z.literal('fail'),
+  /** Number of frames sent before it. */
+  seq: z.int().min(0),
+  phase: z.enum(phases),
+  /** HTTP status of the provider, or the status it stands for; 0 if there was none. */
+  status: z.int(),
+  code: z.enum(refusalCodes),
+  /** False proves that no byte of the request was written. */
+  sent: z.boolean(),
+  key_fault: z.boolean(),
+  retry_after_ms: ms.optional(),
+  usage: usage.optional(),
+  /** Redacted, for operators only. */
+  detail: z.string(),
+})
+export type Fail = z.infer<typeof fail>
+
+const pong = z.object({ t: z.literal('pong'), router: token })
+
+export const inboxMessage = z.discriminatedUnion('t', [routed, noroute, refused, busy, accept, hb, head, end, fail, pong])
+export type InboxMessage = z.infer<typeof inboxMessage>
+export type Head = z.infer<typeof head>
+export type End = z.infer<typeof end>
+export type Routed = z.infer<typeof routed>
+export type Noroute = z.infer<typeof noroute>
+
+// ingress → control ---------------------------------------------------------------------------
+
+const grant = z.object({ t: z.literal('grant'), window: z.int().min(1), ttl_ms: ms })
+const deny = z.object({ t: z.literal('deny') })
+const ack = z.object({
+  t: z.literal('ack'),
+  /** All frames up to here have arrived; -1: none yet. */
+  s: z.int().min(-1),
+  /** Asks for everything after `s` once more. */
+  resend: z.boolean().optional(),
+  /** Confirms `end` or `fail`. */
+  fin: z.boolean().optional(),
+})
+export const cancelReasons = ['client_canceled', 'client_stalled', 'deadline', 'superseded', 'shutdown', 'unknown'] as const
+const cancel = z.object({ t: z.literal('cancel'), why: z.enum(cancelReasons) })
+export type CancelReason = (typeof cancelReasons)[number]
+
+export const controlMessage = z.discriminatedUnion('t', [grant, deny, ack, cancel])
+export type ControlMessage = z.infer<typeof controlMessage>
+
+// ingress, worker → lease ---------------------------------------------------------------------
+
+const attemptOutcome = z.object({
+  prov: token,
+  model: z.string(),
+  status: z.int(),
+  phase: z.enum(phases).nullable(),
+  key_fault: z.boolean(),
+  retry_after_ms: ms.nullable(),
+  /** Time to first token. */
+  ttfb_ms: ms.nullable(),
+})
+export type AttemptOutcome = z.infer<typeof attemptOutcome>
+
+const settle = z.object({ t: z.literal('settle'), lease: z.string(), mode: z.enum(['actual', 'estimate']), usage, outcome: attemptOutcome })
+const release = z.object({ t: z.literal('release'), lease: z.string(), outcome: attemptOutcome.optional() })
+export const settlement = z.discriminatedUnion('t', [settle, release])
+export type Settlement = z.infer<typeof settlement>
+/** One request carries all transitions of an account since the last one; repeats do nothing. */
+export const settlements = z.object({ items: z.array(settlement) })
+
+// ingress → blob ------------------------------------------------------------------------------
+
+export const blobQuestion = z.object({ t: z.literal('part'), n: attemptNumber, k: z.int().min(0) })
+
+// Coding --------------------------------------------------------------------------------------
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const LINE_FEED = 0x0a
+const OPENING_BRACE = 0x7b
+
+export function encode(message: object, body?: Uint8Array): Uint8Array {
+  const head = encoder.encode(JSON.stringify(message))
+  if (!body) return head
+  const bytes = new Uint8Array(head.length + 1 + body.length)
+  bytes.set(head)
+  bytes[head.length] = LINE_FEED
+  bytes.set(body, head.length + 1)
+  return bytes
+}
+
+/** Undefined for anything but a well-formed message of `schema`. `body` is a view on `bytes`. */
+export function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): { message: T; body: Uint8Array | undefined } | undefined {
+  if (bytes[0] !== OPENING_BRACE) return undefined
+  // JSON.stringify never writes a raw line feed, so the first one ends the head.
+  const feed = bytes.indexOf(LINE_FEED)
+  let value: unknown
+  try {
+    value = JSON.parse(decoder.decode(feed < 0 ? bytes : bytes.subarray(0, feed)))
+  } catch {
+    return undefined // not a message of ours: the caller counts it
+  }
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) return undefined
+  return { message: parsed.data, body: feed < 0 ? undefined : bytes.subarray(feed + 1) }
+}

@@ -1,0 +1,49 @@
+// Facts that have happened, with ids that make repeats harmless.
+// One message of the log carries many facts; the id of each is `<request>.<n>.<name>.<role>`, n = 0 for a whole request.
+
+import { z } from 'zod'
+
+export const roles = ['ingress', 'router', 'worker', 'telemetry'] as const
+export type Role = (typeof roles)[number]
+
+const fact = z.object({ id: z.string(), at: z.number() })
+
+export const requestStarted = fact.extend({
+  name: z.literal('req.start'),
+  request: z.string(),
+  model: z.string().nullable(),
+  stream: z.boolean(),
+})
+export const attemptGranted = fact.extend({ name: z.literal('att.granted'), request: z.string(), n: z.int(), provider: z.string(), worker: z.string() })
+export const attemptEnded = fact.extend({
+  name: z.literal('att.end'),
+  request: z.string(),
+  n: z.int(),
+  provider: z.string(),
+  model: z.string(),
+  /** ok, rejected(status), failed(phase), canceled(why), unknown */
+  result: z.string(),
+  sent: z.boolean(),
+  in: z.int(),
+  out: z.int(),
+  ttfb_ms: z.number().nullable(),
+  duration_ms: z.number(),
+})
+export const requestEnded = fact.extend({
+  name: z.literal('req.end'),
+  request: z.string(),
+  outcome: z.string(),
+  status: z.int(),
+  provider: z.string().nullable(),
+  model: z.string().nullable(),
+  attempts: z.int(),
+  in: z.int(),
+  out: z.int(),
+  duration_ms: z.number(),
+})
+/** Facts that were lost because ring and spool were full; itself a fact, so that nothing vanishes uncounted. */
+export const droppedFacts = fact.extend({ name: z.literal('drop.count'), instance: z.string(), dropped: z.int() })
+
+export const event = z.discriminatedUnion('name', [requestStarted, attemptGranted, attemptEnded, requestEnded, droppedFacts])
+export type Event = z.infer<typeof event>
+export const eventBatch = z.object({ events: z.array(event) })

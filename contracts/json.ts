@@ -1,0 +1,45 @@
+// JSON from outside. Pure.
+// Depth matters because JSON.parse survives 200,000 brackets, while JSON.stringify and recursive schemas overflow the stack.
+
+export const MAX_JSON_DEPTH = 64
+
+export class InvalidJson extends Error {
+  override name = 'InvalidJson'
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** Parses UTF-8 JSON, drops keys named `__proto__`. Throws InvalidJson (bad text, bad UTF-8, deeper than `maxDepth`). */
+export function parseJson(bytes: Uint8Array, maxDepth = MAX_JSON_DEPTH): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(decoder.decode(bytes))
+  } catch {
+    // The parser's own message quotes the text, which may hold secrets.
+    throw new InvalidJson('invalid json payload')
+  }
+  sanitize(value, maxDepth)
+  return value
+}
+
+/** Walks without recursion: the input may be deeper than the stack. */
+function sanitize(root: unknown, maxDepth: number): void {
+  if (typeof root !== 'object' || root === null) return
+  let level: object[] = [root]
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > maxDepth) throw new InvalidJson(`invalid json payload: nested deeper than ${maxDepth} levels`)
+    const next: object[] = []
+    for (const node of level) {
+      if (Array.isArray(node)) {
+        for (const child of node) if (typeof child === 'object' && child !== null) next.push(child)
+        continue
+      }
+      if (Object.hasOwn(node, '__proto__')) Reflect.deleteProperty(node, '__proto__')
+      for (const key in node) {
+        const child = (node as Record<string, unknown>)[key]
+        if (typeof child === 'object' && child !== null) next.push(child)
+      }
+    }
+    level = next
+  }
+}

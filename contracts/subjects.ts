@@ -1,0 +1,117 @@
+// Every subject, stream and bucket of the bus; the only place where one is spelled.
+// A subject is built from our own slugs and ids alone. Text of a client never becomes a token.
+
+declare const brand: unique symbol
+/** A concrete address, without wildcards. Only the builders below make one. */
+export type Subject = string & { readonly [brand]: 'subject' }
+/** What a subscription listens to; `*` stands for one token, `>` for the rest. */
+export type Pattern = string & { readonly [brand]: 'subject' | 'pattern' }
+
+const TOKEN = /^[A-Za-z0-9_-]{1,40}$/
+const PREFIX = 'fw.v1'
+
+export class InvalidSubject extends Error {
+  override name = 'InvalidSubject'
+  constructor() {
+    // The offending token is left out on purpose: it may be text of a client.
+    super('subject token refused: it must match [A-Za-z0-9_-]{1,40}')
+  }
+}
+
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
+}
+
+/** Builds `fw.v1.<token>…`. Throws InvalidSubject when a token is not one of ours. */
+export function subject(...tokens: string[]): Subject {
+  return `${PREFIX}.${checked(tokens)}` as Subject
+}
+
+function pattern(tokens: string[], wildcard: '*' | '>'): Pattern {
+  return `${PREFIX}.${checked(tokens)}.${wildcard}` as Pattern
+}
+
+function checked(tokens: string[]): string {
+  for (const token of tokens) if (!TOKEN.test(token)) throw new InvalidSubject()
+  return tokens.join('.')
+}
+
+// Requests and their attempts ---------------------------------------------------------------
+
+export const jobs = subject('job')
+export const jobQueue = 'router'
+
+export const work = (provider: string): Subject => subject('work', provider)
+export const workQueue = 'w'
+
+export const inbox = (ingress: string, request: string, n: number): Subject => subject('in', ingress, request, String(n))
+export const inboxes = (ingress: string): Pattern => pattern(['in', ingress], '>')
+
+export const offerReturn = (router: string, request: string, n: number): Subject => subject('rt', router, request, String(n))
+export const offerReturns = (router: string): Pattern => pattern(['rt', router], '>')
+
+export const control = (provider: string, worker: string, request: string, n: number): Subject =>
+  subject('ctl', provider, worker, request, String(n))
+export const controls = (provider: string, worker: string): Pattern => pattern(['ctl', provider, worker], '>')
+
+export const blob = (ingress: string, request: string): Subject => subject('blob', ingress, request)
+export const blobs = (ingress: string): Pattern => pattern(['blob', ingress], '>')
+
+export const lease = (account: string): Subject => subject('lease', account)
+export const leases = pattern(['lease'], '*')
+
+/** Readiness question of an ingress; the number 0 is never an attempt. */
+export const probeInbox = (ingress: string): Subject => subject('in', ingress, 'probe', '0')
+
+/** Where the NATS client lets answers of `request` come in. */
+export const requestInboxPrefix = (role: string): string => `${PREFIX}.re.${checked([role])}`
+
+// Events --------------------------------------------------------------------------------------
+
+export const event = (role: string, family: string, name: string): Subject => subject('evt', role, family, name)
+export const events = pattern(['evt'], '>')
+export const eventStream = 'FW_EVT'
+export const eventConsumer = 'telemetry'
+
+// Key-value buckets -----------------------------------------------------------------------------
+
+export const buckets = { config: 'fw_config', quota: 'fw_quota' } as const
+export const catalogKey = 'catalog'
+
+// Reading ---------------------------------------------------------------------------------------
+
+/** The request and attempt number at the end of an inbox, offer-return or control subject. */
+export function attemptOf(subject: string): { request: string; n: number } | undefined {
+  const last = subject.lastIndexOf('.')
+  const before = subject.lastIndexOf('.', last - 1)
+  const n = Number(subject.slice(last + 1))
+  if (before < 0 || !Number.isInteger(n) || n < 0) return undefined
+  return { request: subject.slice(before + 1, last), n }
+}
+
+/** The reply of an `accept`, if it is a control subject of this very provider, request and attempt. */
+export function asControl(text: string | undefined, provider: string, request: string, n: number): Subject | undefined {
+  return matching(text, ['ctl', provider, undefined, request, String(n)])
+}
+
+/** The reply of an offer or grant, if it is the inbox of this very request and attempt. */
+export function asInbox(text: string | undefined, request: string, n: number): Subject | undefined {
+  return matching(text, ['in', undefined, request, String(n)])
+}
+
+/** The reply of a probe, if it is the probe inbox of some ingress. */
+export function asProbeInbox(text: string | undefined): Subject | undefined {
+  return matching(text, ['in', undefined, 'probe', '0'])
+}
+
+function matching(text: string | undefined, expected: (string | undefined)[]): Subject | undefined {
+  if (!text?.startsWith(`${PREFIX}.`)) return undefined
+  const tokens = text.slice(PREFIX.length + 1).split('.')
+  if (tokens.length !== expected.length) return undefined
+  for (let i = 0; i < tokens.length; i++) {
+    const want = expected[i]
+    const token = tokens[i] as string
+    if (want === undefined ? !TOKEN.test(token) : token !== want) return undefined
+  }
+  return text as Subject
+}
