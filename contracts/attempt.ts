@@ -19,7 +19,12 @@ const usage = z.object({
 export type Usage = z.infer<typeof usage>
 
 /** Reference to a body that stays at the ingress and is pulled in parts. Sizes in bytes. */
-const blob = z.object({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/), parts: z.int().min(1), part_size: z.int().min(1) })
+const blob = z.object({
+  size: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  parts: z.int().min(1),
+  part_size: z.int().min(1),
+})
 export type BlobReference = z.infer<typeof blob>
 
 const target = z.object({
@@ -88,7 +93,14 @@ const noroute = z.object({
   retry_after_ms: ms.optional(),
 })
 const refused = z.object({ t: z.literal('refused'), prov: token, reason: z.literal('no_worker') })
-const busy = z.object({ t: z.literal('busy'), prov: token, account: token, lease: z.string(), w: token, reason: z.enum(['full', 'draining', 'version']) })
+const busy = z.object({
+  t: z.literal('busy'),
+  prov: token,
+  account: token,
+  lease: z.string(),
+  w: token,
+  reason: z.enum(['full', 'draining', 'version']),
+})
 const accept = target.extend({ t: z.literal('accept'), w: token })
 const hb = z.object({ t: z.literal('hb'), st: z.enum(['connecting', 'waiting', 'streaming', 'paused']), seq: z.int().min(0) })
 const head = z.object({

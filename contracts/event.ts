@@ -14,7 +14,13 @@ export const requestStarted = fact.extend({
   model: z.string().nullable(),
   stream: z.boolean(),
 })
-export const attemptGranted = fact.extend({ name: z.literal('att.granted'), request: z.string(), n: z.int(), provider: z.string(), worker: z.string() })
+export const attemptGranted = fact.extend({
+  name: z.literal('att.granted'),
+  request: z.string(),
+  n: z.int(),
+  provider: z.string(),
+  worker: z.string(),
+})
 export const attemptEnded = fact.extend({
   name: z.literal('att.end'),
   request: z.string(),

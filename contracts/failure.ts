@@ -102,6 +102,9 @@ export function errorHeaders(error: FreewayError): Record<string, string> {
 
 /** `Error id: <prefix>-xxxxxxxxxxxx`, the public diagnostic id that ends a provider's error message. */
 export function withErrorId(message: string, prefix: string, requestId: string): string {
-  const id = requestId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12).padEnd(12, '0')
+  const id = requestId
+    .replaceAll(/[^A-Za-z0-9]/g, '')
+    .slice(0, 12)
+    .padEnd(12, '0')
   return `${message}. Error id: ${prefix.slice(0, 12)}-${id}`
 }

@@ -23,7 +23,12 @@ const message = z.looseObject({
 const tool = z.looseObject({
   type: z.string(),
   function: z
-    .looseObject({ name: z.string().min(1), description: z.string().nullish(), parameters: z.looseObject({}).nullish(), strict: z.boolean().nullish() })
+    .looseObject({
+      name: z.string().min(1),
+      description: z.string().nullish(),
+      parameters: z.looseObject({}).nullish(),
+      strict: z.boolean().nullish(),
+    })
     .optional(),
 })
 
