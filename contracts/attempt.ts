@@ -47,6 +47,8 @@ export const submit = z.object({
   ttl_ms: ms,
   kind: z.enum(jobKinds),
   stream: z.boolean(),
+  /** The client asked for a usage chunk at the end of the stream. */
+  include_usage: z.boolean(),
   key_id: z.string().optional(),
   model: z.string().optional(),
   strategy: z.string().optional(),
@@ -78,6 +80,8 @@ export const offer = target.extend({
   inbox: z.string(),
   kind: z.enum(jobKinds),
   stream: z.boolean(),
+  /** The client asked for a usage chunk at the end of the stream. */
+  include_usage: z.boolean(),
   lease: z.string(),
   blob: blob.optional(),
   trace: trace.optional(),

@@ -49,6 +49,24 @@ export const provider = z.strictObject({
 export type Provider = z.infer<typeof provider>
 
 /** `configured`: a key is there or none is needed; only such providers are routed to. No secret ever stands here. */
-export const catalog = z.object({ providers: z.array(provider.extend({ configured: z.boolean() })) })
+export const catalog = z.object({
+  providers: z.array(provider.extend({ configured: z.boolean() })),
+  /** Public name → `provider/model`. */
+  aliases: z.array(z.tuple([z.string(), z.string()])),
+})
 export type Catalog = z.infer<typeof catalog>
 export type CatalogProvider = Catalog['providers'][number]
+
+/** Sending one of these as `model` leaves the choice to freeway. `freeway-…` are synonyms of `freeai-…`. */
+export const virtualModels = ['auto', 'fast', 'quality', 'code', 'reasoning', 'cheap', 'vision', 'long'] as const
+export type VirtualModel = (typeof virtualModels)[number]
+
+const virtualByName = new Map<string, VirtualModel>()
+for (const name of virtualModels) for (const prefix of ['freeai-', 'freeway-']) virtualByName.set(prefix + name, name)
+virtualByName.set('auto', 'auto')
+virtualByName.set('fast', 'fast')
+virtualByName.set('quality', 'quality')
+
+export function virtualModelOf(name: string): VirtualModel | undefined {
+  return virtualByName.get(name)
+}

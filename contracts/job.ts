@@ -86,6 +86,8 @@ export type JobKind = (typeof jobKinds)[number]
 export interface Job {
   kind: JobKind
   stream: boolean
+  /** The client asked for a usage chunk at the end of the stream. */
+  includeUsage: boolean
   /** As the client wrote it; undefined means "choose for me". Never a token of a subject. */
   model: string | undefined
   strategy: string | undefined

@@ -104,6 +104,12 @@ export function asProbeInbox(text: string | undefined): Subject | undefined {
   return matching(text, ['in', undefined, 'probe', '0'])
 }
 
+/** The reply of a `request`, if it lies below the prefix where services let answers come in. */
+export function asAnswerInbox(text: string | undefined): Subject | undefined {
+  if (!text?.startsWith(`${PREFIX}.re.`)) return undefined
+  return text.split('.').every((token) => TOKEN.test(token)) ? (text as Subject) : undefined
+}
+
 function matching(text: string | undefined, expected: (string | undefined)[]): Subject | undefined {
   if (!text?.startsWith(`${PREFIX}.`)) return undefined
   const tokens = text.slice(PREFIX.length + 1).split('.')

@@ -1,0 +1,58 @@
+// Owner of the catalogue: one JSON file per provider, then the operator's changes; publishes the result for everybody to watch.
+
+import { readdir, readFile } from 'node:fs/promises'
+import type { Catalog, Provider } from '#contracts/catalog.ts'
+import { catalog as catalogSchema, provider as providerSchema } from '#contracts/catalog.ts'
+import type { KeyValue } from '#contracts/bus.ts'
+import { catalogKey } from '#contracts/subjects.ts'
+import { SettingsError, type Settings } from '#services/settings.ts'
+
+export interface Registry {
+  readonly catalog: Catalog
+}
+
+export interface RegistryOptions {
+  config: KeyValue
+  settings: Settings
+  /** Providers that the process brings along, e.g. the demo; the operator's entry of the same name wins. */
+  extraProviders: Provider[]
+}
+
+/** Throws SettingsError if an operator's provider is incomplete. */
+export async function openRegistry({ config, settings, extraProviders }: RegistryOptions): Promise<Registry> {
+  const catalog = buildCatalog([...(await shippedProviders()), ...extraProviders], settings)
+  await publish(config, catalog)
+  return { catalog }
+}
+
+export function buildCatalog(known: Provider[], settings: Settings): Catalog {
+  const entries = new Map<string, unknown>(known.map((provider) => [provider.name, provider]))
+  for (const [name, { api_key: _, ...own }] of Object.entries(settings.providers)) {
+    entries.set(name, { ...(entries.get(name) as object | undefined), ...own, name })
+  }
+  const providers = [...entries].map(([name, entry]) => {
+    const parsed = providerSchema.safeParse(entry)
+    if (!parsed.success) throw new SettingsError(`providers.${name}: ${describe(parsed.error.issues[0])}`)
+    const provider = parsed.data
+    return { ...provider, configured: !provider.needs_key || settings.keyOf(provider) !== undefined }
+  })
+  return { providers, aliases: Object.entries(settings.aliases) }
+}
+
+function describe(issue: { path: PropertyKey[]; message: string } | undefined): string {
+  return issue ? `${issue.path.join('.')}: ${issue.message}` : 'not a provider'
+}
+
+async function shippedProviders(): Promise<Provider[]> {
+  const folder = new URL('./catalog/', import.meta.url)
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort()
+  return Promise.all(files.map(async (file) => providerSchema.parse(JSON.parse(await readFile(new URL(file, folder), 'utf8')))))
+}
+
+/** Several routers start from the same files: only a difference is written, so that watchers are not woken for nothing. */
+async function publish(config: KeyValue, catalog: Catalog): Promise<void> {
+  const text = JSON.stringify(catalogSchema.parse(catalog))
+  const present = await config.get(catalogKey)
+  if (present?.value && new TextDecoder().decode(present.value) === text) return
+  await config.put(catalogKey, new TextEncoder().encode(text))
+}

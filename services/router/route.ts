@@ -1,0 +1,88 @@
+// Pure. Job, catalogue and health in, a target or a reason out.
+
+import type { Noroute, Submit, Target } from '#contracts/attempt.ts'
+import type { Catalog, CatalogProvider, Model } from '#contracts/catalog.ts'
+import { virtualModelOf } from '#contracts/catalog.ts'
+import type { Need } from '#contracts/job.ts'
+import type { Health } from './health.ts'
+import { restsUntil } from './health.ts'
+
+export type Route = { target: Target; reason: string } | { noroute: Omit<Noroute, 't'> }
+
+interface Candidate {
+  provider: CatalogProvider
+  model: Model
+}
+
+export function route(job: Submit, catalog: Catalog, health: Health, nowMs: number): Route {
+  const named = candidatesFor(job.model, catalog)
+  if (!named) return { noroute: { reason: 'unknown_model' } }
+  const able = named.filter(({ model }) => serves(model, job.need))
+  if (named.length > 0 && able.length === 0) return { noroute: { reason: 'unsupported' } }
+
+  const open = able.filter(({ provider }) => provider.configured && !isExcluded(provider, job.exclude))
+  const rested = open.filter(({ provider }) => restsUntil(health, provider.name) <= nowMs)
+  const [best] = rested.sort((a, b) => rank(b, job, health) - rank(a, job, health))
+  if (best) return { target: targetOf(best), reason: virtual(job.model) ? 'weight' : 'named' }
+  if (open.length === 0) return { noroute: { reason: 'none' } }
+  const soonest = Math.min(...open.map(({ provider }) => restsUntil(health, provider.name)))
+  return { noroute: { reason: 'cooldown', retry_after_ms: soonest - nowMs } }
+}
+
+/** The account of a provider's only key. */
+export function accountOf(provider: string): string {
+  return `${provider}-1`
+}
+
+function virtual(model: string | undefined): boolean {
+  return model === undefined || virtualModelOf(model) !== undefined
+}
+
+/** Undefined if nobody offers a model of that name. */
+function candidatesFor(name: string | undefined, catalog: Catalog): Candidate[] | undefined {
+  const enabled = catalog.providers.filter((provider) => provider.enabled)
+  if (name === undefined || virtual(name)) {
+    return enabled.flatMap((provider) => provider.models.filter(isOpenToAll).map((model) => ({ provider, model })))
+  }
+  const found = byName(name, enabled)
+  if (found.length > 0) return found
+  const alias = catalog.aliases.find(([from]) => from === name)
+  const aliased = alias ? byName(alias[1], enabled) : []
+  return aliased.length > 0 ? aliased : undefined
+}
+
+function byName(name: string, providers: CatalogProvider[]): Candidate[] {
+  const found: Candidate[] = []
+  for (const provider of providers) {
+    for (const model of provider.models) {
+      if (model.enabled && (model.id === name || `${provider.name}/${model.id}` === name)) found.push({ provider, model })
+    }
+  }
+  return found
+}
+
+function isOpenToAll(model: Model): boolean {
+  return model.enabled && model.capabilities.includes('chat')
+}
+
+function serves(model: Model, need: Need): boolean {
+  if (need.tools && !model.capabilities.includes('tools')) return false
+  if (need.vision && !model.capabilities.includes('vision')) return false
+  return need.ctx <= model.context_window
+}
+
+function isExcluded(provider: CatalogProvider, exclude: readonly string[]): boolean {
+  return exclude.includes(provider.name) || exclude.includes(`${provider.name}/${accountOf(provider.name)}`)
+}
+
+/** Each term outweighs all that follow it: what to avoid, the client's wish, the operator's weight, speed, the model's rank. */
+function rank({ provider, model }: Candidate, job: Submit, health: Health): number {
+  const avoided = job.avoid.includes(provider.name) ? -1e12 : 0
+  const preferred = job.preferred === provider.name ? 1e9 : 0
+  const ttfbMs = Math.min(health.get(provider.name)?.ttfbMs ?? 1_000, 60_000)
+  return avoided + preferred + provider.weight * 1e6 - ttfbMs - model.intelligence_rank / 1e3
+}
+
+function targetOf({ provider, model }: Candidate): Target {
+  return { prov: provider.name, account: accountOf(provider.name), model: model.id, billable: provider.metered }
+}

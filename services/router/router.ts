@@ -1,0 +1,139 @@
+// Door of the router: takes a job, decides who shall serve it, reserves the lease and makes the offer.
+// The answer never travels back through here: the offer names the inbox of the job's owner.
+
+import type { Offer, Submit } from '#contracts/attempt.ts'
+import { decode, encode, jobMessage, settlements } from '#contracts/attempt.ts'
+import type { Backbone, BusMessage } from '#contracts/bus.ts'
+import type { Subject } from '#contracts/subjects.ts'
+import { asAnswerInbox, asInbox, buckets,  asProbeInbox, attemptOf, jobQueue, jobs, leases as leaseSubjects, offerReturn, offerReturns, work } from '#contracts/subjects.ts'
+import type { Logger } from '#services/logger.ts'
+import type { Settings } from '#services/settings.ts'
+import { startSpan } from '#services/trace.ts'
+import type { Health } from './health.ts'
+import { learn } from './health.ts'
+import { createLeases } from './leases.ts'
+import { openRegistry } from './registry.ts'
+import { route } from './route.ts'
+
+const SWEEP_MS = 10_000
+
+export interface Router {
+  readonly openLeases: number
+  /** Takes no further jobs; answers that are on their way still come through. */
+  drain(): void
+  close(): Promise<void>
+}
+
+export interface RouterOptions {
+  backbone: Backbone
+  settings: Settings
+  logger: Logger
+  instance: string
+  /** Providers that this process brings along, e.g. the demo. */
+  extraProviders?: Parameters<typeof openRegistry>[0]['extraProviders']
+}
+
+export async function startRouter({ backbone, settings, logger, instance, extraProviders = [] }: RouterOptions): Promise<Router> {
+  const { bus } = backbone
+  const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, extraProviders })
+  const health: Health = new Map()
+  const leases = createLeases()
+  let unreadable = 0
+
+  function onJob(message: BusMessage): void {
+    const read = decode(jobMessage, message.data)
+    if (!read) {
+      unreadable++
+      logger.warn('unreadable job message', { count: unreadable })
+      return
+    }
+    if (read.message.t === 'probe') {
+      const inbox = asProbeInbox(message.reply)
+      if (inbox) bus.publish(inbox, encode({ t: 'pong', router: instance }))
+      return
+    }
+    const inbox = asInbox(message.reply, read.message.id, read.message.n)
+    if (inbox) place(read.message, read.body, inbox)
+  }
+
+  function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
+    const nowMs = performance.now()
+    const span = startSpan('process fw.v1.job', { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
+    const decision = route(job, registry.catalog, health, nowMs)
+    if ('noroute' in decision) {
+      bus.publish(inbox, encode({ t: 'noroute', ...decision.noroute }))
+      span.fail(decision.noroute.reason)
+      return span.end()
+    }
+    const { target } = decision
+    const key = `${job.id}.${job.n}`
+    if (!leases.reserve(key, target, inbox, job.ttl_ms, nowMs)) return span.end()
+    bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason: decision.reason }))
+    const offer: Offer = {
+      v: 1,
+      t: 'offer',
+      id: job.id,
+      n: job.n,
+      ttl_ms: job.ttl_ms,
+      inbox,
+      kind: job.kind,
+      stream: job.stream,
+      include_usage: job.include_usage,
+      ...target,
+      lease: key,
+      blob: job.blob,
+      trace: span.context ?? job.trace,
+    }
+    bus.publish(work(target.prov), encode(offer, body), { reply: offerReturn(instance, job.id, job.n) })
+    span.set({ 'freeway.chosen': target.prov, 'freeway.reason': decision.reason })
+    span.end()
+  }
+
+  /** The offer came back: nobody serves this provider. */
+  function onOfferReturned(message: BusMessage): void {
+    if (!message.noResponders) return
+    const attempt = attemptOf(message.subject)
+    const key = attempt && `${attempt.request}.${attempt.n}`
+    const lease = key && leases.get(key)
+    if (!lease) return
+    leases.close({ t: 'release', lease: key })
+    bus.publish(lease.inbox, encode({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
+  }
+
+  function onSettlements(message: BusMessage): void {
+    const read = decode(settlements, message.data)
+    if (!read) return
+    for (const item of read.message.items) {
+      const lease = leases.close(item)
+      if (item.outcome) learn(health, item.outcome, performance.now())
+      if (lease) logger.debug('lease closed', { lease: item.lease, how: item.t })
+    }
+    const answerTo = asAnswerInbox(message.reply)
+    if (answerTo) bus.publish(answerTo, encode({ ok: true, state: 'settled' }))
+  }
+
+  // One connection publishes the offers and hears that nobody took them: the signal reaches nobody else.
+  const returns = bus.subscribe(offerReturns(instance), onOfferReturned)
+  const queued = bus.subscribe(jobs, onJob, { queue: jobQueue })
+  // Every router hears every settlement: whichever holds the lease closes it, and all of them learn from the outcome.
+  const settled = bus.subscribe(leaseSubjects, onSettlements)
+  const sweeper = setInterval(() => leases.sweep(performance.now()), SWEEP_MS)
+  await bus.flush()
+  logger.info('ready', { providers: registry.catalog.providers.filter((p) => p.enabled && p.configured).map((p) => p.name) })
+
+  return {
+    get openLeases() {
+      return leases.open
+    },
+    drain() {
+      queued.unsubscribe()
+    },
+    async close() {
+      clearInterval(sweeper)
+      queued.unsubscribe()
+      returns.unsubscribe()
+      settled.unsubscribe()
+      await bus.flush()
+    },
+  }
+}

@@ -1,0 +1,155 @@
+// What the operator has set: environment, `.env` and freeway.json, read once at the start and checked.
+// Secrets are handed out by function and never stand in a field, so that settings may be logged.
+
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { z } from 'zod'
+import type { ConfiguredClient, ConfiguredProvider, ConfiguredStrategy } from './config-file.ts'
+import { readConfigFile } from './config-file.ts'
+import { describeIssues, SettingsError } from './settings-error.ts'
+
+export { SettingsError } from './settings-error.ts'
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+export interface Settings {
+  host: string
+  /** 0: any free port. */
+  port: number
+  /** Absolute. */
+  dataDir: string
+  /** Whether the simulator is served as provider `demo`; `auto`: only if there is no key at all. */
+  demo: 'on' | 'off' | 'auto'
+  natsUrl: string | undefined
+  mongodbUrl: string | undefined
+  otlpEndpoint: string | undefined
+  /** The whole of one client request, retries included. */
+  requestTimeoutMs: number
+  /** How long running streams may go on after SIGTERM. */
+  drainMs: number
+  /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
+  trustedProxies: string[]
+  logLevel: LogLevel
+  /** By name: changes to catalogue entries, and providers of the operator's own. No secrets. */
+  providers: Record<string, ConfiguredProvider>
+  aliases: Record<string, string>
+  strategies: Record<string, ConfiguredStrategy>
+  clients: ConfiguredClient[]
+  /** A provider's key: `api_key` of freeway.json, else the first variable that holds one. */
+  keyOf(provider: { name: string; env: readonly string[] }): string | undefined
+  /** As it was set, also if empty; undefined if it was not set. */
+  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET'): string | undefined
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Reads `.env` and freeway.json below `cwd`; `env` wins over `.env`. Throws SettingsError, which names every fault. */
+export function loadSettings(env: Environment, cwd: string): Settings {
+  const merged = withDotEnv(env, cwd)
+  const variables = readVariables(merged)
+  const configPath = resolve(cwd, variables.FREEWAY_CONFIG ?? 'freeway.json')
+  const { apiKeys, ...config } = readConfigFile(configPath, variables.FREEWAY_CONFIG !== undefined)
+
+  return {
+    host: variables.HOST,
+    port: variables.PORT,
+    dataDir: resolve(cwd, variables.FREEWAY_DATA),
+    demo: variables.FREEWAY_DEMO,
+    natsUrl: variables.NATS_URL,
+    mongodbUrl: variables.MONGODB_URL,
+    otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
+    requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
+    drainMs: variables.FREEWAY_DRAIN_MS,
+    trustedProxies: variables.FREEWAY_TRUSTED_PROXIES,
+    logLevel: variables.FREEWAY_LOG_LEVEL,
+    ...config,
+    keyOf(provider) {
+      const own = apiKeys.get(provider.name)
+      const candidates = [own?.startsWith('env:') ? merged[own.slice('env:'.length)] : own, ...provider.env.map((name) => merged[name])]
+      return candidates.map((candidate) => candidate?.trim()).find(Boolean)
+    },
+    secretOf: (variable) => merged[variable],
+  }
+}
+
+function withDotEnv(env: Environment, cwd: string): Environment {
+  const path = resolve(cwd, '.env')
+  let text = ''
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new SettingsError(`${path}: cannot be read (${(error as Error).message})`)
+  }
+  // Without a prototype, for a key variable may have any name.
+  return Object.assign(Object.create(null), parseEnv(text.replace(/^\uFEFF/, '')), defined(env))
+}
+
+function defined(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
+}
+
+const MAX_PORT = 65_535
+/** The longest time that a timer of the runtime can wait. */
+const MAX_MS = 2 ** 31 - 1
+
+const url = (protocol: RegExp, expected: string) => z.url({ protocol, hostname: /./, error: expected }).optional()
+
+function wholeNumber(min: number, max: number, otherwise: number, expected: string) {
+  return z
+    .string()
+    .regex(/^\d+$/, expected)
+    .transform(Number)
+    .pipe(z.number(expected).min(min, expected).max(max, expected))
+    .default(otherwise)
+}
+
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values, `expected ${values.join(', ')}`)
+
+const variables = z.object({
+  HOST: z
+    .string()
+    .regex(/^[^\s/]+$/, 'expected an address or a host name, e.g. 127.0.0.1, or 0.0.0.0 to be reachable from outside')
+    .default('127.0.0.1'),
+  PORT: wholeNumber(0, MAX_PORT, 3001, 'expected a port number from 0 to 65535, e.g. 3001'),
+  FREEWAY_DATA: z.string().default('./data'),
+  FREEWAY_CONFIG: z.string().optional(),
+  FREEWAY_DEMO: oneOf(['on', 'off', 'auto']).default('auto'),
+  FREEWAY_LOG_LEVEL: oneOf(logLevels).default('info'),
+  FREEWAY_REQUEST_TIMEOUT_MS: wholeNumber(1, MAX_MS, 300_000, 'expected milliseconds, e.g. 300000'),
+  FREEWAY_DRAIN_MS: wholeNumber(0, MAX_MS, 120_000, 'expected milliseconds, e.g. 120000'),
+  FREEWAY_TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((range) => range.trim())
+        .filter(Boolean),
+    )
+    .refine((ranges) => ranges.every(isAddressRange), 'expected addresses or CIDR ranges separated by commas, e.g. 10.0.0.0/8,::1'),
+  NATS_URL: z.string().optional(),
+  MONGODB_URL: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\/./, 'expected mongodb://host:port/database')
+    .optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(/^https?$/, 'expected an http or https address, e.g. http://127.0.0.1:4318'),
+  OTEL_SDK_DISABLED: z.string().optional(),
+})
+
+/** A variable that is set but empty counts as not set. */
+function readVariables(env: Environment): z.infer<typeof variables> {
+  const set = Object.keys(variables.shape).map((name) => [name, env[name]?.trim() || undefined] as const)
+  const result = variables.safeParse(Object.fromEntries(set))
+  if (result.success) return result.data
+  throw new SettingsError(describeIssues('environment', result.error.issues))
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}

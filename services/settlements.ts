@@ -1,0 +1,79 @@
+// Tells the routers what became of quota leases. Nobody trusts a fire-and-forget message:
+// each transition is repeated until a router has answered; transitions are keyed by lease, so repeats do nothing.
+
+import type { Settlement } from '#contracts/attempt.ts'
+import { encode } from '#contracts/attempt.ts'
+import type { Bus } from '#contracts/bus.ts'
+import { lease } from '#contracts/subjects.ts'
+
+/** Long enough for one message to carry what a burst of requests brought. */
+const FLUSH_MS = 10
+const ANSWER_TIMEOUT_MS = 500
+const RETRY_MS = 500
+/** Past this a router has settled an estimate on its own. */
+const MAX_PENDING = 10_000
+
+export interface Settlements {
+  report(account: string, settlement: Settlement): void
+  /** Sends what is pending, for at most `graceMs`. */
+  close(graceMs: number): Promise<void>
+}
+
+export function openSettlements(bus: Bus): Settlements {
+  const pending = new Map<string, Settlement[]>()
+  let size = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let flushing: Promise<boolean> | undefined
+
+  function schedule(delayMs: number): void {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      void flush().then((done) => {
+        if (!done) schedule(RETRY_MS * (0.75 + Math.random() / 2))
+      })
+    }, delayMs)
+  }
+
+  function flush(): Promise<boolean> {
+    flushing ??= sendAll().finally(() => {
+      flushing = undefined
+    })
+    return flushing
+  }
+
+  async function sendAll(): Promise<boolean> {
+    const sent = await Promise.all([...pending].map(([account, items]) => send(account, items)))
+    return sent.every(Boolean)
+  }
+
+  async function send(account: string, items: Settlement[]): Promise<boolean> {
+    pending.delete(account)
+    try {
+      await bus.request(lease(account), encode({ items }), { timeoutMs: ANSWER_TIMEOUT_MS })
+      size -= items.length
+      return true
+    } catch {
+      // No router, no broker or no answer: the same items are sent again, together with what came since.
+      pending.set(account, items.concat(pending.get(account) ?? []))
+      return false
+    }
+  }
+
+  return {
+    report(account, settlement) {
+      if (size >= MAX_PENDING) return
+      size++
+      const items = pending.get(account)
+      if (items) items.push(settlement)
+      else pending.set(account, [settlement])
+      schedule(FLUSH_MS)
+    },
+    async close(graceMs) {
+      const deadline = performance.now() + graceMs
+      while (size > 0 && performance.now() < deadline) {
+        if (!(await flush())) await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      clearTimeout(timer)
+    },
+  }
+}

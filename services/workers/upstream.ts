@@ -1,0 +1,95 @@
+// One call to a provider: undici at its lowest level, so that an abort closes the socket at once,
+// reading can pause, and it is known whether a byte of the request was written.
+
+import { Pool } from 'undici'
+
+export interface UpstreamRequest {
+  path: string
+  headers: Record<string, string>
+  body: string | Uint8Array
+}
+
+/** Exactly one of `onEnd` and `onError` is called, and nothing after it; neither after `abort`. */
+export interface UpstreamEvents {
+  /** From here on bytes of the request may have been written. */
+  onSend(): void
+  onHeaders(status: number, headers: Record<string, string | string[] | undefined>): void
+  /** The bytes are the receiver's to keep. */
+  onData(bytes: Uint8Array): void
+  onEnd(): void
+  onError(error: Error): void
+}
+
+export interface UpstreamCall {
+  /** Closes the socket now; a call that is still queued is never sent. */
+  abort(): void
+  pause(): void
+  resume(): void
+}
+
+export interface Upstream {
+  readonly basePath: string
+  call(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 3_000
+const MAX_HEADER_BYTES = 32 * 1024
+
+/** Never follows a redirect. Timeouts other than connecting are the caller's. */
+export function openUpstream(baseUrl: string, maxConnections: number): Upstream {
+  const url = new URL(baseUrl)
+  const pool = new Pool(url.origin, {
+    connections: maxConnections,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  })
+  return {
+    basePath: url.pathname.replace(/\/$/, ''),
+    call: (request, events) => dispatch(pool, request, events),
+    close: () => pool.destroy(),
+  }
+}
+
+type Controller = { abort(reason: Error): void; pause(): void; resume(): void }
+
+function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
+  let controller: Controller | undefined
+  let over = false
+  const aborted = new Error('aborted')
+
+  const finish = (tell: () => void) => {
+    if (over) return
+    over = true
+    tell()
+  }
+  pool.dispatch(
+    { method: 'POST', path: request.path, headers: request.headers, body: request.body },
+    {
+      onRequestStart(started: Controller) {
+        controller = started
+        if (over) started.abort(aborted)
+        else events.onSend()
+      },
+      onResponseStart(_: Controller, status: number, headers: Record<string, string | string[] | undefined>) {
+        if (!over && status >= 200) events.onHeaders(status, headers)
+      },
+      onResponseData(_: Controller, chunk: Buffer) {
+        if (!over) events.onData(chunk)
+      },
+      onResponseEnd: () => finish(() => events.onEnd()),
+      onResponseError: (_: Controller, error: Error) => finish(() => events.onError(error)),
+    },
+  )
+  return {
+    abort() {
+      if (over) return
+      over = true
+      controller?.abort(aborted)
+    },
+    pause: () => controller?.pause(),
+    resume: () => controller?.resume(),
+  }
+}

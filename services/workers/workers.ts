@@ -1,0 +1,281 @@
+// Door of the workers: takes offers for the providers it serves, and runs one attempt for each that is granted.
+
+import { controlMessage, decode, encode, offer as offerSchema } from '#contracts/attempt.ts'
+import type { Offer } from '#contracts/attempt.ts'
+import type { Backbone, BusMessage, Subscription } from '#contracts/bus.ts'
+import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
+import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
+import type { Subject } from '#contracts/subjects.ts'
+import { asInbox, attemptOf, blob, buckets, control, controls, work, workQueue } from '#contracts/subjects.ts'
+import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
+import { watchCatalog } from '#services/catalog-watch.ts'
+import type { Logger } from '#services/logger.ts'
+import type { Outbox } from '#services/outbox.ts'
+import type { Settings } from '#services/settings.ts'
+import { openSettlements } from '#services/settlements.ts'
+import type { AttemptReport } from './attempt.ts'
+import { Attempt } from './attempt.ts'
+import { createAnswer } from './answer.ts'
+import { providerRequest } from './request.ts'
+import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
+import { openUpstream } from './upstream.ts'
+
+const TICK_MS = 20
+const SILENCE_MS = 3_000
+const TOMBSTONE_MS = 60_000
+const SETTLE_ON_CLOSE_MS = 2_000
+
+export interface Workers {
+  readonly inFlight: number
+  /** Takes no further offers; what runs goes on. */
+  drain(): void
+  /** Resolves when nothing is in flight, at the latest after `graceMs`. */
+  idle(graceMs: number): Promise<void>
+  close(): Promise<void>
+}
+
+export interface WorkersOptions {
+  backbone: Backbone
+  settings: Settings
+  logger: Logger
+  instance: string
+  outbox: Outbox
+  /** Serve only these; otherwise every provider whose key is here. */
+  only?: readonly string[]
+  keyOf(provider: CatalogProvider): string | undefined
+}
+
+interface Served {
+  provider: CatalogProvider
+  key: string | undefined
+  upstream: Upstream
+  inFlight: number
+  retired: boolean
+  offers: Subscription
+  controls: Subscription
+}
+
+export async function startWorkers(options: WorkersOptions): Promise<Workers> {
+  const { backbone, logger, instance, outbox } = options
+  const { bus } = backbone
+  const served = new Map<string, Served>()
+  const attempts = new Map<string, Attempt>()
+  /** Attempts that are over, and whether they had been granted: a late grant must never start a second call. */
+  const tombstones = new Map<string, { granted: boolean; atMs: number }>()
+  const settlements = openSettlements(bus)
+  const patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
+  let draining = false
+  let reconnectedMs = Number.NEGATIVE_INFINITY
+  let idle: (() => void) | undefined
+
+  bus.onStatus((status) => {
+    if (status !== 'reconnected') return
+    reconnectedMs = performance.now()
+    for (const attempt of attempts.values()) attempt.onReconnected(reconnectedMs)
+  })
+
+  const ticker = setInterval(() => {
+    const nowMs = performance.now()
+    for (const [key, { atMs }] of tombstones) {
+      if (nowMs - atMs < TOMBSTONE_MS) break
+      tombstones.delete(key)
+    }
+    if (!bus.connected) return
+    for (const attempt of attempts.values()) attempt.tick(nowMs, nowMs - reconnectedMs < RECONNECT_GRACE_MS)
+  }, TICK_MS)
+
+  function onOffer(place: Served, message: BusMessage): void {
+    const read = decode(offerSchema, message.data)
+    if (!read) return logger.warn('unreadable offer', { provider: place.provider.name })
+    const { message: offer, body } = read
+    const key = `${offer.id}.${offer.n}`
+    const inbox = asInbox(offer.inbox, offer.id, offer.n)
+    if (!inbox || offer.prov !== place.provider.name || attempts.has(key) || tombstones.has(key)) return
+    if (draining || place.inFlight >= place.provider.max_concurrency) {
+      const { prov, account, lease } = offer
+      bus.publish(inbox, encode({ t: 'busy', prov, account, lease, w: instance, reason: draining ? 'draining' : 'full' }))
+      return
+    }
+    place.inFlight++
+    attempts.set(key, newAttempt(place, offer, body, inbox, key))
+  }
+
+  function newAttempt(place: Served, offer: Offer, body: Uint8Array | undefined, inbox: Subject, key: string): Attempt {
+    let granted = false
+    return new Attempt(
+      offer,
+      {
+        bus,
+        worker: instance,
+        provider: place.provider,
+        inbox,
+        control: control(offer.prov, instance, offer.id, offer.n),
+        patience,
+        call(events) {
+          granted = true
+          return startCall(place, offer, body, events)
+        },
+        answer: (sink) => createAnswer(offer, sink),
+        onOver(report) {
+          place.inFlight--
+          attempts.delete(key)
+          tombstones.set(key, { granted, atMs: performance.now() })
+          account(offer, report, granted)
+          if (place.retired && place.inFlight === 0) void discard(place)
+          if (attempts.size === 0) idle?.()
+        },
+      },
+      performance.now(),
+    )
+  }
+
+  function startCall(place: Served, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
+    const send = (body: Uint8Array) => place.upstream.call(providerRequest(place.provider, place.key, offer, body, place.upstream.basePath), events)
+    if (inline) return send(inline)
+    const ingress = offer.inbox.split('.').at(-3)
+    if (!offer.blob || !ingress) {
+      queueMicrotask(() => events.onError(new BodyUnavailable('offer without a body')))
+      return { abort() {}, pause() {}, resume() {} }
+    }
+    return pulled(fetchBlobOf(offer, ingress), send, events)
+  }
+
+  function fetchBlobOf(offer: Offer, ingress: string): (signal: AbortSignal) => Promise<Uint8Array> {
+    return (signal) => fetchBlob(bus, blob(ingress, offer.id), offer.n, offer.blob as NonNullable<Offer['blob']>, signal)
+  }
+
+  function account(offer: Offer, report: AttemptReport, granted: boolean): void {
+    const { prov, model, account, lease } = offer
+    if (!granted) settlements.report(account, { t: 'release', lease })
+    else if (report.orphan) {
+      const outcome = { prov, model, status: 0, phase: null, key_fault: false, retry_after_ms: null, ttfb_ms: report.ttfbMs }
+      settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage, outcome })
+    }
+    outbox.record({
+      id: `${offer.id}.${offer.n}.att.end.worker`,
+      at: Date.now(),
+      name: 'att.end',
+      request: offer.id,
+      n: offer.n,
+      provider: prov,
+      model,
+      result: report.result,
+      sent: report.sent,
+      in: report.usage.in,
+      out: report.usage.out,
+      ttfb_ms: report.ttfbMs,
+      duration_ms: report.durationMs,
+    })
+  }
+
+  function onControl(message: BusMessage): void {
+    const at = attemptOf(message.subject)
+    if (!at) return
+    const key = `${at.request}.${at.n}`
+    const attempt = attempts.get(key)
+    const nowMs = performance.now()
+    if (message.noResponders) return attempt?.onNobodyThere(nowMs)
+    const read = decode(controlMessage, message.data)
+    if (!read) return
+    if (attempt) return attempt.onControl(read.message, nowMs)
+    const inbox = asInbox(message.reply, at.request, at.n)
+    if (read.message.t !== 'grant' || !inbox) return
+    const granted = tombstones.get(key)?.granted === true
+    const phase = granted ? 'gone' : 'expired'
+    bus.publish(inbox, encode({ t: 'fail', seq: 0, phase, status: 0, code: phase, sent: granted, key_fault: false, detail: `attempt ${phase}` }))
+  }
+
+  function serve(provider: CatalogProvider): void {
+    const key = options.keyOf(provider)
+    const wanted = options.only ? options.only.includes(provider.name) : true
+    if (!wanted || !provider.enabled || draining || (provider.needs_key && !key)) return
+    const place: Served = {
+      provider,
+      key,
+      upstream: openUpstream(provider.base_url, provider.max_concurrency),
+      inFlight: 0,
+      retired: false,
+      controls: bus.subscribe(controls(provider.name, instance), onControl),
+      offers: bus.subscribe(work(provider.name), (message) => onOffer(place, message), { queue: workQueue }),
+    }
+    served.set(provider.name, place)
+  }
+
+  function onCatalog(catalog: Catalog): void {
+    for (const place of served.values()) {
+      const now = catalog.providers.find((provider) => provider.name === place.provider.name)
+      if (JSON.stringify(now) !== JSON.stringify(place.provider)) retire(place)
+    }
+    for (const provider of catalog.providers) if (!served.has(provider.name)) serve(provider)
+  }
+
+  /** A changed provider gets a new place; what is in flight ends on the old one. */
+  function retire(place: Served): void {
+    place.offers.unsubscribe()
+    served.delete(place.provider.name)
+    place.retired = true
+    if (place.inFlight === 0) void discard(place)
+  }
+
+  function discard(place: Served): Promise<void> {
+    place.offers.unsubscribe()
+    place.controls.unsubscribe()
+    return place.upstream.close()
+  }
+
+  const catalog = await watchCatalog(await backbone.keyValue(buckets.config), onCatalog)
+  await bus.flush()
+  logger.info('ready', { providers: [...served.keys()] })
+
+  return {
+    get inFlight() {
+      return attempts.size
+    },
+    drain() {
+      draining = true
+      for (const place of served.values()) place.offers.unsubscribe()
+    },
+    async idle(graceMs) {
+      if (attempts.size === 0) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      idle = resolve
+      const timer = setTimeout(resolve, graceMs)
+      await promise
+      clearTimeout(timer)
+    },
+    async close() {
+      clearInterval(ticker)
+      catalog.close()
+      for (const attempt of attempts.values()) attempt.abandon(performance.now())
+      await Promise.all([...served.values()].map(discard))
+      await settlements.close(SETTLE_ON_CLOSE_MS)
+      await bus.flush()
+    },
+  }
+}
+
+/** A call whose body has to be pulled first. */
+function pulled(
+  fetchBody: (signal: AbortSignal) => Promise<Uint8Array>,
+  send: (body: Uint8Array) => UpstreamCall,
+  events: UpstreamEvents,
+): UpstreamCall {
+  const aborter = new AbortController()
+  let call: UpstreamCall | undefined
+  fetchBody(aborter.signal).then(
+    (body) => {
+      if (!aborter.signal.aborted) call = send(body)
+    },
+    (error: Error) => {
+      if (!aborter.signal.aborted) events.onError(error)
+    },
+  )
+  return {
+    abort() {
+      aborter.abort()
+      call?.abort()
+    },
+    pause: () => call?.pause(),
+    resume: () => call?.resume(),
+  }
+}
