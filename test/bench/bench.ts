@@ -1,0 +1,221 @@
+// What freeway costs, compared with the least a proxy can cost. `npm run bench [-- --quick] [--assert] [--profile <contestant>]`
+// --quick: one round, in about a minute. --assert: exit code 1 if a target is missed. --profile: where a contestant spends its time.
+
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type Contestant, clientKey, type Surroundings, startCluster, startEmbedded, startProxy } from './contestants.ts'
+import { type ContestantName, type Measurement, type Memory, contestants as names } from './figures.ts'
+import type { Load, LoadResult } from './load.ts'
+import { findNatsServer } from './nats.ts'
+import { ask, cpuMs, memory, type Process, start } from './processes.ts'
+import { type CpuProfile, hotFunctions, type Span } from './profile.ts'
+import { detailTable, processTable, table, targetTable } from './report.ts'
+import { answers, type Scenario, scenarios, streams } from './scenarios.ts'
+import { judge, missed, type Results } from './targets.ts'
+import type { UpstreamCounts } from './upstream.ts'
+
+const ROUNDS = 3
+const STARTS = 3
+const IDLE_MS = 2000
+const WARM_UP_MS = 1500
+/** Work that follows an answer, such as writing down what happened, belongs to it. */
+const SETTLE_MS = 300
+const TOP = 25
+const NO_NATS = '\n!!! NO nats-server FOUND (NATS_SERVER_BIN, PATH, /usr/sbin, ~/go/bin): THE CLUSTER WAS NOT MEASURED !!!\n'
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, assert: { type: 'boolean', default: false }, profile: { type: 'string' } },
+})
+
+interface Bench extends Surroundings {
+  upstream: Process
+  load: Process
+}
+
+const stack = new AsyncDisposableStack()
+let closing: Promise<void> | undefined
+/** May be called twice: by a signal, and then by the failure that follows from it. */
+const close = () => (closing ??= stack.disposeAsync())
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void close().finally(() => process.exit(130)))
+}
+try {
+  const bench = await open()
+  await (options.profile ? profile(bench, options.profile) : compare(bench))
+} finally {
+  await close()
+}
+
+async function open(): Promise<Bench> {
+  const folder = await mkdtemp(join(tmpdir(), 'freeway-bench-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const own = (stop: () => Promise<void>) => stack.defer(stop)
+  const file = (name: string) => join(import.meta.dirname, name)
+  const upstream = await start({ name: 'upstream', args: [file('upstream.ts')], channel: true }, own)
+  const load = await start({ name: 'load', args: [file('load.ts')], channel: true }, own)
+  return { port: upstream.ready.port as number, folder, own, nodeOptions: () => [], upstream, load }
+}
+
+async function compare(bench: Bench): Promise<void> {
+  const began = performance.now()
+  const nats = await findNatsServer()
+  const results: Results = { measurements: [], memory: {}, firstAnswerMs: {} }
+  const running = await startAll(bench, nats, results)
+  for (const contestant of running) await warmUp(bench, contestant)
+  const plan = scenarios(options.quick)
+  for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
+    for (const scenario of plan.filter((scenario) => round === 0 || !scenario.extra)) {
+      progress(`round ${round + 1}: ${scenario.name}`)
+      // Each round begins with another contestant, so that none always has the same neighbours in time.
+      for (let i = 0; i < running.length; i++) {
+        const contestant = running[(i + round) % running.length] as Contestant
+        if (scenario.contestants.includes(contestant.name)) results.measurements.push(await measure(bench, contestant, scenario, round))
+      }
+    }
+  }
+  for (const { name, processes } of running)
+    Object.assign(results.memory[name] as Memory, { peak: byProcess(processes, (pid) => memory(pid).peakMb) })
+  results.measurements.sort((a, b) => order(plan, a) - order(plan, b))
+
+  const rows = judge(results)
+  const machine = {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    node: process.version,
+    nats: nats?.version,
+    date: new Date().toISOString(),
+  }
+  await writeFile('bench.json', `${JSON.stringify({ machine, quick: options.quick, targets: rows, ...results }, null, 1)}\n`)
+  console.log(`\n${detailTable(results)}\n\n${processTable(results)}\n\n${targetTable(rows)}\n`)
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, nats-server ${machine.nats ?? 'none'}; ${seconds(began)} s; figures in bench.json`,
+  )
+  if (!nats) console.log(NO_NATS)
+  if (options.assert && missed(rows)) process.exitCode = 1
+}
+
+async function startAll(bench: Bench, nats: Awaited<ReturnType<typeof findNatsServer>>, results: Results): Promise<Contestant[]> {
+  const direct: Contestant = { name: 'direct', port: bench.port, processes: [], firstAnswerMs: 0 }
+  for (let i = 1; i < (options.quick ? 1 : STARTS); i++) await startOnce(bench, i, results)
+  const running = [direct, await startProxy(bench), await startEmbedded(bench)]
+  if (nats) running.push(await startCluster(bench, nats))
+  else console.log(NO_NATS)
+  await sleep(IDLE_MS)
+  for (const { name, processes, firstAnswerMs } of running) {
+    if (name === 'direct') continue
+    results.memory[name] = { idle: byProcess(processes, (pid) => memory(pid).nowMb), peak: {} }
+    results.firstAnswerMs[name] = [...(results.firstAnswerMs[name] ?? []), firstAnswerMs]
+  }
+  return running
+}
+
+/** Starts and stops the embedded gateway, only to see how long it takes. */
+async function startOnce(bench: Bench, i: number, results: Results): Promise<void> {
+  const folder = join(bench.folder, `start-${i}`)
+  const { processes, firstAnswerMs } = await startEmbedded({ ...bench, folder })
+  results.firstAnswerMs.embedded = [...(results.firstAnswerMs.embedded ?? []), firstAnswerMs]
+  for (const process of processes) await process.stop()
+}
+
+async function warmUp(bench: Bench, contestant: Contestant): Promise<void> {
+  progress(`warm up ${contestant.name}`)
+  for (const scenario of scenarios(true)) await send(bench, contestant, { ...scenario, durationMs: WARM_UP_MS, staggerMs: 0 })
+}
+
+async function measure(bench: Bench, contestant: Contestant, scenario: Scenario, round: number): Promise<Measurement> {
+  const { name, processes } = contestant
+  const before = byProcess(processes, cpuMs)
+  const calls = await upstreamCalls(bench)
+  const { statuses, ...result } = await send(bench, contestant, scenario)
+  await sleep(SETTLE_MS)
+  const after = byProcess(processes, cpuMs)
+  if (result.errors > 0)
+    console.log(`!!! ${name}, ${scenario.name}: ${result.errors} errors; answers by status: ${JSON.stringify(statuses)}`)
+  return {
+    contestant: name,
+    scenario: scenario.name,
+    round,
+    ...result,
+    upstreamCalls: (await upstreamCalls(bench)) - calls,
+    cpuMs: Object.fromEntries(Object.entries(after).map(([process, ms]) => [process, ms - (before[process] ?? 0)])),
+  }
+}
+
+function send({ load }: Bench, { port }: Contestant, { model, stream, connections, durationMs, staggerMs }: Scenario): Promise<LoadResult> {
+  const tokens = Number(/\d+/.exec(model)?.[0])
+  return ask(load, { port, key: clientKey, model, stream, tokens, connections, durationMs, staggerMs } satisfies Load)
+}
+
+async function upstreamCalls({ upstream }: Bench): Promise<number> {
+  return (await ask<UpstreamCounts>(upstream, {})).calls
+}
+
+async function profile(bench: Bench, wanted: string): Promise<void> {
+  const folders = new Map<string, string>()
+  const nodeOptions = (name: string) => {
+    const folder = join(bench.folder, 'profiles', name)
+    folders.set(name, folder)
+    return ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+  }
+  const contestant = await startNamed({ ...bench, nodeOptions }, wanted)
+  await warmUp(bench, contestant)
+  const spans: { scenario: string; span: Span; requests: number }[] = []
+  for (const scenario of scenarios(true).filter(({ name }) => name === answers || name === streams)) {
+    progress(`profile ${scenario.name}`)
+    const fromUs = nowUs()
+    const { requests } = await send(bench, contestant, scenario)
+    spans.push({ scenario: scenario.name, span: { fromUs, toUs: nowUs() }, requests })
+  }
+  for (const process of contestant.processes) await process.stop()
+  for (const [name, folder] of folders) {
+    await mkdir(folder, { recursive: true })
+    const files = await readdir(folder)
+    if (files.length === 0) console.log(`!!! ${name} wrote no profile: it must end by itself on SIGTERM`)
+    for (const file of files) {
+      const read = JSON.parse(await readFile(join(folder, file), 'utf8')) as CpuProfile
+      for (const { scenario, span, requests } of spans) print(`${name}, ${scenario}`, read, span, requests)
+    }
+  }
+}
+
+function print(title: string, read: CpuProfile, span: Span, requests: number): void {
+  const hot = hotFunctions(read, span, join(import.meta.dirname, '../..'))
+  const busyMs = hot.reduce((sum, { selfMs }) => sum + selfMs, 0)
+  const rows = hot
+    .slice(0, TOP)
+    .map(({ name, place, selfMs, share }) => [`${(share * 100).toFixed(1)} %`, ((selfMs * 1000) / requests).toFixed(1), name, place])
+  console.log(`\n${title}: ${requests} requests, ${busyMs.toFixed(0)} ms busy`)
+  console.log(table(['self', 'µs/request', 'function', 'place'], rows))
+}
+
+async function startNamed(around: Surroundings, wanted: string): Promise<Contestant> {
+  if (wanted === 'proxy') return startProxy(around)
+  if (wanted === 'embedded') return startEmbedded(around)
+  if (wanted !== 'cluster') throw new Error(`--profile: no contestant "${wanted}"; there are: proxy, embedded, cluster`)
+  const nats = await findNatsServer()
+  if (!nats) throw new Error(NO_NATS)
+  return startCluster(around, nats)
+}
+
+function byProcess(processes: Process[], figure: (pid: number) => number): Record<string, number> {
+  return Object.fromEntries(processes.map(({ name, pid }) => [name, figure(pid)]))
+}
+
+function order(plan: Scenario[], { scenario, contestant }: Measurement): number {
+  return plan.findIndex(({ name }) => name === scenario) * names.length + names.indexOf(contestant)
+}
+
+function nowUs(): number {
+  return Number(process.hrtime.bigint() / 1000n)
+}
+
+function seconds(began: number): string {
+  return ((performance.now() - began) / 1000).toFixed(0)
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`)
+}

@@ -1,0 +1,62 @@
+// What is asked of every contestant. A model's name tells the upstream what to answer (see upstream.ts).
+
+import type { ContestantName } from './figures.ts'
+
+export interface Scenario {
+  name: string
+  model: string
+  stream: boolean
+  connections: number
+  durationMs: number
+  /** The connections start one after the other over this time, so that paced streams do not march in step. */
+  staggerMs: number
+  contestants: ContestantName[]
+  /** Shown in the details only: no target rests on it, so one round is enough. */
+  extra: boolean
+}
+
+export const models = ['c1', 'c20', 'c100', 'c20d100']
+
+const gateways: ContestantName[] = ['proxy', 'embedded', 'cluster']
+const all: ContestantName[] = ['direct', ...gateways]
+
+export const sequential = '1 × answer'
+export const answers = '32 × answer'
+export const streams = '32 × 100 chunks'
+/**
+ * Each stream brings a chunk every 100 ms, as a model would, and lasts two seconds: 150 streams begin per second.
+ * Unpaced streams would keep every core busy, and the time to first token would only be the length of the queue.
+ */
+export const crowd = '300 × 20 chunks, paced'
+
+export function scenarios(quick: boolean): Scenario[] {
+  const ms = (full: number, short: number) => (quick ? short : full)
+  const load = (name: string, model: string, connections: number, durationMs: number, rest: Partial<Scenario> = {}): Scenario => ({
+    name,
+    model,
+    stream: !name.endsWith('answer'),
+    connections,
+    durationMs,
+    staggerMs: 0,
+    contestants: gateways,
+    extra: false,
+    ...rest,
+  })
+  const targets = [
+    load(sequential, 'c1', 1, ms(2500, 2000), { contestants: all }),
+    load(answers, 'c1', 32, ms(4000, 3500)),
+    load(streams, 'c100', 32, ms(4000, 3500)),
+    load(crowd, 'c20d100', 300, ms(6000, 5000), { staggerMs: 2000 }),
+  ]
+  if (quick) return targets
+  const extra = { extra: true, contestants: all }
+  return [
+    ...targets,
+    load('1 × 20 chunks', 'c20', 1, 2000, extra),
+    load('1 × 100 chunks', 'c100', 1, 2000, extra),
+    load('32 × 20 chunks', 'c20', 32, 3000, extra),
+    load('300 × answer', 'c1', 300, 3000, extra),
+    load('300 × 20 chunks', 'c20', 300, 3000, extra),
+    load('300 × 100 chunks', 'c100', 300, 4000, extra),
+  ]
+}
