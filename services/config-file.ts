@@ -56,7 +56,7 @@ export interface ConfigFile {
 /** An absent file is an empty one, unless it is `required`. Throws SettingsError. */
 export function readConfigFile(path: string, required: boolean): ConfigFile {
   const name = basename(path)
-  const result = configFile.safeParse(readJson(path, required))
+  const result = configFile.safeParse(readJson(path, required), { reportInput: true })
   if (!result.success) throw new SettingsError(describeIssues(name, result.error.issues))
   const { providers, ...rest } = result.data
   const apiKeys = new Map<string, string>()

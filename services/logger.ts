@@ -2,8 +2,9 @@
 
 import process from 'node:process'
 import { redactText, redactValue, registerSecret } from './redact.ts'
-import type { LogLevel } from './settings.ts'
-import { logLevels } from './settings.ts'
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof logLevels)[number]
 
 export type Fields = Readonly<Record<string, unknown>>
 

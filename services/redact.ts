@@ -39,7 +39,10 @@ const patterns: readonly [RegExp, string][] = [
 /** Without secrets, and at most 8 KB long. */
 export function redactText(text: string): string {
   let clean = text.length > MAX_READ_CHARS ? text.slice(0, MAX_READ_CHARS) : text
-  if (secrets.size > 0) clean = clean.replace((anySecret ??= alternation()), MASK)
+  if (secrets.size > 0) {
+    anySecret ??= alternation()
+    clean = clean.replace(anySecret, MASK)
+  }
   for (const [pattern, replacement] of patterns) clean = clean.replace(pattern, replacement)
   // Cut last: a secret that the cut had split would no longer be recognised.
   return clean.length > MAX_KEPT_CHARS ? `${clean.slice(0, MAX_KEPT_CHARS)}… (${text.length} characters)` : clean

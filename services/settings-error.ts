@@ -9,18 +9,18 @@ export class SettingsError extends Error {
 
 type Issue = z.core.$ZodIssue
 
-/** `<source>: providers.alpha.rpm_limit: expected a positive integer`, one line for each issue. */
+/** Of a schema that was asked to report its input: `<source>: providers.alpha.rpm_limit: expected a positive integer`, one line for each issue. */
 export function describeIssues(source: string, issues: readonly Issue[]): string {
   const lines = issues.flatMap((issue) => {
-    const path = issue.path.map(String)
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => line(source, [...path, key], 'unknown field'))
-    return [line(source, path, expectation(issue))]
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => line(source, [...issue.path, key], 'unknown field'))
+    return [line(source, issue.path, expectation(issue))]
   })
   return lines.join('\n')
 }
 
-function line(source: string, path: string[], message: string): string {
-  return path.length > 0 ? `${source}: ${path.join('.')}: ${message}` : `${source}: ${message}`
+function line(source: string, path: readonly PropertyKey[], message: string): string {
+  const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
+  return place ? `${source}: ${place.replace(/^\./, '')}: ${message}` : `${source}: ${message}`
 }
 
 function expectation(issue: Issue): string {

@@ -8,12 +8,9 @@ import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import type { ConfiguredClient, ConfiguredProvider, ConfiguredStrategy } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
+import type { LogLevel } from './logger.ts'
+import { logLevels } from './logger.ts'
 import { describeIssues, SettingsError } from './settings-error.ts'
-
-export { SettingsError } from './settings-error.ts'
-
-export const logLevels = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof logLevels)[number]
 
 export interface Settings {
   host: string
@@ -100,9 +97,8 @@ const url = (protocol: RegExp, expected: string) => z.url({ protocol, hostname: 
 function wholeNumber(min: number, max: number, otherwise: number, expected: string) {
   return z
     .string()
-    .regex(/^\d+$/, expected)
+    .refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, expected)
     .transform(Number)
-    .pipe(z.number(expected).min(min, expected).max(max, expected))
     .default(otherwise)
 }
 
@@ -142,7 +138,7 @@ const variables = z.object({
 /** A variable that is set but empty counts as not set. */
 function readVariables(env: Environment): z.infer<typeof variables> {
   const set = Object.keys(variables.shape).map((name) => [name, env[name]?.trim() || undefined] as const)
-  const result = variables.safeParse(Object.fromEntries(set))
+  const result = variables.safeParse(Object.fromEntries(set), { reportInput: true })
   if (result.success) return result.data
   throw new SettingsError(describeIssues('environment', result.error.issues))
 }
