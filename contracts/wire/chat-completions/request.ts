@@ -1,0 +1,172 @@
+// A chat completion request, both ways: what a client sent becomes a job, and a job's body becomes what a provider gets. Pure.
+// OpenAI's format is our own superset, so the body stays the client's text wherever nothing had to be taken out of it.
+
+import type { z } from 'zod'
+import { FreewayError } from '../../failure.ts'
+import { type ChatBody, chatBody, type Job } from '../../job.ts'
+import { InvalidJson, readJson } from '../../json.ts'
+
+/** Ours alone; no provider may see them. */
+const FREEWAY_FIELDS = ['strategy', 'preferred_provider', 'fallback'] as const
+const MAX_NAME_LENGTH = 200
+const BYTES_PER_TOKEN = 4
+/** Providers count an image by its size in pixels; one of usual size costs about this. */
+const TOKENS_PER_IMAGE = 1000
+const DEFAULT_OUTPUT_TOKENS = 512
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Throws FreewayError `invalid_request_error`, which names the field at fault and never quotes its value. */
+export function readRequest(bytes: Uint8Array): Job {
+  const { value, pruned } = parse(bytes)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('request body must be a JSON object', null)
+  const fields = value as Record<string, unknown>
+  const parsed = chatBody.safeParse(value)
+  if (!parsed.success) throw asInvalid(parsed.error.issues)
+  const body = parsed.data
+  const { tokens, vision } = measure(body, bytes.length)
+  const out = (body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_OUTPUT_TOKENS) * (body.n ?? 1)
+  const job: Omit<Job, 'body'> = {
+    kind: 'chat',
+    stream: body.stream === true,
+    includeUsage: body.stream_options?.include_usage === true,
+    model: readName(body.model, 'model'),
+    strategy: readName(fields.strategy, 'strategy'),
+    preferred: readName(fields.preferred_provider, 'preferred_provider'),
+    fallback: readFallback(fields.fallback),
+    need: {
+      tools: hasEntries(body.tools) || hasEntries(fields.functions),
+      vision,
+      json: body.response_format?.type === 'json_schema' || body.response_format?.type === 'json_object',
+      ctx: tokens + out,
+    },
+    estimate: { in: tokens, out },
+  }
+  const own = FREEWAY_FIELDS.filter((field) => Object.hasOwn(fields, field))
+  if (!pruned && own.length === 0) return { ...job, body: bytes }
+  for (const field of own) delete fields[field]
+  return { ...job, body: encoder.encode(JSON.stringify(fields)) }
+}
+
+/**
+ * The JSON text for a provider. Asks for usage when streaming. Optional fields that are null go, and so do tool settings
+ * without tools: several providers answer 400 to either.
+ */
+export function writeRequest(body: Uint8Array | ChatBody, options: { model: string; stream: boolean }): string {
+  const fields = body instanceof Uint8Array ? (JSON.parse(decoder.decode(body)) as Record<string, unknown>) : body
+  const out: Record<string, unknown> = { model: options.model }
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== null && value !== undefined && name !== 'model' && name !== 'stream' && name !== 'stream_options') out[name] = value
+  }
+  if (Array.isArray(out.messages)) out.messages = out.messages.map(withoutNulls)
+  if (!hasEntries(out.tools)) {
+    delete out.tools
+    delete out.tool_choice
+    delete out.parallel_tool_calls
+  }
+  if (!hasEntries(out.functions)) {
+    delete out.functions
+    delete out.function_call
+  }
+  out.stream = options.stream
+  if (options.stream) out.stream_options = { ...(fields.stream_options as object | null | undefined), include_usage: true }
+  return JSON.stringify(out)
+}
+
+/** Clients send answers back as they got them, with `refusal: null` and the like. Only a null `content` means something. */
+function withoutNulls(message: unknown): unknown {
+  if (typeof message !== 'object' || message === null) return message
+  const entries = Object.entries(message)
+  if (entries.every(([name, value]) => value !== null || name === 'content')) return message
+  return Object.fromEntries(entries.filter(([name, value]) => value !== null || name === 'content'))
+}
+
+function parse(bytes: Uint8Array) {
+  try {
+    return readJson(bytes)
+  } catch (error) {
+    if (error instanceof InvalidJson) throw invalid(error.message, null)
+    throw error
+  }
+}
+
+function invalid(message: string, param: string | null, code?: string): FreewayError {
+  return new FreewayError('invalid_request_error', message, { ...(param !== null && { param }), ...(code !== undefined && { code }) })
+}
+
+type Issue = z.core.$ZodIssue
+
+function asInvalid(issues: Issue[]): FreewayError {
+  const issue = deepest(issues[0] as Issue)
+  const param = writePath(issue.path)
+  const emptyArray = issue.code === 'too_small' && issue.origin === 'array'
+  return invalid(`${param}: ${issue.message}`, param, emptyArray ? 'empty_array' : undefined)
+}
+
+/** Of a union's branches the one that came furthest is the one that was meant. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  let best: Issue | undefined
+  for (const [first] of issue.errors) {
+    if (first === undefined) continue
+    const inner = deepest(first)
+    if (inner.path.length > (best?.path.length ?? 0)) best = inner
+  }
+  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] }
+}
+
+/** As OpenAI writes it: `messages[0].content[1].type`. */
+function writePath(path: PropertyKey[]): string {
+  let text = ''
+  for (const step of path) text += typeof step === 'number' ? `[${step}]` : `${text === '' ? '' : '.'}${String(step)}`
+  return text
+}
+
+function readName(value: unknown, param: string): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  if (typeof value !== 'string') throw invalid(`${param}: Invalid input: expected string`, param)
+  if (value.length > MAX_NAME_LENGTH) throw invalid(`${param}: Too long: expected at most ${MAX_NAME_LENGTH} characters`, param)
+  if (/\p{Cc}/u.test(value)) throw invalid(`${param}: Invalid input: control characters`, param)
+  return value
+}
+
+function readFallback(value: unknown): boolean {
+  if (value === undefined || value === null) return true
+  if (typeof value !== 'boolean') throw invalid('fallback: Invalid input: expected boolean', 'fallback')
+  return value
+}
+
+function hasEntries(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0
+}
+
+/** Input tokens, from the size of the text; what is embedded in it (pictures, sound, files) counts flat instead. */
+function measure(body: ChatBody, bodyBytes: number): { tokens: number; vision: boolean } {
+  let textBytes = bodyBytes
+  let embedded = 0
+  let vision = false
+  for (const { content } of body.messages) {
+    if (!Array.isArray(content)) continue
+    for (const part of content) {
+      const data = embeddedData(part)
+      if (data === undefined) continue
+      if (part.type === 'image_url') vision = true
+      embedded++
+      textBytes -= data.length
+    }
+  }
+  return { tokens: Math.ceil(Math.max(0, textBytes) / BYTES_PER_TOKEN) + embedded * TOKENS_PER_IMAGE, vision }
+}
+
+function embeddedData(part: Record<string, unknown>): string | undefined {
+  if (part.type === 'image_url') return typeof part.image_url === 'string' ? part.image_url : textIn(part.image_url, 'url')
+  if (part.type === 'input_audio') return textIn(part.input_audio, 'data')
+  if (part.type === 'file') return textIn(part.file, 'file_data')
+  return undefined
+}
+
+function textIn(value: unknown, key: string): string {
+  const text = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
+  return typeof text === 'string' ? text : ''
+}
