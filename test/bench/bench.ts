@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Contestant, clientKey, type Surroundings, startCluster, startEmbedded, startProxy } from './contestants.ts'
-import { type ContestantName, type Measurement, type Memory, contestants as names } from './figures.ts'
+import { type Measurement, contestants as names } from './figures.ts'
 import type { Load, LoadResult } from './load.ts'
 import { findNatsServer } from './nats.ts'
 import { ask, cpuMs, memory, type Process, start } from './processes.ts'
@@ -20,7 +20,7 @@ import type { UpstreamCounts } from './upstream.ts'
 const ROUNDS = 3
 const STARTS = 3
 const IDLE_MS = 2000
-const WARM_UP_MS = 1500
+const WARM_UP_MS = 1200
 /** Work that follows an answer, such as writing down what happened, belongs to it. */
 const SETTLE_MS = 300
 const TOP = 25
@@ -64,7 +64,7 @@ async function compare(bench: Bench): Promise<void> {
   const nats = await findNatsServer()
   const results: Results = { measurements: [], memory: {}, firstAnswerMs: {} }
   const running = await startAll(bench, nats, results)
-  for (const contestant of running) await warmUp(bench, contestant)
+  for (const contestant of running.slice(1)) await warmUp(bench, contestant)
   const plan = scenarios(options.quick)
   for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
     for (const scenario of plan.filter((scenario) => round === 0 || !scenario.extra)) {
@@ -76,8 +76,10 @@ async function compare(bench: Bench): Promise<void> {
       }
     }
   }
-  for (const { name, processes } of running)
-    Object.assign(results.memory[name] as Memory, { peak: byProcess(processes, (pid) => memory(pid).peakMb) })
+  for (const { name, processes } of running) {
+    const measured = results.memory[name]
+    if (measured) measured.peak = byProcess(processes, (pid) => memory(pid).peakMb)
+  }
   results.measurements.sort((a, b) => order(plan, a) - order(plan, b))
 
   const rows = judge(results)
@@ -122,7 +124,7 @@ async function startOnce(bench: Bench, i: number, results: Results): Promise<voi
 
 async function warmUp(bench: Bench, contestant: Contestant): Promise<void> {
   progress(`warm up ${contestant.name}`)
-  for (const scenario of scenarios(true)) await send(bench, contestant, { ...scenario, durationMs: WARM_UP_MS, staggerMs: 0 })
+  for (const scenario of busiest()) await send(bench, contestant, { ...scenario, durationMs: WARM_UP_MS })
 }
 
 async function measure(bench: Bench, contestant: Contestant, scenario: Scenario, round: number): Promise<Measurement> {
@@ -163,7 +165,7 @@ async function profile(bench: Bench, wanted: string): Promise<void> {
   const contestant = await startNamed({ ...bench, nodeOptions }, wanted)
   await warmUp(bench, contestant)
   const spans: { scenario: string; span: Span; requests: number }[] = []
-  for (const scenario of scenarios(true).filter(({ name }) => name === answers || name === streams)) {
+  for (const scenario of busiest()) {
     progress(`profile ${scenario.name}`)
     const fromUs = nowUs()
     const { requests } = await send(bench, contestant, scenario)
@@ -202,6 +204,11 @@ async function startNamed(around: Surroundings, wanted: string): Promise<Contest
 
 function byProcess(processes: Process[], figure: (pid: number) => number): Record<string, number> {
   return Object.fromEntries(processes.map(({ name, pid }) => [name, figure(pid)]))
+}
+
+/** The scenarios in which a contestant has as much to do as it can. */
+function busiest(): Scenario[] {
+  return scenarios(true).filter(({ name }) => name === answers || name === streams)
 }
 
 function order(plan: Scenario[], { scenario, contestant }: Measurement): number {

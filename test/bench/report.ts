@@ -27,7 +27,7 @@ export function detailTable({ measurements }: Results): string {
     String(s.repeatedCalls),
     s.requestsPerSecond.toFixed(0),
     Number.isFinite(s.cpuPerRequest) && s.contestant !== 'direct' ? s.cpuPerRequest.toFixed(0) : '–',
-    ratio(cpuRatio(measurements, s.scenario, s.contestant)),
+    s.contestant === 'direct' ? '–' : ratio(cpuRatio(measurements, s.scenario, s.contestant)),
     pair(s.latency),
     pair(addedLatency(measurements, s.scenario, s.contestant)),
     pair(s.firstToken),
