@@ -67,6 +67,7 @@ export class Attempt {
   #lastBeatMs = 0
   #lastResendMs = 0
   #deadlineMs = Number.POSITIVE_INFINITY
+  #head: Uint8Array | undefined
   #final: Uint8Array | undefined
   #finalMs = 0
   #result = 'expired'
@@ -174,7 +175,7 @@ export class Attempt {
         const nowMs = performance.now()
         this.#headMs = nowMs
         this.#span.event('first_chunk')
-        this.#tell({
+        this.#head = encode({
           t: 'head',
           status: 200,
           framing,
@@ -185,6 +186,7 @@ export class Attempt {
           worker_ms: round(this.#sentMs - this.#grantedMs),
           upstream_ms: round(nowMs - this.#sentMs),
         })
+        this.#publish(this.#head)
       },
       payload: (bytes, whole) => {
         this.#payloadBytes += bytes.length
@@ -232,6 +234,7 @@ export class Attempt {
     if (fin && this.#final) return this.#over(this.#result, nowMs, false)
     if (resend && nowMs - this.#lastResendMs >= RESEND_AT_MOST_EVERY_MS) {
       this.#lastResendMs = nowMs
+      if (this.#head) this.#publish(this.#head)
       this.#window.resend()
       if (this.#final) this.#publish(this.#final)
     }

@@ -147,10 +147,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   function account(offer: Offer, report: AttemptReport, granted: boolean): void {
     const { prov, model, account, lease } = offer
     if (!granted) settlements.report(account, { t: 'release', lease })
-    else if (report.orphan) {
-      const outcome = { prov, model, status: 0, phase: null, key_fault: false, retry_after_ms: null, ttfb_ms: report.ttfbMs }
-      settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage, outcome })
-    }
+    else if (report.orphan) settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage })
     outbox.record({
       id: `${offer.id}.${offer.n}.att.end.worker`,
       at: Date.now(),

@@ -1,0 +1,163 @@
+// How an answer leaves: as a stream while it comes in, or collected and sent at once.
+// After a stream has begun, failure is its last event, never a throw.
+
+import type { Head } from '#contracts/attempt.ts'
+import { errorBody, FreewayError } from '#contracts/failure.ts'
+import { errorResponse, respond } from './respond.ts'
+
+/** Both official SDKs and every proxy on the way are told to leave the stream alone. */
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+/** What a response may hold unsent before the worker is no longer credited. */
+export const MAX_UNSENT_BYTES = 1024 * 1024
+const MAX_COLLECTED_BYTES = 32 * 1024 * 1024
+const HELD_STATUS_MS = 10_000
+const KEEP_ALIVE_MS = 10_000
+
+const encoder = new TextEncoder()
+const DONE = encoder.encode('data: [DONE]\n\n')
+// One line feed and no `id:`: a blank line would end an event, and openai-python crashes on an event without data.
+const PING = encoder.encode(': ping\n')
+
+export interface Delivery {
+  readonly response: Promise<Response>
+  /** Content has reached the client: no failover any more. */
+  readonly delivered: boolean
+  readonly unsentBytes: number
+  open(head: Head, headers: Record<string, string>): void
+  /** False if it is too much to collect. */
+  write(payload: Uint8Array): boolean
+  end(headers: Record<string, string>): void
+  fail(error: FreewayError, headers: Record<string, string>): void
+  /** The client is gone, or has to go: nothing more is sent. */
+  drop(): void
+  /** Keeps a client that waits for its first byte on the line. */
+  tick(nowMs: number, headers: () => Record<string, string>): void
+}
+
+/** `onLeave` is called when the client closes the stream before its end. */
+export function streamed(startedMs: number, onLeave: () => void): Delivery {
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  let delivered = false
+  let over = false
+  let lastWriteMs = startedMs
+
+  function begin(headers: Record<string, string>): ReadableStreamDefaultController<Uint8Array> {
+    if (controller) return controller
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start(opened) {
+          controller = opened
+        },
+        cancel() {
+          if (over) return
+          over = true
+          onLeave()
+        },
+      },
+      { highWaterMark: MAX_UNSENT_BYTES, size: (chunk) => chunk.byteLength },
+    )
+    resolve(respond(200, { ...STREAM_HEADERS, ...headers }, body))
+    return controller as unknown as ReadableStreamDefaultController<Uint8Array>
+  }
+
+  return {
+    response: promise,
+    get delivered() {
+      return delivered
+    },
+    get unsentBytes() {
+      return controller && !over ? MAX_UNSENT_BYTES - (controller.desiredSize ?? 0) : 0
+    },
+    open(_head, headers) {
+      if (!over) begin(headers)
+    },
+    write(payload) {
+      if (over) return true
+      delivered = true
+      lastWriteMs = performance.now()
+      controller?.enqueue(payload)
+      return true
+    },
+    end() {
+      if (over) return
+      over = true
+      controller?.enqueue(DONE)
+      controller?.close()
+    },
+    fail(error, headers) {
+      if (over) return
+      over = true
+      if (!controller) return resolve(errorResponse(error, headers))
+      controller.enqueue(encoder.encode(`data: ${JSON.stringify(errorBody(error))}\n\n`))
+      controller.enqueue(DONE)
+      controller.close()
+    },
+    drop() {
+      if (over) return
+      over = true
+      if (controller) controller.error(new Error('client stalled'))
+      else resolve(gone())
+    },
+    tick(nowMs, headers) {
+      if (over || delivered) return
+      if (nowMs - lastWriteMs < (controller ? KEEP_ALIVE_MS : HELD_STATUS_MS)) return
+      lastWriteMs = nowMs
+      begin(headers()).enqueue(PING)
+    },
+  }
+}
+
+/** Nothing is delivered until everything is there, so a late failure may still lead to another provider. */
+export function collected(): Delivery {
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  let parts: Uint8Array[] = []
+  let bytes = 0
+  let type = 'application/json'
+  return {
+    response: promise,
+    delivered: false,
+    unsentBytes: 0,
+    open(head) {
+      parts = []
+      bytes = 0
+      type = head.type
+    },
+    write(payload) {
+      bytes += payload.length
+      if (bytes > MAX_COLLECTED_BYTES) return false
+      parts.push(payload)
+      return true
+    },
+    end(headers) {
+      const body = parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts, bytes)
+      resolve(respond(200, { 'content-type': type, ...headers }, body as Uint8Array<ArrayBuffer>))
+    },
+    fail(error, headers) {
+      resolve(errorResponse(error, headers))
+    },
+    drop() {
+      resolve(gone())
+    },
+    tick() {},
+  }
+}
+
+/** Nobody reads it; it only lets the server close the exchange. */
+function gone(): Response {
+  return errorResponse(new FreewayError('client_canceled', 'client closed the connection'))
+}
+
+function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

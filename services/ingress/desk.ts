@@ -1,0 +1,195 @@
+// Where all requests of this ingress meet the bus: one inbox, one clock, and the memory of what is finished.
+
+import { randomBytes } from 'node:crypto'
+import { getHeapStatistics } from 'node:v8'
+import type { BlobReference } from '#contracts/attempt.ts'
+import { decode, encode, inboxMessage } from '#contracts/attempt.ts'
+import type { Bus, BusMessage } from '#contracts/bus.ts'
+import { isFrame, readFrame } from '#contracts/frame.ts'
+import type { Patience } from '#contracts/liveness.ts'
+import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
+import type { Subject } from '#contracts/subjects.ts'
+import { asControl, attemptOf, inbox, inboxes, jobs, probeInbox } from '#contracts/subjects.ts'
+import { serveBlobs } from '#services/blob.ts'
+import type { CatalogWatch } from '#services/catalog-watch.ts'
+import type { Outbox } from '#services/outbox.ts'
+import type { Settlements } from '#services/settlements.ts'
+import type { Order } from './failover.ts'
+import { Failover } from './failover.ts'
+
+const TICK_MS = 20
+const SILENCE_MS = 2_000
+const TOMBSTONE_MS = 60_000
+const MAX_TOMBSTONES = 100_000
+const CANCEL_AT_MOST_EVERY_MS = 500
+const PROBE_EVERY_MS = 2_000
+/** A router that has not answered for this long does not count as alive. */
+const ROUTER_SEEN_MS = 5_000
+const UNSENT_SHARE_OF_HEAP = 0.25
+
+export interface DeskOptions {
+  bus: Bus
+  ingress: string
+  catalog: CatalogWatch
+  outbox: Outbox
+  settlements: Settlements
+}
+
+export class Desk {
+  readonly bus: Bus
+  readonly ingress: string
+  readonly outbox: Outbox
+  readonly settlements: Settlements
+  readonly patience: Patience
+  readonly #catalog: CatalogWatch
+  readonly #live = new Map<string, Failover>()
+  readonly #tombstones = new Map<string, { atMs: number; lastCancelMs: number }>()
+  readonly #blobs = new Map<string, BlobReference>()
+  readonly #close: (() => void)[] = []
+  readonly #unsentLimitBytes = getHeapStatistics().heap_size_limit * UNSENT_SHARE_OF_HEAP
+  #unsentBytes = 0
+  #reconnectedMs = Number.NEGATIVE_INFINITY
+  #routerSeenMs = Number.NEGATIVE_INFINITY
+  #lastProbeMs = Number.NEGATIVE_INFINITY
+  #idle: (() => void) | undefined
+
+  constructor({ bus, ingress, catalog, outbox, settlements }: DeskOptions) {
+    this.bus = bus
+    this.ingress = ingress
+    this.outbox = outbox
+    this.settlements = settlements
+    this.#catalog = catalog
+    this.patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
+    const subscription = bus.subscribe(inboxes(ingress), (message) => this.#onInbox(message))
+    const blobs = serveBlobs(bus, ingress, (request, n) => this.#live.get(request)?.bodyFor(n))
+    const ticker = setInterval(() => this.#tick(performance.now()), TICK_MS)
+    this.#close.push(
+      () => subscription.unsubscribe(),
+      () => blobs.unsubscribe(),
+      () => clearInterval(ticker),
+    )
+    bus.onStatus((status) => {
+      if (status !== 'reconnected') return
+      const nowMs = performance.now()
+      this.#reconnectedMs = nowMs
+      for (const request of this.#live.values()) request.onReconnected(nowMs)
+    })
+  }
+
+  /** 16 random bytes, so that nobody guesses another's request. */
+  static newRequestId(): string {
+    return randomBytes(16).toString('base64url')
+  }
+
+  get inFlight(): number {
+    return this.#live.size
+  }
+
+  get routerSeen(): boolean {
+    return performance.now() - this.#routerSeenMs < ROUTER_SEEN_MS
+  }
+
+  /** All responses together hold more unsent than this process can carry. */
+  get overloaded(): boolean {
+    return this.#unsentBytes > this.#unsentLimitBytes
+  }
+
+  begin(order: Order): Failover {
+    const request = new Failover(order, this)
+    this.#live.set(order.id, request)
+    request.start(performance.now())
+    return request
+  }
+
+  finished(request: Failover): void {
+    this.#live.delete(request.id)
+    this.#blobs.delete(request.id)
+    if (this.#tombstones.size < MAX_TOMBSTONES) this.#tombstones.set(request.id, { atMs: performance.now(), lastCancelMs: 0 })
+    if (this.#live.size === 0) this.#idle?.()
+  }
+
+  /** Hashing a large body takes time: once a request, however many attempts. */
+  blobOf(request: string, make: () => BlobReference): BlobReference {
+    const reference = this.#blobs.get(request) ?? make()
+    this.#blobs.set(request, reference)
+    return reference
+  }
+
+  contextWindowOf(provider: string, model: string): number {
+    const models = this.#catalog.current.providers.find(({ name }) => name === provider)?.models
+    return models?.find(({ id }) => id === model)?.context_window ?? 0
+  }
+
+  /** Resolves when no request is in flight, at the latest after `graceMs`. */
+  async idle(graceMs: number): Promise<void> {
+    if (this.#live.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#idle = resolve
+    const timer = setTimeout(resolve, graceMs)
+    await promise
+    clearTimeout(timer)
+  }
+
+  close(): void {
+    for (const request of this.#live.values()) request.cancel('shutdown', performance.now())
+    for (const close of this.#close) close()
+  }
+
+  #onInbox(message: BusMessage): void {
+    const at = attemptOf(message.subject)
+    if (!at) return
+    const nowMs = performance.now()
+    if (at.n === 0) {
+      if (!message.noResponders) this.#routerSeenMs = nowMs
+      return
+    }
+    const request = this.#live.get(at.request)
+    if (message.noResponders) return request?.onNobodyThere(at.n, nowMs)
+    if (isFrame(message.data)) {
+      const frame = readFrame(message.data)
+      if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#answerLate('chunk', message.reply, at.request, at.n, nowMs)
+      return
+    }
+    const read = decode(inboxMessage, message.data)?.message
+    if (!read) return
+    const provider = read.t === 'accept' ? read.prov : undefined
+    const control = provider ? asControl(message.reply, provider, at.request, at.n) : undefined
+    if (!request?.onMessage(at.n, read, control, nowMs)) this.#answerLate(read.t, message.reply, at.request, at.n, nowMs)
+  }
+
+  /** A worker that talks of an attempt which is not current, or of a finished request, is told to stop. */
+  #answerLate(kind: string, reply: string | undefined, request: string, n: number, nowMs: number): void {
+    const control = reply && asControl(reply, reply.split('.')[3] ?? '', request, n)
+    if (!control) return
+    const answer = (message: object) => this.bus.publish(control, encode(message), { reply: inbox(this.ingress, request, n) })
+    if (kind === 'accept') answer({ t: 'deny' })
+    else if (kind === 'end' || kind === 'fail') answer({ t: 'ack', s: -1, fin: true })
+    else if (kind === 'head' || kind === 'hb' || kind === 'chunk') {
+      const grave = this.#tombstones.get(request)
+      if (grave && nowMs - grave.lastCancelMs < CANCEL_AT_MOST_EVERY_MS) return
+      if (grave) grave.lastCancelMs = nowMs
+      answer({ t: 'cancel', why: 'superseded' })
+    }
+  }
+
+  #tick(nowMs: number): void {
+    const { connected } = this.bus
+    const grace = nowMs - this.#reconnectedMs < RECONNECT_GRACE_MS
+    let unsentBytes = 0
+    for (const request of this.#live.values()) {
+      request.tick(nowMs, connected, grace)
+      unsentBytes += request.unsentBytes
+    }
+    this.#unsentBytes = unsentBytes
+    for (const [request, { atMs }] of this.#tombstones) {
+      if (nowMs - atMs < TOMBSTONE_MS) break
+      this.#tombstones.delete(request)
+    }
+    if (connected && nowMs - this.#lastProbeMs >= PROBE_EVERY_MS) this.#probe(nowMs)
+  }
+
+  #probe(nowMs: number): void {
+    this.#lastProbeMs = nowMs
+    this.bus.publish(jobs as Subject, encode({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
+  }
+}

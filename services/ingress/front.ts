@@ -1,0 +1,198 @@
+// Sockets, on Node and on Deno. Everything that must hold before a route is chosen:
+// a plain target, a plain host that takes no part in routing, bounds on headers, body and time.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { errorBody, FreewayError } from '#contracts/failure.ts'
+import { serve } from 'srvx'
+import { errorResponse } from './respond.ts'
+
+export const MAX_BODY_BYTES = 32 * 1024 * 1024
+const MAX_HEADER_BYTES = 16 * 1024
+const HEADER_TIMEOUT_MS = 10_000
+const BODY_TIMEOUT_MS = 30_000
+/** The path is taken from the URL, which must not hold what the client says in `Host`. */
+const AUTHORITY = 'gateway.invalid'
+
+export interface Front {
+  readonly url: string
+  /** Accepts no further connections and asks clients to close theirs; what runs goes on. */
+  drain(): void
+  close(): Promise<void>
+}
+
+interface NodePair {
+  req: IncomingMessage
+  res: ServerResponse
+}
+
+export interface FrontOptions {
+  host: string
+  port: number
+  handle(request: Request): Response | Promise<Response>
+}
+
+/** Rejects with the system's error, e.g. EADDRINUSE. */
+export async function openFront({ host, port, handle }: FrontOptions): Promise<Front> {
+  let draining = false
+  const server = serve({
+    hostname: host,
+    port,
+    silent: true,
+    gracefulShutdown: false,
+    node: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADER_TIMEOUT_MS,
+      requestTimeout: BODY_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: 65_000,
+    },
+    fetch(request) {
+      const node = nodeOf(request)
+      if (draining && node) node.res.shouldKeepAlive = false
+      const target = node ? (node.req.url ?? '') : targetOf(request.url)
+      const refusal = refuse(target, request.headers)
+      if (refusal) {
+        if (node) node.res.shouldKeepAlive = false
+        return errorResponse(refusal)
+      }
+      return handle(node ? plainNodeRequest(request, node, target) : plainRequest(request, target))
+    },
+  })
+  await server.ready()
+  server.node?.server?.on('clientError', answerMalformed)
+  return {
+    url: server.url?.replace(/\/$/, '') ?? `http://${host}:${port}`,
+    drain() {
+      draining = true
+      void server.close()
+    },
+    close: () => server.close(true),
+  }
+}
+
+/** Rejects with FreewayError 413 over 32 MB, 400 if the client broke off. */
+export function readBody(request: Request): Promise<Uint8Array> {
+  const node = nodeOf(request)
+  if (!node) return readWebBody(request)
+  return new Promise((resolve, reject) => {
+    const { req } = node
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    req.on('data', (part: Uint8Array) => {
+      bytes += part.length
+      if (bytes <= MAX_BODY_BYTES) return void parts.push(part)
+      req.removeAllListeners('data')
+      node.res.shouldKeepAlive = false
+      reject(bodyTooLarge())
+    })
+    req.once('end', () => resolve(parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts, bytes)))
+    req.once('error', () => reject(new FreewayError('invalid_request_error', 'the request body broke off')))
+  })
+}
+
+async function readWebBody(request: Request): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of request.body ?? []) {
+    bytes += part.length
+    if (bytes > MAX_BODY_BYTES) throw bodyTooLarge()
+    parts.push(part)
+  }
+  return concat(parts, bytes)
+}
+
+/** Calls back when the client has closed its connection before the answer was complete. A half-close counts as gone. */
+export function onClientGone(request: Request, gone: () => void): void {
+  const node = nodeOf(request)
+  if (!node) return request.signal.addEventListener('abort', gone, { once: true })
+  node.res.once('close', () => {
+    if (!node.res.writableFinished) gone()
+  })
+}
+
+/** The address of the connection's other end. */
+export function peerOf(request: Request): string {
+  return nodeOf(request)?.req.socket.remoteAddress ?? (request as { ip?: string }).ip ?? ''
+}
+
+/** Pure. Why a request is refused before any route is looked at. */
+export function refuse(target: string, headers: Pick<Headers, 'get'>): FreewayError | undefined {
+  if (!isPlainTarget(target)) return new FreewayError('invalid_request_error', 'malformed request target')
+  const host = headers.get('host')
+  if (host !== null && !isPlainHost(host)) return new FreewayError('invalid_request_error', 'malformed Host header')
+  const encoding = headers.get('content-encoding')
+  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
+    return new FreewayError('invalid_request_error', 'compressed request bodies are not accepted: send the body without Content-Encoding', { status: 415 })
+  }
+  if (Number(headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return bodyTooLarge()
+  return undefined
+}
+
+/** One leading slash; no absolute URI, dot segment (also percent-encoded), backslash or control character. */
+export function isPlainTarget(target: string): boolean {
+  if (!/^\/(?!\/)[\x21-\x5b\x5d-\x7e]*$/.test(target)) return false
+  const path = target.split('?', 1)[0] as string
+  return !path.split('/').some((segment) => /^(?:\.|%2e){1,2}(?:;.*)?$/i.test(segment))
+}
+
+/** host, host:port, or [v6]:port. */
+export function isPlainHost(host: string): boolean {
+  return host.length <= 255 && /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(host)
+}
+
+function bodyTooLarge(): FreewayError {
+  return new FreewayError('invalid_request_error', `the request body is larger than ${MAX_BODY_BYTES / 1024 / 1024} MB`, { status: 413 })
+}
+
+function nodeOf(request: Request): NodePair | undefined {
+  return (request as { runtime?: { node?: NodePair } }).runtime?.node
+}
+
+/** Anthropic SDK users who were told a base URL ending in /v1 send /v1/v1/messages. */
+function canonical(target: string): string {
+  return target.startsWith('/v1/v1/') ? target.slice(3) : target
+}
+
+function plainNodeRequest(request: Request, { req }: NodePair, target: string): Request {
+  // The URL of this request is made from these two, when first asked for.
+  req.headers.host = AUTHORITY
+  req.url = canonical(target)
+  return request
+}
+
+function plainRequest(request: Request, target: string): Request {
+  const plain = new Request(`http://${AUTHORITY}${canonical(target)}`, request)
+  return Object.defineProperty(plain, 'ip', { value: (request as { ip?: string }).ip })
+}
+
+function targetOf(url: string): string {
+  return url.slice(url.indexOf('/', url.indexOf('://') + 3))
+}
+
+/** What the HTTP parser refuses never reaches a route: it gets the same envelope by hand. */
+function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const refusal = malformed(error.code)
+  const body = JSON.stringify(errorBody(refusal))
+  socket.end(
+    `HTTP/1.1 ${refusal.status} ${refusal.message}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${new TextEncoder().encode(body).length}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+function malformed(code: string | undefined): FreewayError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new FreewayError('invalid_request_error', 'request headers too large', { status: 431 })
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new FreewayError('invalid_request_error', 'request sent too slowly', { status: 408 })
+  return new FreewayError('invalid_request_error', 'malformed HTTP request')
+}
+
+function concat(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
