@@ -4,7 +4,7 @@
 import type { Chunk, ChunkUsage, FinishReason } from '../../chunk.ts'
 import { writeSse } from '../sse.ts'
 import { consistent, readFinishReason } from './finish-reason.ts'
-import { ToolCalls, type ToolPiece } from './tool-calls.ts'
+import { ToolCalls, writeToolPiece } from './tool-calls.ts'
 import { readUsage } from './usage.ts'
 
 type Fields = Record<string, unknown>
@@ -143,7 +143,7 @@ function addTo(whole: WholeChoice, chunk: ChoiceChunk): void {
       return
     case 'tool': {
       const known = whole.calls[chunk.call]
-      if (known === undefined) whole.calls[chunk.call] = writeFirstPiece(chunk)
+      if (known === undefined) whole.calls[chunk.call] = withoutIndex(writeToolPiece(chunk))
       else if (known.function) (known.function as { arguments: string }).arguments += chunk.arguments
       return
     }
@@ -153,6 +153,10 @@ function addTo(whole: WholeChoice, chunk: ChoiceChunk): void {
     case 'finish':
       whole.reason = chunk.reason
   }
+}
+
+function withoutIndex({ index: _, ...call }: Fields): Fields {
+  return call
 }
 
 /** Arrays that came in pieces are put together, of anything else the last value holds. */
@@ -220,8 +224,7 @@ export function createStreamWriter(options: { includeUsage: boolean }): { write(
           return delta(chunk, { refusal: chunk.text })
         case 'tool': {
           called.add(chunk.choice)
-          const piece = chunk.id === undefined ? writeNextPiece(chunk) : { index: chunk.call, ...writeFirstPiece(chunk) }
-          return delta(chunk, { tool_calls: [piece] })
+          return delta(chunk, { tool_calls: [writeToolPiece(chunk)] })
         }
         case 'other':
           return delta(chunk, chunk.delta)
@@ -239,17 +242,6 @@ export function createStreamWriter(options: { includeUsage: boolean }): { write(
       }
     },
   }
-}
-
-function writeFirstPiece(piece: ToolPiece): Fields {
-  const { id = `call_${piece.call}`, name = '', arguments: args, extra } = piece
-  // Only functions have a `function`; a call of another kind has all it needs in `extra`.
-  if (extra?.type !== undefined) return { id, ...extra }
-  return { id, type: 'function', function: { name, arguments: args }, ...extra }
-}
-
-function writeNextPiece(piece: ToolPiece): Fields {
-  return { index: piece.call, function: { arguments: piece.arguments }, ...piece.extra }
 }
 
 /** The error in a chunk or answer, wherever providers put it. */

@@ -116,6 +116,14 @@ export class ToolCalls {
   }
 }
 
+/** An element of `delta.tool_calls`. */
+export function writeToolPiece({ call, id, name, arguments: args, extra }: ToolPiece): Record<string, unknown> {
+  if (id === undefined) return { index: call, function: { arguments: args }, ...extra }
+  // Only functions have a `function`; a call of another kind has all it needs in `extra`.
+  if (extra?.type !== undefined) return { index: call, id, ...extra }
+  return { index: call, id, type: 'function', function: { name: name ?? '', arguments: args }, ...extra }
+}
+
 function readArguments(value: unknown): string {
   if (typeof value === 'string') return value
   return value === undefined || value === null ? '' : JSON.stringify(value)
