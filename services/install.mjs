@@ -53,8 +53,9 @@ function npmCi(root, dev, startedAt) {
   return new Promise((resolve, reject) => {
     const child = spawnNpm(args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
+    // The cause comes first, a page of usage after it.
     const keep = (text) => {
-      output = (output + text).slice(-4000)
+      output = (output + text).slice(0, 2000)
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
