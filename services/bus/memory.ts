@@ -1,0 +1,298 @@
+// The broker inside the process: the same rules as NATS, without a server. The default of a single process.
+// Delivery takes one setImmediate for a burst of messages, and every receiver gets its own copy.
+
+import { setImmediate } from 'node:timers'
+import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
+import type { Pattern, Subject } from '#contracts/subjects.ts'
+import { requestInboxPrefix } from '#contracts/subjects.ts'
+import { type Faults, openFaults } from './faults.ts'
+import { callHandler } from './handler.ts'
+import { openMemoryEventLog } from './memory-event-log.ts'
+import { openMemoryBucket } from './memory-key-value.ts'
+import { openRequests } from './requests.ts'
+import { openStore } from './sqlite.ts'
+import { SubjectTrie } from './subject-trie.ts'
+
+export interface Broker {
+  /** One handle for each service. `name` must be a subject token. */
+  connect(name: string): Backbone
+  /** Test hooks for a handle that `connect` returned. */
+  faults(backbone: Backbone): Faults
+  close(): Promise<void>
+}
+
+export interface MemoryBrokerOptions {
+  /** SQLite file for key-value and events; its folder must exist. Without one they last as long as the broker. */
+  file?: string
+  /** Bytes of event data the log holds before it refuses more. */
+  maxLogBytes?: number
+}
+
+/** What key-value and event log need to know of the handle they are used through. */
+export interface Handle {
+  readonly connected: boolean
+  readonly maxPayload: number
+  /** Runs `task` in a later turn, in order with everything else that comes in on this handle. */
+  receive(task: () => void): void
+  onReconnect(listener: () => void): void
+  onClose(listener: () => void): void
+}
+
+interface Subscriber {
+  handle: MemoryHandle
+  queue: string | undefined
+  onMessage(message: BusMessage): void
+  active: boolean
+}
+
+interface Route {
+  plain: Subscriber[]
+  groups: Subscriber[][]
+}
+
+const MAX_PAYLOAD_BYTES = 1024 * 1024
+const MAX_CACHED_ROUTES = 10_000
+const DEFAULT_LOG_BYTES = 512 * 1024 * 1024
+const NOTHING = new Uint8Array(0)
+
+export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }: MemoryBrokerOptions = {}): Promise<Broker> {
+  const store = openStore(file ?? ':memory:')
+  const switchboard = new Switchboard()
+  const buckets = new Map<string, ReturnType<typeof openMemoryBucket>>()
+  const log = openMemoryEventLog(store, maxLogBytes)
+  const handles = new Map<Backbone, MemoryHandle>()
+  let count = 0
+
+  function connect(name: string): Backbone {
+    const handle = new MemoryHandle(switchboard, `${requestInboxPrefix(name)}.${++count}.ask`)
+    const backbone: Backbone = {
+      bus: handle,
+      events: log.through(handle),
+      async keyValue(bucket) {
+        const opened = buckets.get(bucket) ?? openMemoryBucket(store, bucket)
+        buckets.set(bucket, opened)
+        return opened.through(handle)
+      },
+      async close() {
+        handles.delete(backbone)
+        handle.close()
+      },
+    }
+    handles.set(backbone, handle)
+    return backbone
+  }
+
+  return {
+    connect,
+    faults(backbone) {
+      const handle = handles.get(backbone)
+      if (!handle) throw new Error('faults: this backbone was not opened by this broker, or is closed')
+      return openFaults(handle)
+    },
+    async close() {
+      for (const handle of handles.values()) handle.close('closed')
+      handles.clear()
+      log.close()
+      store.close()
+    },
+  }
+}
+
+/** Knows who listens to what, and carries what was published to them. */
+class Switchboard {
+  readonly #subscribers = new SubjectTrie<Subscriber>()
+  readonly #routes = new Map<string, Route>()
+  #queue: (() => void)[] = []
+  #turn = 0
+
+  add(pattern: string, subscriber: Subscriber): void {
+    this.#subscribers.add(pattern, subscriber)
+    this.#routes.clear()
+  }
+
+  remove(pattern: string, subscriber: Subscriber): void {
+    this.#subscribers.remove(pattern, subscriber)
+    this.#routes.clear()
+  }
+
+  send(
+    from: MemoryHandle,
+    to: string,
+    data: Uint8Array,
+    reply: string | undefined,
+    headers: ReadonlyMap<string, string> | undefined,
+  ): void {
+    const { plain, groups } = this.#route(to)
+    for (const subscriber of plain) this.#deliver(subscriber, to, data, reply, headers, false)
+    for (const group of groups) this.#deliver(group[this.#turn++ % group.length] as Subscriber, to, data, reply, headers, false)
+    if (reply === undefined || plain.length > 0 || groups.length > 0) return
+    const own = this.#route(reply).plain.find((subscriber) => subscriber.handle === from)
+    if (own) this.#deliver(own, reply, NOTHING, undefined, undefined, true)
+  }
+
+  schedule(task: () => void): void {
+    if (this.#queue.push(task) === 1) setImmediate(this.#drain)
+  }
+
+  #deliver(
+    to: Subscriber,
+    subject: string,
+    data: Uint8Array,
+    reply: string | undefined,
+    headers: ReadonlyMap<string, string> | undefined,
+    noResponders: boolean,
+  ): void {
+    const message: BusMessage = { subject, data: data.length === 0 ? NOTHING : new Uint8Array(data), reply, headers, noResponders }
+    if (to.handle.intercept) to.handle.intercept(message, (passed) => hand(to, passed))
+    else hand(to, message)
+  }
+
+  readonly #drain = (): void => {
+    const tasks = this.#queue
+    this.#queue = []
+    for (const task of tasks) task()
+  }
+
+  #route(subject: string): Route {
+    const known = this.#routes.get(subject)
+    if (known) return known
+    const plain: Subscriber[] = []
+    const groups = new Map<string, Subscriber[]>()
+    for (const subscriber of this.#subscribers.match(subject)) {
+      if (subscriber.queue === undefined) plain.push(subscriber)
+      else {
+        const group = groups.get(subscriber.queue)
+        if (group) group.push(subscriber)
+        else groups.set(subscriber.queue, [subscriber])
+      }
+    }
+    const route = { plain, groups: [...groups.values()] }
+    // Most subjects live as long as one attempt: forgetting all of them now and then is cheaper than tracking their age.
+    if (this.#routes.size >= MAX_CACHED_ROUTES) this.#routes.clear()
+    this.#routes.set(subject, route)
+    return route
+  }
+}
+
+function hand(to: Subscriber, message: BusMessage): void {
+  to.handle.receive(() => {
+    if (to.active) callHandler(to.onMessage, message)
+  })
+}
+
+/** One service's connection. A frozen one still has interest, so that its peers see silence and no signal. */
+export class MemoryHandle implements Bus, Handle {
+  connected = true
+  readonly topology = 'single'
+  readonly maxPayload = MAX_PAYLOAD_BYTES
+  readonly request: Bus['request']
+  /** Set by tests alone: decides what becomes of a message addressed to this handle. */
+  intercept: ((message: BusMessage, deliver: (message: BusMessage) => void) => void) | undefined
+
+  readonly #switchboard: Switchboard
+  readonly #subscriptions = new Map<Subscriber, string>()
+  readonly #statusListeners: ((status: BusStatus) => void)[] = []
+  readonly #closeListeners: (() => void)[] = []
+  #held: (() => void)[] | undefined
+  #closed = false
+  /** Counts connections: what was under way when one broke never arrives. */
+  #epoch = 0
+
+  constructor(switchboard: Switchboard, inboxPrefix: string) {
+    this.#switchboard = switchboard
+    this.request = openRequests(this, inboxPrefix)
+  }
+
+  publish(to: Subject, data: Uint8Array, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
+    if (data.length > MAX_PAYLOAD_BYTES)
+      throw new PayloadTooLarge(`${data.length} bytes are more than the ${MAX_PAYLOAD_BYTES} that the bus takes`)
+    if (!this.connected) return false
+    const headers = options?.headers && new Map(Object.entries(options.headers))
+    if (this.#held) {
+      const copy = new Uint8Array(data)
+      this.#held.push(() => this.#switchboard.send(this, to, copy, options?.reply, headers))
+    } else this.#switchboard.send(this, to, data, options?.reply, headers)
+    return true
+  }
+
+  subscribe(pattern: Pattern, onMessage: (message: BusMessage) => void, options?: { queue?: string }) {
+    if (this.#closed) throw new Disconnected('subscribe: this handle is closed')
+    const subscriber: Subscriber = { handle: this, queue: options?.queue, onMessage, active: true }
+    this.#subscriptions.set(subscriber, pattern)
+    if (this.connected) this.#switchboard.add(pattern, subscriber)
+    return {
+      unsubscribe: () => {
+        if (!this.#subscriptions.delete(subscriber)) return
+        subscriber.active = false
+        if (this.connected) this.#switchboard.remove(pattern, subscriber)
+      },
+    }
+  }
+
+  async flush(): Promise<void> {
+    if (!this.connected) throw new Disconnected('flush: the connection to the broker is down')
+  }
+
+  onStatus(listener: (status: BusStatus) => void): void {
+    this.#statusListeners.push(listener)
+  }
+
+  onReconnect(listener: () => void): void {
+    this.onStatus((status) => status === 'reconnected' && listener())
+  }
+
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener)
+  }
+
+  receive(task: () => void): void {
+    const epoch = this.#epoch
+    this.#switchboard.schedule(() => {
+      if (this.#held) this.#held.push(task)
+      else if (epoch === this.#epoch) task()
+    })
+  }
+
+  freeze(): void {
+    this.#held ??= []
+  }
+
+  thaw(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const task of held) this.#switchboard.schedule(task)
+  }
+
+  disconnect(): void {
+    if (!this.connected) return
+    this.connected = false
+    this.#epoch++
+    for (const [subscriber, pattern] of this.#subscriptions) this.#switchboard.remove(pattern, subscriber)
+    this.#tell('disconnected')
+  }
+
+  reconnect(): void {
+    if (this.connected || this.#closed) return
+    this.connected = true
+    for (const [subscriber, pattern] of this.#subscriptions) this.#switchboard.add(pattern, subscriber)
+    this.#tell('reconnected')
+  }
+
+  close(status?: BusStatus): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.connected) for (const [subscriber, pattern] of this.#subscriptions) this.#switchboard.remove(pattern, subscriber)
+    for (const subscriber of this.#subscriptions.keys()) subscriber.active = false
+    this.#subscriptions.clear()
+    this.connected = false
+    this.#epoch++
+    for (const listener of this.#closeListeners) listener()
+    if (status) this.#tell(status)
+  }
+
+  #tell(status: BusStatus): void {
+    this.#switchboard.schedule(() => {
+      for (const listener of this.#statusListeners) callHandler(listener, status)
+    })
+  }
+}

@@ -1,0 +1,141 @@
+// A key-value bucket on JetStream. The bucket is used as it is found, and created where it is missing.
+
+import type { JetStreamManager, KV, KvEntry, NatsError, QueuedIterator, StorageType } from 'nats'
+import { Disconnected, type KeyValue, type KeyValueEntry, NoResponders, RequestTimeout, RevisionConflict } from '#contracts/bus.ts'
+import { callHandler } from './handler.ts'
+import type { NatsLink } from './nats.ts'
+
+const RETRY_MS = 250
+/** "wrong last sequence", as a single server and as a cluster spell it. */
+const CONFLICT_CODES = [10071, 10164]
+/** "no suitable peers" and "replicas not supported": a cluster of fewer than three. */
+const TOO_FEW_PEERS_CODES = [10005, 10074]
+
+export async function openNatsKeyValue(link: NatsLink, bucket: string): Promise<KeyValue> {
+  const store = await attempt(bucket, link, () => bind(link, bucket))
+  return {
+    async get(key) {
+      const entry = await attempt(bucket, link, () => store.get(key))
+      return entry && entry.operation === 'PUT' ? { key, value: entry.value, revision: entry.revision } : undefined
+    },
+    put: (key, value) => attempt(bucket, link, () => store.put(key, value)),
+    update: (key, value, revision) =>
+      attempt(`${bucket}/${key}`, link, () => (revision === 0 ? store.create(key, value) : store.update(key, value, revision))),
+    delete: (key) => attempt(bucket, link, () => store.delete(key)),
+    watch: (pattern, onEntry) => attempt(bucket, link, () => watch(link, store, pattern, onEntry)),
+  }
+}
+
+async function bind(link: NatsLink, bucket: string): Promise<KV> {
+  const { nc } = link
+  const manager = await nc.jetstreamManager({ checkAPI: false })
+  const { views } = nc.jetstream()
+  if (!(await streamExists(manager, `KV_${bucket}`))) {
+    const create = (replicas: number) => views.kv(bucket, { history: 1, storage: 'file' as StorageType, replicas })
+    await withReplicas(link, create)
+  }
+  return await views.kv(bucket, { bindOnly: true })
+}
+
+export async function streamExists(manager: JetStreamManager, name: string): Promise<boolean> {
+  try {
+    await manager.streams.info(name)
+    return true
+  } catch (error) {
+    if ((error as NatsError).api_error?.code === 404) return false
+    throw error
+  }
+}
+
+/** Three copies where the cluster has room for them, else one. */
+export async function withReplicas<T>(link: NatsLink, create: (replicas: number) => Promise<T>): Promise<T> {
+  if (link.topology === 'single') return await create(1)
+  try {
+    return await create(3)
+  } catch (error) {
+    if (!TOO_FEW_PEERS_CODES.includes((error as NatsError).api_error?.err_code ?? 0)) throw error
+    return await create(1)
+  }
+}
+
+/**
+ * The watch begins anew after each reconnect: a restarted server has forgotten it, and the library finds that out after ten seconds only.
+ * What had been told before is not told again.
+ */
+async function watch(link: NatsLink, store: KV, pattern: string, onEntry: (entry: KeyValueEntry) => void) {
+  const told = new Map<string, number>()
+  let entries: QueuedIterator<KvEntry> | undefined
+  let open = true
+  let first = true
+
+  async function begin(): Promise<{ current: Promise<void>; ended: Promise<void> }> {
+    let initial = true
+    const current = Promise.withResolvers<void>()
+    const initializedFn = () => {
+      initial = false
+      current.resolve()
+    }
+    const iterator = await store.watch({ key: pattern, initializedFn })
+    entries = iterator
+    const ended = (async () => {
+      for await (const { key, value, revision, operation } of iterator) {
+        if (!open) break
+        const deleted = operation !== 'PUT'
+        if (told.get(key) === revision || (initial && deleted && (first || !told.has(key)))) continue
+        told.set(key, revision)
+        callHandler(onEntry, { key, value: deleted ? undefined : value, revision })
+      }
+    })()
+    ended.catch(current.reject)
+    return { current: current.promise, ended }
+  }
+
+  async function keepWatching(ended: Promise<void>): Promise<void> {
+    for (;;) {
+      // However the watch ended, what matters is whether it is still wanted.
+      await ended.catch(() => {})
+      while (open && !link.nc.isClosed()) {
+        try {
+          ;({ ended } = await begin())
+          break
+        } catch {
+          // The server is not back yet, or JetStream is not: try again.
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+        }
+      }
+      if (!open || link.nc.isClosed()) return
+    }
+  }
+
+  const { current, ended } = await begin()
+  await current
+  first = false
+  const forget = link.onStatus((status) => {
+    if (status === 'reconnected') entries?.stop()
+  })
+  void keepWatching(ended)
+  return {
+    unsubscribe() {
+      open = false
+      forget()
+      entries?.stop()
+    },
+  }
+}
+
+/** Runs one JetStream call and puts its failure into our words. */
+export async function attempt<T>(what: string, link: NatsLink, call: () => Promise<T>): Promise<T> {
+  if (!link.connected) throw new Disconnected(`${what}: the connection to the broker is down`)
+  try {
+    return await call()
+  } catch (error) {
+    const { code, api_error: refusal } = error as NatsError
+    if (CONFLICT_CODES.includes(refusal?.err_code ?? 0))
+      throw new RevisionConflict(`${what} was changed by somebody else`, { cause: error })
+    if (code === 'TIMEOUT') throw new RequestTimeout(`${what}: JetStream did not answer in time`, { cause: error })
+    if (code === '503' && !refusal) throw new NoResponders(`${what}: no JetStream on this server`, { cause: error })
+    if (code === 'CONNECTION_CLOSED' || code === 'DISCONNECT')
+      throw new Disconnected(`${what}: the connection to the broker went down`, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,250 @@
+// The bus on NATS. Two connections for each process: one for messages, one for events and key-value,
+// so that events never delay a chunk of an answer.
+
+import { type ConnectionOptions, connect, Events, type Msg, type NatsConnection, headers as natsHeaders, nkeyAuthenticator } from 'nats'
+import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
+import type { Pattern, Subject } from '#contracts/subjects.ts'
+import { requestInboxPrefix } from '#contracts/subjects.ts'
+import { callHandler, reportFault } from './handler.ts'
+import { openNatsEventLog } from './nats-event-log.ts'
+import { openNatsKeyValue } from './nats-key-value.ts'
+import { openRequests } from './requests.ts'
+
+export interface NatsOptions {
+  /** One URL or several with commas between; `nats://user:password@host:4222` and `nats://token@host` are understood. */
+  servers: string
+  role: string
+  /** New at every start of the process; a subject token. */
+  instance: string
+  /** How long the first connection may take in all. */
+  timeoutMs?: number
+  /** Seed of this service's nkey user. */
+  nkeySeed?: string
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+const DIAL_TIMEOUT_MS = 5_000
+const FIRST_RETRY_MS = 100
+const CLOSING_FLUSH_MS = 500
+
+/** Rejects with Disconnected, naming the servers without credentials, when none lets us in within `timeoutMs`. */
+export async function connectNats(options: NatsOptions): Promise<Backbone> {
+  const deadline = performance.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+  const data = await openLink(options, options.instance, deadline)
+  const control = await openLink(options, `${options.instance}-control`, deadline).catch(async (error: unknown) => {
+    await data.close()
+    throw error
+  })
+  const bus = new NatsBus(data, `${inboxPrefix(options)}.ask`)
+  control.onStatus((status) => status === 'closed' && data.tell(status))
+  return {
+    bus,
+    events: openNatsEventLog(control),
+    keyValue: (bucket) => openNatsKeyValue(control, bucket),
+    async close() {
+      await Promise.all([data.close(), control.close()])
+    },
+  }
+}
+
+/** One connection, with what the client library tells late or not at all. */
+export class NatsLink {
+  /** False from the moment the loss is noticed until the subscriptions are renewed. */
+  connected = true
+  maxPayload = 0
+  topology: 'single' | 'cluster' = 'single'
+  readonly nc: NatsConnection
+  readonly inboxPrefix: string
+  readonly #listeners = new Set<(status: BusStatus) => void>()
+  #closing = false
+
+  /** `inboxPrefix` is where answers to this process come in. */
+  constructor(nc: NatsConnection, inboxPrefix: string) {
+    this.nc = nc
+    this.inboxPrefix = inboxPrefix
+    this.#learn()
+    this.#follow().catch(reportFault)
+  }
+
+  /** Returns a function that ends it. */
+  onStatus(listener: (status: BusStatus) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  tell(status: BusStatus): void {
+    for (const listener of this.#listeners) callHandler(listener, status)
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    const giveUp = Promise.withResolvers<void>()
+    const timer = setTimeout(giveUp.resolve, CLOSING_FLUSH_MS)
+    // A flush that fails here means that the server is gone, and what was to be flushed with it.
+    if (this.connected) await Promise.race([this.nc.flush().catch(() => {}), giveUp.promise])
+    clearTimeout(timer)
+    await this.nc.close()
+    this.connected = false
+  }
+
+  async #follow(): Promise<void> {
+    for await (const { type } of this.nc.status()) {
+      if (type === Events.Disconnect && this.connected) {
+        this.connected = false
+        this.tell('disconnected')
+      } else if (type === Events.Reconnect) {
+        this.connected = true
+        this.#learn()
+        this.tell('reconnected')
+      } else if (type === Events.LDM) this.tell('lame_duck')
+    }
+    this.connected = false
+    if (!this.#closing) this.tell('closed')
+  }
+
+  #learn(): void {
+    this.maxPayload = this.nc.info?.max_payload ?? this.maxPayload
+    this.topology = this.nc.info?.cluster ? 'cluster' : 'single'
+  }
+}
+
+class NatsBus implements Bus {
+  readonly request: Bus['request']
+  readonly #link: NatsLink
+  readonly #nc: NatsConnection
+
+  constructor(link: NatsLink, inboxPrefix: string) {
+    this.#link = link
+    this.#nc = link.nc
+    this.request = openRequests(this, inboxPrefix)
+  }
+
+  get connected() {
+    return this.#link.connected
+  }
+  get topology() {
+    return this.#link.topology
+  }
+  get maxPayload() {
+    return this.#link.maxPayload
+  }
+
+  publish(to: Subject, data: Uint8Array, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
+    if (data.length > this.#link.maxPayload)
+      throw new PayloadTooLarge(`${data.length} bytes are more than the ${this.#link.maxPayload} that the bus takes`)
+    if (!this.#link.connected || this.#nc.isClosed()) return false
+    // The library keeps a reference until the end of this turn, and the caller may reuse its buffer before that.
+    const copy = new Uint8Array(data)
+    if (options?.headers) this.#nc.publish(to, copy, { reply: options.reply, headers: headersOf(options.headers) })
+    else if (options?.reply) this.#nc.publish(to, copy, { reply: options.reply })
+    else this.#nc.publish(to, copy)
+    return true
+  }
+
+  subscribe(pattern: Pattern, onMessage: (message: BusMessage) => void, options?: { queue?: string }) {
+    if (this.#nc.isClosed()) throw new Disconnected('subscribe: the connection to the broker is closed')
+    return this.#nc.subscribe(pattern, {
+      queue: options?.queue,
+      // An exception in here would end the library's read loop for good.
+      callback: (error, message) => (error ? reportFault(error) : callHandler(onMessage, new NatsMessage(message))),
+    })
+  }
+
+  async flush(): Promise<void> {
+    if (!this.#link.connected) throw new Disconnected('flush: the connection to the broker is down')
+    try {
+      await this.#nc.flush()
+    } catch (cause) {
+      throw new Disconnected('flush: the connection to the broker went down', { cause })
+    }
+  }
+
+  onStatus(listener: (status: BusStatus) => void): void {
+    this.#link.onStatus(listener)
+  }
+}
+
+/** Decodes what is asked for and nothing else: most handlers never look at the subject or the reply. */
+class NatsMessage implements BusMessage {
+  readonly #message: Msg
+  readonly noResponders: boolean
+
+  constructor(message: Msg) {
+    this.#message = message
+    this.noResponders = message.headers?.code === 503 && message.data.length === 0
+  }
+
+  get subject() {
+    return this.#message.subject
+  }
+  get data() {
+    return this.#message.data
+  }
+  get reply() {
+    return this.#message.reply || undefined
+  }
+  get headers() {
+    const { headers } = this.#message
+    return headers && new Map(headers.keys().map((name) => [name, headers.get(name)]))
+  }
+}
+
+function headersOf(record: Record<string, string>) {
+  const headers = natsHeaders()
+  for (const [name, value] of Object.entries(record)) headers.set(name, value)
+  return headers
+}
+
+function inboxPrefix({ role, instance }: NatsOptions): string {
+  return `${requestInboxPrefix(role)}.${instance}`
+}
+
+/** The library's own `waitOnFirstConnect` cannot be given up, so the waiting is done here. */
+async function openLink(options: NatsOptions, name: string, deadline: number): Promise<NatsLink> {
+  const { servers, tls, credentials } = parseServers(options.servers)
+  const settings: ConnectionOptions = {
+    servers,
+    name: `freeway-${options.role}-${name}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+    reconnectJitter: 50,
+    pingInterval: 5000,
+    maxPingOut: 2,
+    noAsyncTraces: true,
+    inboxPrefix: inboxPrefix(options),
+    ...(tls && { tls: {} }),
+    ...credentials,
+    ...(options.nkeySeed && { authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)) }),
+  }
+  for (;;) {
+    const leftMs = deadline - performance.now()
+    try {
+      return new NatsLink(await connect({ ...settings, timeout: Math.max(1, Math.min(leftMs, DIAL_TIMEOUT_MS)) }), inboxPrefix(options))
+    } catch (cause) {
+      const refused = cause instanceof Error && /authorization|authentication/i.test(cause.message)
+      const tooLate = deadline - performance.now() < FIRST_RETRY_MS
+      if (refused || tooLate)
+        throw new Disconnected(`cannot connect to NATS at ${servers.join(', ')}: ${cause instanceof Error ? cause.message : cause}`, {
+          cause,
+        })
+      await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS))
+    }
+  }
+}
+
+function parseServers(text: string) {
+  const urls = text.split(',').map((part) => new URL(part.includes('://') ? part.trim() : `nats://${part.trim()}`))
+  const [first] = urls
+  return {
+    servers: urls.map((url) => url.host),
+    tls: urls.some((url) => url.protocol === 'tls:'),
+    credentials: first && credentialsOf(first),
+  }
+}
+
+function credentialsOf(url: URL): Pick<ConnectionOptions, 'user' | 'pass' | 'token'> {
+  const user = decodeURIComponent(url.username)
+  const pass = decodeURIComponent(url.password)
+  if (pass) return { user, pass }
+  return user ? { token: user } : {}
+}
