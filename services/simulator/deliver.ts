@@ -1,0 +1,169 @@
+// Sends one answer, on time and only as far as the fault allows. The reader's pace is honoured: nothing piles up here.
+
+import { Buffer } from 'node:buffer'
+import type { ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
+import type { Call, CallLog } from './calls.ts'
+import { placeIn } from './deform.ts'
+import type { Fault } from './fault.ts'
+import { createRegrouper } from './syntax.ts'
+
+export interface Delivery {
+  status: number
+  headers: Record<string, string | string[]>
+  /** Events, or a body in parts. Places of faults count these. */
+  parts: Iterable<string | Uint8Array>
+  /** How many parts there are; undefined for an answer without end. */
+  count: number | undefined
+  /** Bytes of the whole body, where they are known beforehand. */
+  length?: number
+}
+
+export interface Line {
+  response: ServerResponse
+  call: Call
+  log: CallLog
+  fault: Fault
+}
+
+/** Resolves when nothing more will be sent; at once when the peer has gone. */
+export async function deliver(line: Line, delivery: Delivery): Promise<void> {
+  const { response, fault, call } = line
+  const stop = stopOf(fault, delivery.count)
+  if (fault.early && stop?.at !== 'head') writeHead(line, delivery)
+  if (fault.ttft && !(await pause(response, fault.ttft))) return
+  if (stop?.at === 'head') return halt(line, stop.how)
+  if (fault.head) return writeBrokenHead(line, fault.head)
+  if (!response.headersSent) writeHead(line, delivery)
+  if (await sendParts(line, delivery, stop)) {
+    response.end()
+    return
+  }
+  if (!call.closedAt && stop) await halt(line, stop.how)
+}
+
+interface Stop {
+  how: 'cut' | 'reset' | 'stall' | 'end'
+  at: number | 'head'
+}
+
+function stopOf(fault: Fault, count: number | undefined): Stop | undefined {
+  const how = (['cut', 'reset', 'stall', 'end'] as const).find((word) => fault[word] !== undefined)
+  const at = how && fault[how]
+  if (!how || at === undefined) return undefined
+  return { how, at: at === 'head' ? at : placeIn(count ?? Number.POSITIVE_INFINITY, at) }
+}
+
+/** True if all parts were sent; false at the stop, and when the peer has gone. */
+async function sendParts({ response, call, log, fault }: Line, { parts, status }: Delivery, stop: Stop | undefined): Promise<boolean> {
+  const regroups = fault.split !== undefined || fault.splitAt !== undefined || fault.burst !== undefined
+  const regrouper = regroups ? createRegrouper(fault) : undefined
+  const beganAt = performance.now()
+  const send = async (bytes: string | Uint8Array) => {
+    const squeezed = fault.gzip && status === 200 ? gzipSync(bytes) : bytes
+    call.bytesSent += typeof squeezed === 'string' ? Buffer.byteLength(squeezed) : squeezed.byteLength
+    return writeNow(response, squeezed) || drained(response)
+  }
+  const sendAll = async (writes: Uint8Array[]) => {
+    for (const bytes of writes) {
+      if (!(await send(bytes)) || !(await nextTurn(response))) return false
+    }
+    return true
+  }
+  let index = 0
+  for (const part of parts) {
+    if (stop?.at === index) {
+      const half = fault.partial && Buffer.from(part).subarray(0, Math.ceil(Buffer.byteLength(part) / 2))
+      if (regrouper && !(await sendAll(regrouper.flush()))) return false
+      if (half) await send(half)
+      return false
+    }
+    if (fault.tps && index > 0 && !(await pause(response, beganAt + (index * 1000) / fault.tps - performance.now()))) return false
+    if (response.destroyed) return false
+    const sent = regrouper ? await sendAll(regrouper.push(Buffer.from(part))) : await send(part)
+    if (!sent) return false
+    call.firstByteAt ??= Date.now()
+    call.eventsSent = ++index
+    log.changed(call)
+  }
+  if (regrouper && !(await sendAll(regrouper.flush()))) return false
+  return stop?.at !== index
+}
+
+function writeHead({ response, call, fault }: Line, { status, headers, length }: Delivery): void {
+  call.status = status
+  const all: Record<string, string | string[]> = { 'x-request-id': `sim-${call.id}`, ...headers, ...fault.headers }
+  if (fault.gzip && status === 200) all['content-encoding'] = 'gzip'
+  else if (length !== undefined && !fault.framing) all['content-length'] = String(length)
+  if (fault.framing === 'close') {
+    response.shouldKeepAlive = false
+    response.useChunkedEncodingByDefault = false
+  }
+  response.writeHead(status, all)
+  // A place counts from the status line on, so it must be out before any silence.
+  if (fault.early || fault.tps || fault.stall !== undefined || fault.cut !== undefined || fault.reset !== undefined) response.flushHeaders()
+}
+
+/** One write, one segment: Node would gather the writes of a turn, and a reader would never see single events. */
+function writeNow(response: ServerResponse, bytes: string | Uint8Array): boolean {
+  const socket = response.socket
+  socket?.cork?.()
+  const more = response.write(bytes)
+  socket?.uncork?.()
+  return more
+}
+
+async function halt({ response, call, log }: Line, how: Stop['how']): Promise<void> {
+  const { socket } = response
+  if (how === 'end') return void response.end(() => log.end(call, 'us', false))
+  if (how === 'stall' || !socket) return
+  // What was written must reach the peer first: a reset discards what has not left yet.
+  await nextTurn(response)
+  log.end(call, 'us', false)
+  if (how === 'cut') socket.destroySoon()
+  else socket.resetAndDestroy()
+}
+
+function writeBrokenHead({ response, call, log }: Line, kind: NonNullable<Fault['head']>): void {
+  const heads = {
+    'bad-status': 'HTP/1.1 2OO OK\r\n\r\n',
+    folded: 'HTTP/1.1 200 OK\r\nx-folded: one\r\n two\r\ncontent-length: 2\r\n\r\n{}',
+    huge: `HTTP/1.1 200 OK\r\nx-filler: ${'a'.repeat(40_000)}\r\ncontent-length: 2\r\n\r\n{}`,
+  }
+  log.end(call, 'us', false)
+  response.socket?.end(heads[kind])
+}
+
+/** False when the peer has gone meanwhile. */
+function pause(response: ServerResponse, ms: number): Promise<boolean> {
+  if (ms <= 0) return Promise.resolve(!response.destroyed)
+  return new Promise((resolve) => {
+    const settle = (value: boolean) => {
+      clearTimeout(timer)
+      response.off('close', gone)
+      resolve(value)
+    }
+    const gone = () => settle(false)
+    const timer = setTimeout(() => settle(true), ms)
+    response.once('close', gone)
+  })
+}
+
+function drained(response: ServerResponse): Promise<boolean> {
+  if (response.destroyed) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    const settle = (value: boolean) => {
+      response.off('drain', ready)
+      response.off('close', gone)
+      resolve(value)
+    }
+    const ready = () => settle(true)
+    const gone = () => settle(false)
+    response.once('drain', ready)
+    response.once('close', gone)
+  })
+}
+
+function nextTurn(response: ServerResponse): Promise<boolean> {
+  return new Promise((resolve) => setImmediate(() => resolve(!response.destroyed)))
+}
