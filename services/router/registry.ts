@@ -5,7 +5,8 @@ import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { catalog as catalogSchema, provider as providerSchema } from '#contracts/catalog.ts'
 import type { KeyValue } from '#contracts/bus.ts'
 import { catalogKey } from '#contracts/subjects.ts'
-import { SettingsError, type Settings } from '#services/settings.ts'
+import type { Settings } from '#services/settings.ts'
+import { SettingsError } from '#services/settings-error.ts'
 
 export interface Registry {
   readonly catalog: Catalog
@@ -14,20 +15,23 @@ export interface Registry {
 export interface RegistryOptions {
   config: KeyValue
   settings: Settings
-  /** Providers that the process brings along, e.g. the demo; the operator's entry of the same name wins. */
-  extraProviders: Provider[]
+  /** Starts the demo: asked for if the operator wants it, or has no provider that can be called. */
+  demo: (() => Promise<Provider>) | undefined
 }
 
 /** Throws SettingsError if an operator's provider is incomplete. */
-export async function openRegistry({ config, settings, extraProviders }: RegistryOptions): Promise<Registry> {
-  const catalog = buildCatalog([...(await shippedProviders()), ...extraProviders], settings)
+export async function openRegistry({ config, settings, demo }: RegistryOptions): Promise<Registry> {
+  const shipped = await shippedProviders()
+  let catalog = buildCatalog(shipped, settings)
+  const usable = catalog.providers.some(({ enabled, configured }) => enabled && configured)
+  if (demo && settings.demo !== 'off' && (settings.demo === 'on' || !usable)) catalog = buildCatalog([...shipped, await demo()], settings)
   await publish(config, catalog)
   return { catalog }
 }
 
 export function buildCatalog(known: Provider[], settings: Settings): Catalog {
   const entries = new Map<string, unknown>(known.map((provider) => [provider.name, provider]))
-  for (const [name, { api_key: _, ...own }] of Object.entries(settings.providers)) {
+  for (const [name, own] of Object.entries(settings.providers)) {
     entries.set(name, { ...(entries.get(name) as object | undefined), ...own, name })
   }
   const providers = [...entries].map(([name, entry]) => {

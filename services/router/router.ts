@@ -4,6 +4,7 @@
 import type { Offer, Submit } from '#contracts/attempt.ts'
 import { decode, encode, jobMessage, settlements } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
+import type { Catalog, Provider } from '#contracts/catalog.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asAnswerInbox, asInbox, buckets,  asProbeInbox, attemptOf, jobQueue, jobs, leases as leaseSubjects, offerReturn, offerReturns, work } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
@@ -19,6 +20,7 @@ const SWEEP_MS = 10_000
 
 export interface Router {
   readonly openLeases: number
+  readonly catalog: Catalog
   /** Takes no further jobs; answers that are on their way still come through. */
   drain(): void
   close(): Promise<void>
@@ -29,13 +31,12 @@ export interface RouterOptions {
   settings: Settings
   logger: Logger
   instance: string
-  /** Providers that this process brings along, e.g. the demo. */
-  extraProviders?: Parameters<typeof openRegistry>[0]['extraProviders']
+  demo: (() => Promise<Provider>) | undefined
 }
 
-export async function startRouter({ backbone, settings, logger, instance, extraProviders = [] }: RouterOptions): Promise<Router> {
+export async function startRouter({ backbone, settings, logger, instance, demo }: RouterOptions): Promise<Router> {
   const { bus } = backbone
-  const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, extraProviders })
+  const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, demo })
   const health: Health = new Map()
   const leases = createLeases()
   let unreadable = 0
@@ -122,6 +123,7 @@ export async function startRouter({ backbone, settings, logger, instance, extraP
   logger.info('ready', { providers: registry.catalog.providers.filter((p) => p.enabled && p.configured).map((p) => p.name) })
 
   return {
+    catalog: registry.catalog,
     get openLeases() {
       return leases.open
     },

@@ -18,6 +18,7 @@ const OFFER_KEPT_MS = 1_000
 const BEAT_MS = 500
 const FINAL_REPEATED_FOR_MS = 3_000
 const RESEND_AT_MOST_EVERY_MS = 100
+const TALK_ON_MS = 200
 
 export interface AttemptWorld {
   bus: Bus
@@ -278,6 +279,7 @@ export class Attempt {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#answer?.stop()
+    this.#letGo()
     const usage = this.#usage.out > 0 ? this.#usage : { in: this.#usage.in, out: Math.ceil(this.#payloadBytes / BYTES_PER_TOKEN) }
     this.#span.end()
     this.#world.onOver({
@@ -288,6 +290,12 @@ export class Attempt {
       ttfbMs: this.#headMs === undefined ? null : round(this.#headMs - this.#sentMs),
       durationMs: round(nowMs - this.#offeredMs),
     })
+  }
+
+  /** A provider that talks on after its end gets a moment, so that the connection can be used again, and no more. */
+  #letGo(): void {
+    const call = this.#call
+    if (call && !call.ended) setTimeout(() => call.abort(), TALK_ON_MS)
   }
 
   #stage(): 'connecting' | 'waiting' | 'streaming' | 'paused' {

@@ -21,6 +21,8 @@ export interface UpstreamEvents {
 }
 
 export interface UpstreamCall {
+  /** The response has been read to its end, or failed. */
+  readonly ended: boolean
   /** Closes the socket now; a call that is still queued is never sent. */
   abort(): void
   pause(): void
@@ -84,6 +86,9 @@ function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents):
     },
   )
   return {
+    get ended() {
+      return over
+    },
     abort() {
       if (over) return
       over = true

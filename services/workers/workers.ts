@@ -15,7 +15,7 @@ import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
 import type { AttemptReport } from './attempt.ts'
 import { Attempt } from './attempt.ts'
-import { createAnswer } from './answer.ts'
+import { Answer } from './answer.ts'
 import { providerRequest } from './request.ts'
 import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
 import { openUpstream } from './upstream.ts'
@@ -41,8 +41,7 @@ export interface WorkersOptions {
   instance: string
   outbox: Outbox
   /** Serve only these; otherwise every provider whose key is here. */
-  only?: readonly string[]
-  keyOf(provider: CatalogProvider): string | undefined
+  only: readonly string[]
 }
 
 interface Served {
@@ -56,7 +55,7 @@ interface Served {
 }
 
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { backbone, logger, instance, outbox } = options
+  const { backbone, settings, logger, instance, outbox, only } = options
   const { bus } = backbone
   const served = new Map<string, Served>()
   const attempts = new Map<string, Attempt>()
@@ -115,7 +114,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
           granted = true
           return startCall(place, offer, body, events)
         },
-        answer: (sink) => createAnswer(offer, sink),
+        answer: (sink) => new Answer(offer, sink),
         onOver(report) {
           place.inFlight--
           attempts.delete(key)
@@ -135,7 +134,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const ingress = offer.inbox.split('.').at(-3)
     if (!offer.blob || !ingress) {
       queueMicrotask(() => events.onError(new BodyUnavailable('offer without a body')))
-      return { abort() {}, pause() {}, resume() {} }
+      return { ended: true, abort() {}, pause() {}, resume() {} }
     }
     return pulled(fetchBlobOf(offer, ingress), send, events)
   }
@@ -183,8 +182,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 
   function serve(provider: CatalogProvider): void {
-    const key = options.keyOf(provider)
-    const wanted = options.only ? options.only.includes(provider.name) : true
+    const key = settings.keyOf(provider)
+    const wanted = only.length === 0 || only.includes(provider.name)
     if (!wanted || !provider.enabled || draining || (provider.needs_key && !key)) return
     const place: Served = {
       provider,
@@ -268,6 +267,9 @@ function pulled(
     },
   )
   return {
+    get ended() {
+      return call?.ended ?? false
+    },
     abort() {
       aborter.abort()
       call?.abort()

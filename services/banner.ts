@@ -1,0 +1,51 @@
+// What a person should know after a start: where it listens, what it runs on, which providers it can use, and what to type next.
+
+import type { Catalog } from '#contracts/catalog.ts'
+
+export interface BannerFacts {
+  version: string
+  url: string
+  bus: string
+  store: string
+  catalog: Catalog
+  /** Providers that a worker of this process or cluster serves. */
+  adminToken: { token: string; created: boolean; path: string | undefined }
+  demo: boolean
+}
+
+export function banner({ version, url, bus, store, catalog, adminToken, demo }: BannerFacts): string {
+  const enabled = catalog.providers.filter((provider) => provider.enabled)
+  const ready = enabled.filter((provider) => provider.configured)
+  const lacking = enabled.filter((provider) => !provider.configured)
+  const lines = [
+    `freeway ${version}   one key, one URL, every free tier`,
+    '',
+    `  API        ${url}/v1`,
+    `  bus        ${bus}`,
+    `  store      ${store}`,
+    `  providers  ${ready.map(({ name }) => name).join(', ') || 'none'}`,
+    ...(lacking.length > 0 ? [`  no key     ${lacking.map(({ name, env }) => `${name}${env[0] ? ` (${env[0]})` : ''}`).join(', ')}`] : []),
+    `  admin      ${placeOfToken(adminToken)}`,
+    ...(demo ? ['', '  Answers come from the built-in demo. Set a provider key, e.g. GROQ_API_KEY, and start again for real ones.'] : []),
+    '',
+    '  Try it:',
+    '',
+    ...example(url).map((line) => `    ${line}`),
+    '',
+  ]
+  return lines.join('\n')
+}
+
+/** The token itself is printed once, when it is generated; later only its place. */
+function placeOfToken({ token, created, path }: BannerFacts['adminToken']): string {
+  if (path === undefined) return 'token from FREEWAY_ADMIN_TOKEN'
+  return created ? `token ${token}  (kept in ${path}, shown only now)` : `token in ${path}`
+}
+
+function example(url: string): string[] {
+  return [
+    `curl ${url}/v1/chat/completions \\`,
+    "  -H 'content-type: application/json' \\",
+    `  -d '{"messages":[{"role":"user","content":"Hello!"}],"stream":true}'`,
+  ]
+}

@@ -1,0 +1,115 @@
+// A cluster on one machine: nats-server and every service as its own process, watched, and stopped in the order of the drain.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { findNatsServer, startNatsServer } from './bus/server.ts'
+import type { Logger } from './logger.ts'
+import type { Settings } from './settings.ts'
+import { SettingsError } from './settings-error.ts'
+
+export interface ClusterSize {
+  ingress: number
+  router: number
+  workers: number
+}
+
+const FIRST_RESTART_MS = 200
+const SLOWEST_RESTART_MS = 10_000
+/** A process that ran this long was healthy: its next crash is restarted quickly again. */
+const HEALTHY_MS = 30_000
+
+interface Member {
+  name: string
+  child: ChildProcess | undefined
+  stopping: boolean
+  /** Settles when the process has ended for good. */
+  ended: Promise<void>
+}
+
+export interface Cluster {
+  /** Addresses of the ingresses. */
+  urls: string[]
+  natsUrl: string
+  /** First the ingresses with their clients, then who serves them, then the broker. */
+  stop(): Promise<void>
+}
+
+/** Throws SettingsError where no nats-server is installed. Resolves when every process is ready. */
+export async function startCluster(size: ClusterSize, settings: Settings, logger: Logger, demoUrl: string | undefined): Promise<Cluster> {
+  if (!settings.natsUrl && !findNatsServer(process.env)) {
+    throw new SettingsError(
+      'freeway cluster needs nats-server: apt install nats-server, brew install nats-server, or set NATS_SERVER_BIN or NATS_URL',
+    )
+  }
+  const nats = settings.natsUrl ? undefined : await startNatsServer({ dir: join(settings.dataDir, 'nats') })
+  const natsUrl = settings.natsUrl ?? (nats?.url as string)
+  const env = { ...process.env, NATS_URL: natsUrl, ...(demoUrl ? { FREEWAY_DEMO_URL: demoUrl } : {}) }
+  const start = (name: string, args: string[], extra: Record<string, string> = {}) => startMember(name, args, { ...env, ...extra }, logger)
+
+  // The first router publishes the catalogue that all others wait for.
+  const routers = await Promise.all(range(size.router).map((i) => start(`router-${i}`, ['router'])))
+  const workers = await Promise.all(range(size.workers).map((i) => start(`worker-${i}`, ['worker'])))
+  const telemetry = await start('telemetry-0', ['telemetry'])
+  const ports = range(size.ingress).map((i) => settings.port + i)
+  const ingresses = await Promise.all(ports.map((port, i) => start(`ingress-${i}`, ['ingress'], { PORT: String(port) })))
+
+  return {
+    urls: ports.map((port) => `http://${settings.host}:${port}`),
+    natsUrl,
+    async stop() {
+      await Promise.all(ingresses.map(stopMember))
+      await Promise.all([...routers, ...workers, telemetry].map(stopMember))
+      await nats?.stop()
+    },
+  }
+}
+
+/** Resolves once the process says that it is ready; rejects if it ends before that. */
+async function startMember(name: string, args: string[], env: Record<string, string | undefined>, logger: Logger): Promise<Member> {
+  const { promise: ready, resolve: isReady, reject } = Promise.withResolvers<void>()
+  const member: Member = { name, child: undefined, stopping: false, ended: Promise.resolve() }
+  member.ended = run()
+  await ready
+  return member
+
+  async function run(): Promise<void> {
+    let restartMs = FIRST_RESTART_MS
+    while (!member.stopping) {
+      const startedMs = performance.now()
+      const code = await runOnce()
+      if (member.stopping) return
+      reject(new SettingsError(`${name} ended with code ${code} before it was ready; its log above says why`))
+      if (performance.now() - startedMs > HEALTHY_MS) restartMs = FIRST_RESTART_MS
+      logger.error('process ended, starting it again', { process: name, code, in_ms: restartMs })
+      await new Promise((resolve) => setTimeout(resolve, restartMs))
+      restartMs = Math.min(restartMs * 2, SLOWEST_RESTART_MS)
+    }
+  }
+
+  async function runOnce(): Promise<number | null> {
+    const script = new URL('./freeway.ts', import.meta.url).pathname
+    const child = spawn(process.execPath, [...process.execArgv, script, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    member.child = child
+    if (child.stdout) {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (line.includes('"msg":"ready"')) isReady()
+        process.stdout.write(`${line}\n`)
+      })
+    }
+    const [code] = await once(child, 'exit')
+    return code as number | null
+  }
+}
+
+async function stopMember(member: Member): Promise<void> {
+  member.stopping = true
+  member.child?.kill('SIGTERM')
+  await member.ended
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i)
+}

@@ -1,0 +1,250 @@
+#!/usr/bin/env node
+// The command line, and the only file that opens the doors of the services. What it opens it closes in reverse order.
+
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import type { Backbone } from '#contracts/bus.ts'
+import type { Provider } from '#contracts/catalog.ts'
+import type { Role } from '#contracts/event.ts'
+import { banner } from './banner.ts'
+import { demoProvider } from './demo.ts'
+import { untilSignal } from './lifecycle.ts'
+import type { Logger } from './logger.ts'
+import { createLogger } from './logger.ts'
+import { openOutbox } from './outbox.ts'
+import { adminToken } from './secrets.ts'
+import type { Settings } from './settings.ts'
+import { loadSettings } from './settings.ts'
+import { SettingsError } from './settings-error.ts'
+import { startTracing } from './trace.ts'
+
+const USAGE = `Usage: freeway <command>
+
+  start                  everything in one process (what "npm start" runs)
+  cluster                nats-server and every service as its own process on this machine
+      --ingress 2 --router 2 --workers 3
+  ingress | router | telemetry
+  worker [provider...]   serve these providers; without a name, all whose key is set
+  simulate [--port 9001] an upstream that answers and misbehaves on command
+
+Settings come from the environment, .env and freeway.json; see README.md.
+`
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+interface Process {
+  settings: Settings
+  logger: Logger
+  instance: string
+  /** Closed in reverse order when the process stops. */
+  stack: AsyncDisposableStack
+}
+
+const commands: Record<string, (args: string[]) => Promise<void>> = {
+  start: () => run('freeway', start),
+  ingress: () => run('ingress', runIngress),
+  router: () => run('router', runRouter),
+  worker: (only) => run('worker', (self) => runWorker(self, only)),
+  telemetry: () => run('telemetry', runTelemetry),
+  cluster: (args) => run('cluster', (self) => runCluster(self, args)),
+  simulate: (args) => run('simulator', (self) => runSimulator(self, args)),
+  help: async () => void process.stdout.write(USAGE),
+  '--help': async () => void process.stdout.write(USAGE),
+  '--version': async () => void process.stdout.write(`${version}\n`),
+}
+
+const [command = 'help', ...args] = process.argv.slice(2)
+const chosen = Object.hasOwn(commands, command) ? commands[command] : undefined
+if (!chosen) {
+  process.stderr.write(`freeway: unknown command "${command}"\n\n${USAGE}`)
+  process.exit(2)
+}
+try {
+  await chosen(args)
+  process.exit(0)
+} catch (error) {
+  process.stderr.write(`freeway: ${explain(error)}\n`)
+  process.exit(1)
+}
+
+/** Opens a service, waits for a signal, and stops it: first what it says itself, then everything on the stack in reverse order. */
+async function run(service: string, open: (self: Process) => Promise<{ drain?(): Promise<void> }>): Promise<void> {
+  const settings = loadSettings(process.env, process.cwd())
+  const logger = createLogger({ service, level: settings.logLevel })
+  await using stack = new AsyncDisposableStack()
+  const tracing = await startTracing({ service: `freeway-${service}`, endpoint: settings.otlpEndpoint, version })
+  stack.defer(() => tracing.stop())
+  const signalled = untilSignal()
+  const opened = await open({ settings, logger, instance: randomBytes(12).toString('base64url'), stack })
+  const signal = await signalled
+  logger.info('stopping', { signal, grace_ms: settings.drainMs })
+  await opened.drain?.()
+}
+
+async function start(self: Process) {
+  const { settings, stack } = self
+  await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
+  const backbones = await openBackbones(self)
+  const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self))
+  await openWorkers(self, await backbones.connect('worker'), [])
+  const token = await adminToken(settings)
+  const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
+  const demo = router.catalog.providers.some(({ name, enabled }) => name === 'demo' && enabled)
+  const store = `SQLite in ${settings.dataDir}`
+  process.stdout.write(`\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo })}\n`)
+  stack.defer(() => {
+    ingress.drain()
+    return ingress.idle(settings.drainMs)
+  })
+  return {}
+}
+
+async function runIngress(self: Process) {
+  const token = await adminToken(self.settings)
+  const ingress = await openIngress(self, await connectAlone(self, 'ingress'), token.token)
+  return {
+    async drain() {
+      ingress.drain()
+      await ingress.idle(self.settings.drainMs)
+    },
+  }
+}
+
+async function runRouter(self: Process) {
+  const url = process.env.FREEWAY_DEMO_URL
+  const router = await openRouter(self, await connectAlone(self, 'router'), url ? async () => demoProvider(url) : undefined)
+  return { drain: async () => router.drain() }
+}
+
+async function runWorker(self: Process, only: string[]) {
+  const workers = await openWorkers(self, await connectAlone(self, 'worker'), only)
+  return {
+    async drain() {
+      workers.drain()
+      await workers.idle(self.settings.drainMs)
+    },
+  }
+}
+
+async function runTelemetry(self: Process) {
+  const { startTelemetry } = await import('./telemetry/telemetry.ts')
+  const telemetry = await startTelemetry(self)
+  self.stack.defer(() => telemetry.close())
+  return {}
+}
+
+async function runCluster(self: Process, args: string[]) {
+  const { startCluster } = await import('./cluster.ts')
+  const { values } = parseArgs({ args, options: { ingress: { type: 'string' }, router: { type: 'string' }, workers: { type: 'string' } } })
+  const size = { ingress: count('--ingress', values.ingress, 2), router: count('--router', values.router, 2), workers: count('--workers', values.workers, 3) }
+  const token = await adminToken(self.settings)
+  const demo = self.settings.demo === 'off' ? undefined : await openSimulator(self, 0)
+  const cluster = await startCluster(size, self.settings, self.logger, demo && `${demo}/v1`)
+  self.stack.defer(() => cluster.stop())
+  process.stdout.write(`\nfreeway ${version} cluster\n\n  API        ${cluster.urls.map((url) => `${url}/v1`).join('  ')}\n  bus        ${cluster.natsUrl}\n  admin      token in ${token.path ?? 'FREEWAY_ADMIN_TOKEN'}\n\n`)
+  return {}
+}
+
+async function runSimulator(self: Process, args: string[]) {
+  const { values } = parseArgs({ args, options: { port: { type: 'string' } } })
+  const url = await openSimulator(self, count('--port', values.port, 9001))
+  self.logger.info('ready', { url })
+  return {}
+}
+
+// Doors ------------------------------------------------------------------------------------------
+
+async function openIngress({ settings, logger, instance, stack }: Process, backbone: Backbone, token: string) {
+  const { startIngress } = await import('./ingress/ingress.ts')
+  const outbox = await outboxFor('ingress', backbone, instance, stack)
+  const ingress = await startIngress({ backbone, settings, logger, instance, outbox, adminToken: token, version })
+  stack.defer(() => ingress.close())
+  return ingress
+}
+
+async function openRouter({ settings, logger, instance, stack }: Process, backbone: Backbone, demo: (() => Promise<Provider>) | undefined) {
+  const { startRouter } = await import('./router/router.ts')
+  const router = await startRouter({ backbone, settings, logger, instance, demo })
+  stack.defer(() => router.close())
+  return router
+}
+
+async function openWorkers({ settings, logger, instance, stack }: Process, backbone: Backbone, only: string[]) {
+  const { startWorkers } = await import('./workers/workers.ts')
+  const outbox = await outboxFor('worker', backbone, instance, stack)
+  const workers = await startWorkers({ backbone, settings, logger, instance, outbox, only })
+  stack.defer(() => workers.close())
+  return workers
+}
+
+async function openSimulator({ stack }: Process, port: number): Promise<string> {
+  const { startSimulator } = await import('./simulator/simulator.ts')
+  const simulator = await startSimulator({ port })
+  stack.defer(() => simulator.close())
+  return simulator.url
+}
+
+function demoIfWanted(self: Process): (() => Promise<Provider>) | undefined {
+  return self.settings.demo === 'off' ? undefined : async () => demoProvider(`${await openSimulator(self, 0)}/v1`)
+}
+
+// Bus --------------------------------------------------------------------------------------------
+
+/** One process: the in-process bus, unless a NATS server is named. */
+async function openBackbones({ settings, instance, stack }: Process) {
+  const { natsUrl } = settings
+  if (natsUrl) {
+    const connect = (role: Role) => connectedTo(natsUrl, role, instance, stack)
+    return { name: `NATS at ${withoutCredentials(natsUrl)}`, connect }
+  }
+  const { openMemoryBroker } = await import('./bus/memory.ts')
+  const broker = await openMemoryBroker({ file: join(settings.dataDir, 'freeway.db') })
+  stack.defer(() => broker.close())
+  return { name: 'in-process (single process only)', connect: async (role: Role) => broker.connect(role) }
+}
+
+async function connectAlone({ settings, instance, stack }: Process, role: Role): Promise<Backbone> {
+  if (!settings.natsUrl) throw new SettingsError('NATS_URL is not set: a service of its own needs a broker, e.g. NATS_URL=nats://127.0.0.1:4222')
+  return connectedTo(settings.natsUrl, role, instance, stack)
+}
+
+async function connectedTo(servers: string, role: Role, instance: string, stack: AsyncDisposableStack): Promise<Backbone> {
+  const { connectNats } = await import('./bus/nats.ts')
+  const backbone = await connectNats({ servers, role, instance })
+  backbone.bus.onStatus((status) => {
+    // The client gave up for good: a fresh process is the only way back.
+    if (status === 'closed' && !stack.disposed) process.exit(1)
+  })
+  stack.defer(() => backbone.close())
+  return backbone
+}
+
+async function outboxFor(role: Role, backbone: Backbone, instance: string, stack: AsyncDisposableStack) {
+  const outbox = openOutbox({ events: backbone.events, role, instance })
+  stack.defer(() => outbox.close())
+  return outbox
+}
+
+// Words ------------------------------------------------------------------------------------------
+
+function count(option: string, text: string | undefined, otherwise: number): number {
+  const value = text === undefined ? otherwise : Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new SettingsError(`${option}: expected a whole number`)
+  return value
+}
+
+function withoutCredentials(url: string): string {
+  return url.replaceAll(/\/\/[^@/]*@/g, '//')
+}
+
+function explain(error: unknown): string {
+  const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+  if (code === 'EADDRINUSE') return `port ${port ?? ''} on ${address ?? 'this host'} is in use: stop the other program or set PORT to a free one`
+  if (code === 'EACCES' && port !== undefined) return `port ${port} needs privileges: set PORT to one above 1023`
+  if (error instanceof SettingsError) return message
+  return error instanceof Error ? (error.stack ?? message) : String(error)
+}
