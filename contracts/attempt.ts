@@ -142,6 +142,8 @@ export const refusalCodes = [
   'context_length',
   'content_policy',
   'model_not_found',
+  // This provider cannot serve such a request; another may.
+  'unsupported',
   'server',
   'network',
   'timeout',
