@@ -33,10 +33,10 @@ export function createApp({ routes, authorize, onFault }: RoutesOptions): (reque
     return refusal(error)
   })
 
-  function serve(route: Route, request: Request, params: Record<string, string>): Response | Promise<Response> {
+  function serve(route: Route, request: Request, params: Record<string, string> | undefined): Response | Promise<Response> {
     try {
       if (route.access === 'key') authorize(request)
-      const answer = route.handle(request, params['*'] ?? '')
+      const answer = route.handle(request, params?.['*'] ?? '')
       return answer instanceof Promise ? answer.catch(refusal) : answer
     } catch (error) {
       return refusal(error)
