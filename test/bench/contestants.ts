@@ -23,6 +23,8 @@ export interface Surroundings {
   port: number
   /** Exists, is empty, and goes away after the run. */
   folder: string
+  /** Where Node keeps compiled sources, as under the launcher: without it the TypeScript transformer stays in memory. */
+  compileCache: string
   /** Sees to it that a process is stopped at the end, whatever happens. */
   own: Own
   /** Further arguments of Node for the process of this name. */
@@ -71,7 +73,7 @@ interface Settings {
   env: Record<string, string>
 }
 
-async function prepare({ port: upstream, folder: parent }: Surroundings, name: string): Promise<Settings> {
+async function prepare({ port: upstream, folder: parent, compileCache }: Surroundings, name: string): Promise<Settings> {
   const folder = join(parent, name)
   await mkdir(folder, { recursive: true })
   const config = {
@@ -95,6 +97,7 @@ async function prepare({ port: upstream, folder: parent }: Surroundings, name: s
     FREEWAY_ADMIN_TOKEN: 'bench-admin-token-0000000000000000',
     FREEWAY_SECRET: 'bench-secret-00000000000000000000',
     FREEWAY_DEMO: 'off',
+    NODE_COMPILE_CACHE: compileCache,
   }
   return { port, folder, env }
 }
