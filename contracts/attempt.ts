@@ -216,7 +216,13 @@ const attemptOutcome = z.object({
 })
 export type AttemptOutcome = z.infer<typeof attemptOutcome>
 
-const settle = z.object({ t: z.literal('settle'), lease: z.string(), mode: z.enum(['actual', 'estimate']), usage, outcome: attemptOutcome.optional() })
+const settle = z.object({
+  t: z.literal('settle'),
+  lease: z.string(),
+  mode: z.enum(['actual', 'estimate']),
+  usage,
+  outcome: attemptOutcome.optional(),
+})
 const release = z.object({ t: z.literal('release'), lease: z.string(), outcome: attemptOutcome.optional() })
 export const settlement = z.discriminatedUnion('t', [settle, release])
 export type Settlement = z.infer<typeof settlement>

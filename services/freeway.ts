@@ -95,7 +95,9 @@ async function start(self: Process) {
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
   const demo = router.catalog.providers.some(({ name, enabled }) => name === 'demo' && enabled)
   const store = `SQLite in ${settings.dataDir}`
-  process.stdout.write(`\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo })}\n`)
+  process.stdout.write(
+    `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo })}\n`,
+  )
   stack.defer(() => {
     ingress.drain()
     return ingress.idle(settings.drainMs)
@@ -140,12 +142,18 @@ async function runTelemetry(self: Process) {
 async function runCluster(self: Process, args: string[]) {
   const { startCluster } = await import('./cluster.ts')
   const { values } = parseArgs({ args, options: { ingress: { type: 'string' }, router: { type: 'string' }, workers: { type: 'string' } } })
-  const size = { ingress: count('--ingress', values.ingress, 2), router: count('--router', values.router, 2), workers: count('--workers', values.workers, 3) }
+  const size = {
+    ingress: count('--ingress', values.ingress, 2),
+    router: count('--router', values.router, 2),
+    workers: count('--workers', values.workers, 3),
+  }
   const token = await adminToken(self.settings)
   const demo = self.settings.demo === 'off' ? undefined : await openSimulator(self, 0)
   const cluster = await startCluster(size, self.settings, self.logger, demo && `${demo}/v1`)
   self.stack.defer(() => cluster.stop())
-  process.stdout.write(`\nfreeway ${version} cluster\n\n  API        ${cluster.urls.map((url) => `${url}/v1`).join('  ')}\n  bus        ${cluster.natsUrl}\n  admin      token in ${token.path ?? 'FREEWAY_ADMIN_TOKEN'}\n\n`)
+  process.stdout.write(
+    `\nfreeway ${version} cluster\n\n  API        ${cluster.urls.map((url) => `${url}/v1`).join('  ')}\n  bus        ${cluster.natsUrl}\n  admin      token in ${token.path ?? 'FREEWAY_ADMIN_TOKEN'}\n\n`,
+  )
   return {}
 }
 
@@ -208,7 +216,8 @@ async function openBackbones({ settings, instance, stack }: Process) {
 }
 
 async function connectAlone({ settings, instance, stack }: Process, role: Role): Promise<Backbone> {
-  if (!settings.natsUrl) throw new SettingsError('NATS_URL is not set: a service of its own needs a broker, e.g. NATS_URL=nats://127.0.0.1:4222')
+  if (!settings.natsUrl)
+    throw new SettingsError('NATS_URL is not set: a service of its own needs a broker, e.g. NATS_URL=nats://127.0.0.1:4222')
   return connectedTo(settings.natsUrl, role, instance, stack)
 }
 
@@ -243,7 +252,8 @@ function withoutCredentials(url: string): string {
 
 function explain(error: unknown): string {
   const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (code === 'EADDRINUSE') return `port ${port ?? ''} on ${address ?? 'this host'} is in use: stop the other program or set PORT to a free one`
+  if (code === 'EADDRINUSE')
+    return `port ${port ?? ''} on ${address ?? 'this host'} is in use: stop the other program or set PORT to a free one`
   if (code === 'EACCES' && port !== undefined) return `port ${port} needs privileges: set PORT to one above 1023`
   if (error instanceof SettingsError) return message
   return error instanceof Error ? (error.stack ?? message) : String(error)

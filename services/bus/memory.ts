@@ -47,7 +47,13 @@ interface Subscriber {
 
 interface Route {
   plain: Subscriber[]
-  groups: Subscriber[][]
+  groups: Group[]
+}
+
+interface Group {
+  members: Subscriber[]
+  /** Whose turn it is. */
+  next: number
 }
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024
@@ -74,7 +80,6 @@ export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }
         return opened.through(handle)
       },
       async close() {
-        handles.delete(backbone)
         handle.close()
       },
     }
@@ -86,7 +91,7 @@ export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }
     connect,
     faults(backbone) {
       const handle = handles.get(backbone)
-      if (!handle) throw new Error('faults: this backbone was not opened by this broker, or is closed')
+      if (!handle) throw new Error('faults: this backbone was not opened by this broker')
       return openFaults(handle)
     },
     async close() {
@@ -103,7 +108,6 @@ class Switchboard {
   readonly #subscribers = new SubjectTrie<Subscriber>()
   readonly #routes = new Map<string, Route>()
   #queue: (() => void)[] = []
-  #turn = 0
 
   add(pattern: string, subscriber: Subscriber): void {
     this.#subscribers.add(pattern, subscriber)
@@ -124,7 +128,8 @@ class Switchboard {
   ): void {
     const { plain, groups } = this.#route(to)
     for (const subscriber of plain) this.#deliver(subscriber, to, data, reply, headers, false)
-    for (const group of groups) this.#deliver(group[this.#turn++ % group.length] as Subscriber, to, data, reply, headers, false)
+    for (const group of groups)
+      this.#deliver(group.members[group.next++ % group.members.length] as Subscriber, to, data, reply, headers, false)
     if (reply === undefined || plain.length > 0 || groups.length > 0) return
     const own = this.#route(reply).plain.find((subscriber) => subscriber.handle === from)
     if (own) this.#deliver(own, reply, NOTHING, undefined, undefined, true)
@@ -157,13 +162,13 @@ class Switchboard {
     const known = this.#routes.get(subject)
     if (known) return known
     const plain: Subscriber[] = []
-    const groups = new Map<string, Subscriber[]>()
+    const groups = new Map<string, Group>()
     for (const subscriber of this.#subscribers.match(subject)) {
       if (subscriber.queue === undefined) plain.push(subscriber)
       else {
         const group = groups.get(subscriber.queue)
-        if (group) group.push(subscriber)
-        else groups.set(subscriber.queue, [subscriber])
+        if (group) group.members.push(subscriber)
+        else groups.set(subscriber.queue, { members: [subscriber], next: 0 })
       }
     }
     const route = { plain, groups: [...groups.values()] }

@@ -142,7 +142,10 @@ export class Failover {
     this.#cancelAttempt(why, nowMs)
     const outcome: Outcome = why === 'shutdown' ? 'truncated' : 'client_canceled'
     if (why === 'shutdown') {
-      this.#delivery.fail(new FreewayError('server_error', 'the gateway is shutting down', { status: 503, retryAfterMs: 1_000 }), this.#headers(nowMs))
+      this.#delivery.fail(
+        new FreewayError('server_error', 'the gateway is shutting down', { status: 503, retryAfterMs: 1_000 }),
+        this.#headers(nowMs),
+      )
     } else this.#delivery.drop()
     this.#close(outcome, 499, nowMs)
   }
@@ -151,7 +154,11 @@ export class Failover {
     const { job, id } = { job: this.#job, id: this.id }
     if (this.#attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     this.#attempt = newAttempt(this.#attempt.n + 1, nowMs)
-    const span = startSpan('publish fw.v1.job', { kind: 'producer', parent: this.#order.span.context, attributes: { 'freeway.attempt': this.#attempt.n } })
+    const span = startSpan('publish fw.v1.job', {
+      kind: 'producer',
+      parent: this.#order.span.context,
+      attributes: { 'freeway.attempt': this.#attempt.n },
+    })
     const inline = job.body.length <= INLINE_BODY_BYTES
     const message = encode(
       {

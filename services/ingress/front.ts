@@ -3,8 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { errorBody, FreewayError } from '#contracts/failure.ts'
 import { serve } from 'srvx'
+import { errorBody, FreewayError } from '#contracts/failure.ts'
 import { errorResponse } from './respond.ts'
 
 export const MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -123,7 +123,9 @@ export function refuse(target: string, headers: Pick<Headers, 'get'>): FreewayEr
   if (host !== null && !isPlainHost(host)) return new FreewayError('invalid_request_error', 'malformed Host header')
   const encoding = headers.get('content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-    return new FreewayError('invalid_request_error', 'compressed request bodies are not accepted: send the body without Content-Encoding', { status: 415 })
+    return new FreewayError('invalid_request_error', 'compressed request bodies are not accepted: send the body without Content-Encoding', {
+      status: 415,
+    })
   }
   if (Number(headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return bodyTooLarge()
   return undefined

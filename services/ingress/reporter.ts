@@ -27,7 +27,14 @@ export class Reporter {
     this.#order = order
     this.#desk = desk
     const { id, job } = order
-    desk.outbox.record({ id: `${id}.0.req.start.ingress`, at: Date.now(), name: 'req.start', request: id, model: job.model ?? null, stream: job.stream })
+    desk.outbox.record({
+      id: `${id}.0.req.start.ingress`,
+      at: Date.now(),
+      name: 'req.start',
+      request: id,
+      model: job.model ?? null,
+      stream: job.stream,
+    })
   }
 
   granted(n: number, target: Target, control: Subject): void {
@@ -112,7 +119,11 @@ export class Reporter {
 
   headers(attempt: Attempt, granted: number, nowMs: number, head?: Timing): Record<string, string> {
     this.#timing = head ?? this.#timing
-    const headers: Record<string, string> = { 'x-request-id': this.#order.publicId, 'request-id': this.#order.publicId, 'x-freeway-attempts': String(granted) }
+    const headers: Record<string, string> = {
+      'x-request-id': this.#order.publicId,
+      'request-id': this.#order.publicId,
+      'x-freeway-attempts': String(granted),
+    }
     const { traceId } = this.#order.span
     if (traceId) headers['x-freeway-trace-id'] = traceId
     if (this.#target) {
@@ -134,10 +145,14 @@ export class Reporter {
   }
 
   #settle(attempt: Attempt, usage: Usage, mode: 'actual' | 'estimate', outcome: AttemptOutcome | undefined): void {
-    if (attempt.target) this.#desk.settlements.report(attempt.target.account, { t: 'settle', lease: this.#lease(attempt), mode, usage, outcome })
+    if (attempt.target)
+      this.#desk.settlements.report(attempt.target.account, { t: 'settle', lease: this.#lease(attempt), mode, usage, outcome })
   }
 
-  #outcome(attempt: Attempt, { status, phase, key_fault, retry_after_ms }: Pick<Fail, 'status' | 'key_fault' | 'retry_after_ms'> & { phase: Fail['phase'] | null }): AttemptOutcome | undefined {
+  #outcome(
+    attempt: Attempt,
+    { status, phase, key_fault, retry_after_ms }: Pick<Fail, 'status' | 'key_fault' | 'retry_after_ms'> & { phase: Fail['phase'] | null },
+  ): AttemptOutcome | undefined {
     if (!attempt.target) return undefined
     const { prov, model } = attempt.target
     const ttfb_ms = this.#firstByteMs === undefined || attempt.acceptedMs === undefined ? null : this.#firstByteMs - attempt.acceptedMs

@@ -4,7 +4,12 @@ import { FastResponse } from 'srvx'
 import { errorBody, errorHeaders, type FreewayError } from '#contracts/failure.ts'
 
 const CORS = { 'access-control-allow-origin': '*', 'access-control-expose-headers': '*' }
-const PREFLIGHT = { ...CORS, 'access-control-allow-methods': '*', 'access-control-allow-headers': 'authorization, *', 'access-control-max-age': '86400' }
+const PREFLIGHT = {
+  ...CORS,
+  'access-control-allow-methods': '*',
+  'access-control-allow-headers': 'authorization, *',
+  'access-control-max-age': '86400',
+}
 
 export function respond(status: number, headers: Record<string, string>, body: BodyInit | null): Response {
   return new FastResponse(body, { status, headers: { ...CORS, ...headers } })

@@ -1,8 +1,8 @@
 // Pure. What a failed attempt means for the request: another try with what was learned, or the error the client gets.
 
 import type { Fail, Noroute, Target } from '#contracts/attempt.ts'
-import { FreewayError, withErrorId } from '#contracts/failure.ts'
 import type { Outcome } from '#contracts/failure.ts'
+import { FreewayError, withErrorId } from '#contracts/failure.ts'
 
 export const MAX_GRANTED = 3
 const UNAVAILABLE_RETRY_MS = 30_000
@@ -59,7 +59,9 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined): 
     return new FreewayError('invalid_request_error', 'unknown aliased model', { code: 'model_not_found', param: 'model' })
   }
   if (noroute.reason === 'unsupported') {
-    return new FreewayError('invalid_request_error', 'no configured model can serve this request: tools, images or context length', { param: 'model' })
+    return new FreewayError('invalid_request_error', 'no configured model can serve this request: tools, images or context length', {
+      param: 'model',
+    })
   }
   if (last) return last
   return new FreewayError('provider_unavailable', 'no provider is available for this request', {
@@ -92,9 +94,15 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
     case 'invalid_request':
       return new FreewayError('invalid_request_error', withErrorId('provider rejected the request payload', target.prov, request.id))
     case 'context_length':
-      return new FreewayError('context_length_exceeded', 'the request does not fit into the context of the model: shorten it or ask for fewer tokens')
+      return new FreewayError(
+        'context_length_exceeded',
+        'the request does not fit into the context of the model: shorten it or ask for fewer tokens',
+      )
     case 'content_policy':
-      return new FreewayError('content_policy_violation', withErrorId('the provider refused the content of the request', target.prov, request.id))
+      return new FreewayError(
+        'content_policy_violation',
+        withErrorId('the provider refused the content of the request', target.prov, request.id),
+      )
     case 'timeout':
       return new FreewayError('provider_timeout', withErrorId('the provider took too long', target.prov, request.id))
     case 'network':
@@ -111,7 +119,9 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
 function limited(fail: Fail, target: Target, request: RequestSoFar): FreewayError {
   const retryAfterMs = fail.retry_after_ms ?? UNAVAILABLE_RETRY_MS
   if (request.exact || !request.fallback) {
-    return new FreewayError('rate_limit_error', withErrorId('the limit of the provider is reached', target.prov, request.id), { retryAfterMs })
+    return new FreewayError('rate_limit_error', withErrorId('the limit of the provider is reached', target.prov, request.id), {
+      retryAfterMs,
+    })
   }
   return new FreewayError('provider_unavailable', 'every provider is at its limit', { retryAfterMs })
 }

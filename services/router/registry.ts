@@ -1,9 +1,9 @@
 // Owner of the catalogue: one JSON file per provider, then the operator's changes; publishes the result for everybody to watch.
 
 import { readdir, readFile } from 'node:fs/promises'
+import type { KeyValue } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { catalog as catalogSchema, provider as providerSchema } from '#contracts/catalog.ts'
-import type { KeyValue } from '#contracts/bus.ts'
 import { catalogKey } from '#contracts/subjects.ts'
 import type { Settings } from '#services/settings.ts'
 import { SettingsError } from '#services/settings-error.ts'

@@ -6,7 +6,19 @@ import { decode, encode, jobMessage, settlements } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
 import type { Subject } from '#contracts/subjects.ts'
-import { asAnswerInbox, asInbox, buckets,  asProbeInbox, attemptOf, jobQueue, jobs, leases as leaseSubjects, offerReturn, offerReturns, work } from '#contracts/subjects.ts'
+import {
+  asAnswerInbox,
+  asInbox,
+  asProbeInbox,
+  attemptOf,
+  buckets,
+  jobQueue,
+  jobs,
+  leases as leaseSubjects,
+  offerReturn,
+  offerReturns,
+  work,
+} from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import { startSpan } from '#services/trace.ts'

@@ -8,6 +8,9 @@ import { placeIn } from './deform.ts'
 import type { Fault } from './fault.ts'
 import { createRegrouper } from './syntax.ts'
 
+/** Events written in one turn of the event loop at most: a fast reader of a long stream must not keep others waiting. */
+const TURN = 64
+
 export interface Delivery {
   status: number
   headers: Record<string, string | string[]>
@@ -55,39 +58,49 @@ function stopOf(fault: Fault, count: number | undefined): Stop | undefined {
 }
 
 /** True if all parts were sent; false at the stop, and when the peer has gone. */
-async function sendParts({ response, call, log, fault }: Line, { parts, status }: Delivery, stop: Stop | undefined): Promise<boolean> {
+async function sendParts(line: Line, { parts }: Delivery, stop: Stop | undefined): Promise<boolean> {
+  const { response, call, log, fault } = line
   const regroups = fault.split !== undefined || fault.splitAt !== undefined || fault.burst !== undefined
   const regrouper = regroups ? createRegrouper(fault) : undefined
   const beganAt = performance.now()
-  const send = async (bytes: string | Uint8Array) => {
-    const squeezed = fault.gzip && status === 200 ? gzipSync(bytes) : bytes
-    call.bytesSent += typeof squeezed === 'string' ? Buffer.byteLength(squeezed) : squeezed.byteLength
-    return writeNow(response, squeezed) || drained(response)
-  }
-  const sendAll = async (writes: Uint8Array[]) => {
-    for (const bytes of writes) {
-      if (!(await send(bytes)) || !(await nextTurn(response))) return false
-    }
-    return true
-  }
   let index = 0
   for (const part of parts) {
     if (stop?.at === index) {
-      const half = fault.partial && Buffer.from(part).subarray(0, Math.ceil(Buffer.byteLength(part) / 2))
-      if (regrouper && !(await sendAll(regrouper.flush()))) return false
-      if (half) await send(half)
+      if (regrouper) await sendApart(line, regrouper.flush())
+      if (fault.partial) write(line, Buffer.from(part).subarray(0, Math.ceil(Buffer.byteLength(part) / 2)))
       return false
     }
     if (fault.tps && index > 0 && !(await pause(response, beganAt + (index * 1000) / fault.tps - performance.now()))) return false
-    if (response.destroyed) return false
-    const sent = regrouper ? await sendAll(regrouper.push(Buffer.from(part))) : await send(part)
-    if (!sent) return false
+    if (regrouper) {
+      if (!(await sendApart(line, regrouper.push(Buffer.from(part))))) return false
+    } else if (!write(line, part) && !(await drained(response))) return false
     call.firstByteAt ??= Date.now()
     call.eventsSent = ++index
     log.changed(call)
+    if (index % TURN === 0 && !(await nextTurn(response))) return false
   }
-  if (regrouper && !(await sendAll(regrouper.flush()))) return false
+  if (regrouper && !(await sendApart(line, regrouper.flush()))) return false
   return stop?.at !== index
+}
+
+/** Each write in its own turn of the event loop, so that the reader has a chance to see it alone. */
+async function sendApart(line: Line, writes: Uint8Array[]): Promise<boolean> {
+  for (const bytes of writes) {
+    if (!write(line, bytes) && !(await drained(line.response))) return false
+    if (!(await nextTurn(line.response))) return false
+  }
+  return true
+}
+
+/** False if the reader is behind. Uncorked: Node would gather the writes of a turn, and a reader would never see single events. */
+function write({ response, call, fault }: Line, part: string | Uint8Array): boolean {
+  const bytes = fault.gzip && call.status === 200 ? gzipSync(part) : part
+  call.bytesSent += typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength
+  const { socket } = response
+  socket?.cork?.()
+  const more = response.write(bytes)
+  socket?.uncork?.()
+  return more
 }
 
 function writeHead({ response, call, fault }: Line, { status, headers, length }: Delivery): void {
@@ -102,15 +115,6 @@ function writeHead({ response, call, fault }: Line, { status, headers, length }:
   response.writeHead(status, all)
   // A place counts from the status line on, so it must be out before any silence.
   if (fault.early || fault.tps || fault.stall !== undefined || fault.cut !== undefined || fault.reset !== undefined) response.flushHeaders()
-}
-
-/** One write, one segment: Node would gather the writes of a turn, and a reader would never see single events. */
-function writeNow(response: ServerResponse, bytes: string | Uint8Array): boolean {
-  const socket = response.socket
-  socket?.cork?.()
-  const more = response.write(bytes)
-  socket?.uncork?.()
-  return more
 }
 
 async function halt({ response, call, log }: Line, how: Stop['how']): Promise<void> {

@@ -53,7 +53,8 @@ export class Answer {
     const type = String(headers['content-type'] ?? '')
     if (status < 200 || status > 299) this.#reading = new Collecting(MAX_REFUSAL_BYTES, true, (body) => this.#refused(status, body))
     else if (!this.#offer.stream) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#whole(body))
-    else if (type.includes('application/json')) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(body))
+    else if (type.includes('application/json'))
+      this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(body))
     else this.#reading = new Streaming(this.#offer, this.#guardedSink(), (failure) => this.#failInBand(failure))
   }
 
@@ -109,7 +110,14 @@ export class Answer {
   #failInBand(error: InBandError): void {
     const read = readRefusal({ status: error.status, headers: this.#headers, body: JSON.stringify({ error }), nowMs: Date.now() })
     const code = error.code === 'malformed' || error.code === 'empty_completion' ? 'malformed' : read.code
-    this.#fail({ phase: 'in_band', status: error.status, code, key_fault: read.keyFault, retry_after_ms: read.retryAfterMs, detail: read.detail })
+    this.#fail({
+      phase: 'in_band',
+      status: error.status,
+      code,
+      key_fault: read.keyFault,
+      retry_after_ms: read.retryAfterMs,
+      detail: read.detail,
+    })
   }
 
   #whole(body: Uint8Array): void {
@@ -277,7 +285,12 @@ function parse(body: Uint8Array): unknown {
 function readUsage(usage: ChunkUsage): Usage {
   const cached = detail(usage.prompt_tokens_details, 'cached_tokens')
   const reasoning = detail(usage.completion_tokens_details, 'reasoning_tokens')
-  return { in: usage.prompt_tokens, out: usage.completion_tokens, ...(cached !== undefined && { cached }), ...(reasoning !== undefined && { reasoning }) }
+  return {
+    in: usage.prompt_tokens,
+    out: usage.completion_tokens,
+    ...(cached !== undefined && { cached }),
+    ...(reasoning !== undefined && { reasoning }),
+  }
 }
 
 function detail(details: unknown, name: string): number | undefined {

@@ -34,7 +34,8 @@ function describe(error: Fields): InBandError {
   const message = typeof error.message === 'string' ? error.message : 'the provider reported an error'
   const code = typeof error.code === 'string' || typeof error.code === 'number' ? String(error.code) : undefined
   const type = typeof error.type === 'string' ? error.type : undefined
-  const status = readStatus(error.status_code) ?? readStatus(error.code) ?? readStatus(error.status) ?? statusByWords(`${type} ${code} ${message}`)
+  const status =
+    readStatus(error.status_code) ?? readStatus(error.code) ?? readStatus(error.status) ?? statusByWords(`${type} ${code} ${message}`)
   return { status, message, ...(code !== undefined && { code }), ...(type !== undefined && { type }) }
 }
 

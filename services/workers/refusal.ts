@@ -127,5 +127,8 @@ const SECRETS =
 /** One short line without anything that looks like a key. */
 export function redact(text: string): string {
   const line = text.slice(0, 8 * DETAIL_CHARACTERS).replaceAll(SECRETS, (_, prefix: string | undefined) => `${prefix ?? ''}[redacted]`)
-  return line.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim().slice(0, DETAIL_CHARACTERS)
+  return line
+    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, DETAIL_CHARACTERS)
 }

@@ -20,8 +20,12 @@ export interface RepairedReply {
 const CHARACTERS_PER_TOKEN = 4
 
 /** Works on `json` itself. `model`, `id` and `created` (seconds) are told where the provider names none. */
-export function repairReply(json: unknown, options: { model: string; id?: string; created?: number; promptTokens?: number }): RepairedReply {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return failed({ status: 502, message: 'the answer is no JSON object', code: 'malformed' })
+export function repairReply(
+  json: unknown,
+  options: { model: string; id?: string; created?: number; promptTokens?: number },
+): RepairedReply {
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    return failed({ status: 502, message: 'the answer is no JSON object', code: 'malformed' })
   const fields = json as Fields
   const error = readInBandError(fields)
   if (error) return failed(error)
@@ -47,7 +51,9 @@ export function repairReply(json: unknown, options: { model: string; id?: string
   }
   const counted = readUsage(fields.usage)
   const characters = states.reduce((sum, state) => sum + state.characters, 0)
-  const usage = counted ?? (readUsage({ prompt_tokens: options.promptTokens ?? 0, completion_tokens: Math.ceil(characters / CHARACTERS_PER_TOKEN) }) as ChunkUsage)
+  const usage =
+    counted ??
+    (readUsage({ prompt_tokens: options.promptTokens ?? 0, completion_tokens: Math.ceil(characters / CHARACTERS_PER_TOKEN) }) as ChunkUsage)
   const body = {
     ...fields,
     id,

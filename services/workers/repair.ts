@@ -201,7 +201,9 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
   }
 
   function writeChunk(elements: Fields[], reported: unknown): string {
-    return writeSse(JSON.stringify({ id, object: OBJECT, created, model, choices: elements, ...(options.includeUsage && { usage: reported }) }))
+    return writeSse(
+      JSON.stringify({ id, object: OBJECT, created, model, choices: elements, ...(options.includeUsage && { usage: reported }) }),
+    )
   }
 
   return { push, finish }

@@ -5,7 +5,13 @@ import type { Provider } from '#contracts/catalog.ts'
 import { writeRequest } from '#contracts/wire/chat-completions/request.ts'
 import type { UpstreamRequest } from './upstream.ts'
 
-export function providerRequest(provider: Provider, key: string | undefined, offer: Offer, body: Uint8Array, basePath: string): UpstreamRequest {
+export function providerRequest(
+  provider: Provider,
+  key: string | undefined,
+  offer: Offer,
+  body: Uint8Array,
+  basePath: string,
+): UpstreamRequest {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     accept: offer.stream ? 'text/event-stream' : 'application/json',

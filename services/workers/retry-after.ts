@@ -30,8 +30,7 @@ function readNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,20}(?:\.\d{1,12})?$/.test(text) ? Number(text) : undefined
 }
 
-const DURATION =
-  /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,12})?)s)?(?:(\d{1,9}(?:\.\d{1,12})?)ms)?$/
+const DURATION = /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,12})?)s)?(?:(\d{1,9}(?:\.\d{1,12})?)ms)?$/
 
 /** `7.66s`, `1m30s`, `1h2m3s`, `120ms`. */
 function readDuration(text: string): number | undefined {

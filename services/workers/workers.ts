@@ -1,7 +1,7 @@
 // Door of the workers: takes offers for the providers it serves, and runs one attempt for each that is granted.
 
-import { controlMessage, decode, encode, offer as offerSchema } from '#contracts/attempt.ts'
 import type { Offer } from '#contracts/attempt.ts'
+import { controlMessage, decode, encode, offer as offerSchema } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage, Subscription } from '#contracts/bus.ts'
 import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
@@ -13,9 +13,9 @@ import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
+import { Answer } from './answer.ts'
 import type { AttemptReport } from './attempt.ts'
 import { Attempt } from './attempt.ts'
-import { Answer } from './answer.ts'
 import { providerRequest } from './request.ts'
 import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
 import { openUpstream } from './upstream.ts'
@@ -129,7 +129,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 
   function startCall(place: Served, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
-    const send = (body: Uint8Array) => place.upstream.call(providerRequest(place.provider, place.key, offer, body, place.upstream.basePath), events)
+    const send = (body: Uint8Array) =>
+      place.upstream.call(providerRequest(place.provider, place.key, offer, body, place.upstream.basePath), events)
     if (inline) return send(inline)
     const ingress = offer.inbox.split('.').at(-3)
     if (!offer.blob || !ingress) {
@@ -178,7 +179,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     if (read.message.t !== 'grant' || !inbox) return
     const granted = tombstones.get(key)?.granted === true
     const phase = granted ? 'gone' : 'expired'
-    bus.publish(inbox, encode({ t: 'fail', seq: 0, phase, status: 0, code: phase, sent: granted, key_fault: false, detail: `attempt ${phase}` }))
+    bus.publish(
+      inbox,
+      encode({ t: 'fail', seq: 0, phase, status: 0, code: phase, sent: granted, key_fault: false, detail: `attempt ${phase}` }),
+    )
   }
 
   function serve(provider: CatalogProvider): void {

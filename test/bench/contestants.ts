@@ -122,5 +122,7 @@ async function serving(name: ContestantName, port: number, processes: Process[],
     }
     await sleep(5)
   }
-  throw new Error(`${name} gave no answer within ${FIRST_ANSWER_TIMEOUT_MS} ms, but: ${refusal}`)
+  throw new Error(
+    `${name} gave no answer within ${FIRST_ANSWER_TIMEOUT_MS} ms, but: ${refusal}\n${processes.flatMap(({ name, last }) => [`--- ${name}`, ...last]).join('\n')}`,
+  )
 }

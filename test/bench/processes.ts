@@ -12,6 +12,8 @@ export interface Process {
   child: ChildProcess
   /** The process' `ready` line. */
   ready: { port?: number }
+  /** The last lines of its output. */
+  last: string[]
   stop(): Promise<void>
 }
 
@@ -79,6 +81,7 @@ export async function start(options: Start, own: Own): Promise<Process> {
     pid: child.pid as number,
     child,
     ready: line.startsWith('{') ? JSON.parse(line) : {},
+    last,
     stop,
   }
 }
