@@ -27,29 +27,25 @@ export async function chat(line: Line, bytes: Uint8Array, body: ChatBody): Promi
     : answer(body, withoutDirective(body.model ?? ''))
   const chunks = toChunks(said, optionsFor(body))
   if (!body.stream) return sendJson(line, isSpoilt(fault) ? spoilReply(writeReply(chunks), fault) : writeReply(chunks))
-  await sendEvents(line, spoilt([...events(chunks, wantsUsage(body))], fault))
+  // Usage that is to be spoilt must be there first.
+  await sendEvents(line, spoilt([...events(chunks, wantsUsage(body) || fault.usage !== undefined)], fault))
 }
 
 async function sendEvents(line: Line, parts: (string | Uint8Array)[]): Promise<void> {
   await deliver(line, { status: 200, headers: sse, parts, count: parts.length })
 }
 
+/** One by one: the writer may answer a chunk with several, as a role before the first text. */
 function* events(chunks: Iterable<Chunk>, includeUsage: boolean): Generator<string> {
   const writer = createStreamWriter({ includeUsage })
   for (const chunk of chunks) {
-    const event = writer.write(chunk)
-    if (event) yield event
+    yield* writer.write(chunk).match(/[\s\S]+?\n\n/g) ?? []
   }
 }
 
 function spoilt(written: string[], fault: Fault): string[] {
   if (!isSpoilt(fault) && !isMisspelt(fault)) return written
-  const payloads: Json[] = written.flatMap((text) =>
-    text
-      .split('\n\n')
-      .filter(Boolean)
-      .map((event) => (event === 'data: [DONE]' ? '[DONE]' : JSON.parse(event.slice(6)))),
-  )
+  const payloads: Json[] = written.map((event) => (event === 'data: [DONE]\n\n' ? '[DONE]' : JSON.parse(event.slice(6))))
   return spellFrames(spoilStream(payloads, fault), fault)
 }
 

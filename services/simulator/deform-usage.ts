@@ -3,11 +3,10 @@
 import type { Json } from './deform.ts'
 import type { Fault } from './fault.ts'
 
-/** Payloads as before, with usage moved, repeated, broken or gone. A stream that was asked for no usage gets one all the same. */
+/** Payloads as before, with the usage they report moved, repeated, broken or gone. */
 export function spoilUsage(payloads: Json[], habit: Fault['usage']): Json[] {
-  if (!habit) return payloads
-  const carrier = payloads.findLast((data) => data?.usage)
-  const usage = carrier?.usage ?? { prompt_tokens: 7, completion_tokens: payloads.length, total_tokens: 7 + payloads.length }
+  const usage = payloads.findLast((data) => data?.usage)?.usage
+  if (!habit || !usage) return payloads
   if (payloads.length === 1 && payloads[0]?.object === 'chat.completion') return [spoilReplyUsage(payloads[0], usage, habit)]
   const rest = payloads.filter((data) => !(data?.usage && data.choices?.length === 0))
   for (const data of rest) if (data?.usage !== undefined) delete data.usage
