@@ -40,7 +40,7 @@ export function createLogger({ service, instance, level = levelOfEnvironment(), 
     function at(level: LogLevel): Logger['info'] {
       if (logLevels.indexOf(level) < threshold) return () => {}
       return (message, fields) =>
-        write(format({ time: new Date().toISOString(), level, service, msg: redactText(message) }, { ...common, ...fields }))
+        write(format({ time: new Date().toISOString(), level, service, msg: redactText(message) }, readable(common, fields)))
     }
     return {
       debug: at('debug'),
@@ -65,7 +65,7 @@ const reserved = new Set(['time', 'level', 'service', 'msg'])
 
 function jsonLine(line: Line, fields: Fields): string {
   const all: Record<string, unknown> = Object.assign(Object.create(null), line)
-  for (const [name, value] of Object.entries(readable(fields))) all[reserved.has(name) ? `${name}_` : name] = value
+  for (const [name, value] of Object.entries(fields)) all[reserved.has(name) ? `${name}_` : name] = value
   // JSON escapes only the first 32 control characters; a terminal also obeys those from 0x7f to 0x9f.
   return JSON.stringify(all).replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
@@ -75,7 +75,7 @@ const colours: Record<LogLevel, string> = { debug: '90', info: '32', warn: '33',
 function prettyLine({ time, level, service, msg }: Line, fields: Fields): string {
   const colour = process.env.NO_COLOR ? (_: string, text: string) => text : (code: string, text: string) => `\x1b[${code}m${text}\x1b[0m`
   const stacks: string[] = []
-  const rest = Object.entries(readable(fields)).map(([name, value]) => {
+  const rest = Object.entries(fields).map(([name, value]) => {
     const stack = (value as { stack?: unknown } | null | undefined)?.stack
     if (typeof stack === 'string')
       stacks.push(
@@ -96,9 +96,9 @@ function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 }
 
-function readable(fields: Fields): Record<string, unknown> {
+function readable(common: Fields, fields: Fields | undefined): Fields {
   try {
-    return redactValue(fields) as Record<string, unknown>
+    return redactValue({ ...common, ...fields }) as Fields
   } catch (error) {
     // A getter or proxy of somebody else's object threw.
     return { unreadable: error instanceof Error ? error.name : 'unknown' }

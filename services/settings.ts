@@ -92,8 +92,6 @@ const MAX_PORT = 65_535
 /** The longest time that a timer of the runtime can wait. */
 const MAX_MS = 2 ** 31 - 1
 
-const url = (protocol: RegExp, expected: string) => z.url({ protocol, hostname: /./, error: expected }).optional()
-
 function wholeNumber(min: number, max: number, otherwise: number, expected: string) {
   return z
     .string()
@@ -131,7 +129,10 @@ const variables = z.object({
     .string()
     .regex(/^mongodb(\+srv)?:\/\/./, 'expected mongodb://host:port/database')
     .optional(),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url(/^https?$/, 'expected an http or https address, e.g. http://127.0.0.1:4318'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'expected an http or https address, e.g. http://127.0.0.1:4318')
+    .optional(),
   OTEL_SDK_DISABLED: z.string().optional(),
 })
 
