@@ -2,10 +2,10 @@
 
 import { Buffer } from 'node:buffer'
 import type { ServerResponse } from 'node:http'
-import { gzipSync } from 'node:zlib'
 import type { Call, CallLog } from './calls.ts'
 import { placeIn } from './deform.ts'
 import type { Fault } from './fault.ts'
+import { createGzipper } from './gzip.ts'
 import { createRegrouper } from './syntax.ts'
 
 /** Events written in one turn of the event loop at most: a fast reader of a long stream must not keep others waiting. */
@@ -58,13 +58,15 @@ function stopOf(fault: Fault, count: number | undefined): Stop | undefined {
 }
 
 /** True if all parts were sent; false at the stop, and when the peer has gone. */
-async function sendParts(line: Line, { parts }: Delivery, stop: Stop | undefined): Promise<boolean> {
+async function sendParts(line: Line, delivery: Delivery, stop: Stop | undefined): Promise<boolean> {
   const { response, call, log, fault } = line
   const regroups = fault.split !== undefined || fault.splitAt !== undefined || fault.burst !== undefined
   const regrouper = regroups ? createRegrouper(fault) : undefined
   const beganAt = performance.now()
   let index = 0
-  for (const part of parts) {
+  const gzipper = fault.gzip ? createGzipper() : undefined
+  for (const plain of delivery.parts) {
+    const part = gzipper ? gzipper.push(Buffer.from(plain)) : plain
     if (stop?.at === index) {
       if (regrouper) await sendApart(line, regrouper.flush())
       if (fault.partial) write(line, Buffer.from(part).subarray(0, Math.ceil(Buffer.byteLength(part) / 2)))
@@ -80,7 +82,9 @@ async function sendParts(line: Line, { parts }: Delivery, stop: Stop | undefined
     if (index % TURN === 0 && !(await nextTurn(response))) return false
   }
   if (regrouper && !(await sendApart(line, regrouper.flush()))) return false
-  return stop?.at !== index
+  if (stop?.at === index) return false
+  if (gzipper) write(line, gzipper.end())
+  return true
 }
 
 /** Each write in its own turn of the event loop, so that the reader has a chance to see it alone. */
@@ -93,8 +97,7 @@ async function sendApart(line: Line, writes: Uint8Array[]): Promise<boolean> {
 }
 
 /** False if the reader is behind. Uncorked: Node would gather the writes of a turn, and a reader would never see single events. */
-function write({ response, call, fault }: Line, part: string | Uint8Array): boolean {
-  const bytes = fault.gzip && call.status === 200 ? gzipSync(part) : part
+function write({ response, call }: Line, bytes: string | Uint8Array): boolean {
   call.bytesSent += typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.byteLength
   const { socket } = response
   socket?.cork?.()
@@ -106,7 +109,7 @@ function write({ response, call, fault }: Line, part: string | Uint8Array): bool
 function writeHead({ response, call, fault }: Line, { status, headers, length }: Delivery): void {
   call.status = status
   const all: Record<string, string | string[]> = { 'x-request-id': `sim-${call.id}`, ...headers, ...fault.headers }
-  if (fault.gzip && status === 200) all['content-encoding'] = 'gzip'
+  if (fault.gzip) all['content-encoding'] = 'gzip'
   else if (length !== undefined && !fault.framing) all['content-length'] = String(length)
   if (fault.framing === 'close') {
     response.shouldKeepAlive = false

@@ -93,6 +93,7 @@ test('a reader that leaves is seen at once, before and after the first event', a
     ['m?chunks=1000&tps=1', false],
   ] as const) {
     const abort = new AbortController()
+    // Rejects where the abort comes before the status line.
     const answer = post(model, { stream: true }, { signal: abort.signal }).catch(() => undefined)
     const call = await simulator.waitFor((one) => one.model === model && (early || one.eventsSent > 0))
     expect(simulator.openCalls).toBe(1)
