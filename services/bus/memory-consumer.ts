@@ -146,14 +146,19 @@ export function openMemoryConsumer(store: Store, durable: string) {
     join(handle: Handle, options: EventConsumerOptions, onBatch: Member['onBatch']): Subscription {
       const member: Member = { handle, options, onBatch, busy: false, filling: undefined }
       members.add(member)
-      handle.onClose(() => leave(member))
-      handle.onReconnect(() => {
+      const stop = () => {
+        leave(member)
+        forgetClose()
+        forgetReconnect()
+      }
+      const forgetClose = handle.onClose(stop)
+      const forgetReconnect = handle.onReconnect(() => {
         // A batch that was on its way when the connection broke never arrived: it comes again after the ack wait.
         member.busy = false
-        if (members.has(member)) wake()
+        wake()
       })
       wake()
-      return { unsubscribe: () => leave(member) }
+      return { unsubscribe: stop }
     },
     close() {
       for (const member of members) leave(member)

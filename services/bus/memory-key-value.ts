@@ -69,10 +69,12 @@ export function openMemoryBucket(store: Store, bucket: string) {
         const stop = () => {
           open = false
           watchers.delete(tell)
+          forgetReconnect()
+          forgetClose()
         }
         watchers.add(tell)
-        handle.onReconnect(catchUp)
-        handle.onClose(stop)
+        const forgetReconnect = handle.onReconnect(catchUp)
+        const forgetClose = handle.onClose(stop)
         const present = [...entries.values()].filter(({ key, value }) => value && matches(pattern, key))
         for (const entry of present.sort((a, b) => a.revision - b.revision)) hand(entry)
         seen = lastRevision

@@ -34,8 +34,9 @@ export interface Handle {
   readonly maxPayload: number
   /** Runs `task` in a later turn, in order with everything else that comes in on this handle. */
   receive(task: () => void): void
-  onReconnect(listener: () => void): void
-  onClose(listener: () => void): void
+  /** These two return a function that ends it. */
+  onReconnect(listener: () => void): () => void
+  onClose(listener: () => void): () => void
 }
 
 interface Subscriber {
@@ -66,7 +67,8 @@ export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }
   const switchboard = new Switchboard()
   const buckets = new Map<string, ReturnType<typeof openMemoryBucket>>()
   const log = openMemoryEventLog(store, maxLogBytes)
-  const handles = new Map<Backbone, MemoryHandle>()
+  const open = new Set<MemoryHandle>()
+  const handleOf = new WeakMap<Backbone, MemoryHandle>()
   let count = 0
 
   function connect(name: string): Backbone {
@@ -80,23 +82,25 @@ export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }
         return opened.through(handle)
       },
       async close() {
+        open.delete(handle)
         handle.close()
       },
     }
-    handles.set(backbone, handle)
+    open.add(handle)
+    handleOf.set(backbone, handle)
     return backbone
   }
 
   return {
     connect,
     faults(backbone) {
-      const handle = handles.get(backbone)
+      const handle = handleOf.get(backbone)
       if (!handle) throw new Error('faults: this backbone was not opened by this broker')
       return openFaults(handle)
     },
     async close() {
-      for (const handle of handles.values()) handle.close('closed')
-      handles.clear()
+      for (const handle of open) handle.close('closed')
+      open.clear()
       log.close()
       store.close()
     },
@@ -196,8 +200,8 @@ export class MemoryHandle implements Bus, Handle {
 
   readonly #switchboard: Switchboard
   readonly #subscriptions = new Map<Subscriber, string>()
-  readonly #statusListeners: ((status: BusStatus) => void)[] = []
-  readonly #closeListeners: (() => void)[] = []
+  readonly #statusListeners = new Set<(status: BusStatus) => void>()
+  readonly #closeListeners = new Set<() => void>()
   #held: (() => void)[] | undefined
   #closed = false
   /** Counts connections: what was under way when one broke never arrives. */
@@ -239,15 +243,18 @@ export class MemoryHandle implements Bus, Handle {
   }
 
   onStatus(listener: (status: BusStatus) => void): void {
-    this.#statusListeners.push(listener)
+    this.#statusListeners.add(listener)
   }
 
-  onReconnect(listener: () => void): void {
-    this.onStatus((status) => status === 'reconnected' && listener())
+  onReconnect(listener: () => void): () => void {
+    const onStatus = (status: BusStatus) => status === 'reconnected' && listener()
+    this.onStatus(onStatus)
+    return () => this.#statusListeners.delete(onStatus)
   }
 
-  onClose(listener: () => void): void {
-    this.#closeListeners.push(listener)
+  onClose(listener: () => void): () => void {
+    this.#closeListeners.add(listener)
+    return () => this.#closeListeners.delete(listener)
   }
 
   receive(task: () => void): void {

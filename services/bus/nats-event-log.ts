@@ -34,12 +34,13 @@ export function openNatsEventLog(link: NatsLink): EventLog {
   return {
     async append(subject, id, data) {
       if (data.length > link.maxPayload) throw new PayloadTooLarge(`event log: ${data.length} bytes are more than ${link.maxPayload}`)
+      const copy = new Uint8Array(data)
       try {
-        await append(subject, id, data)
+        await append(subject, id, copy)
       } catch (error) {
         if (!(error instanceof NoResponders)) throw error
         await attempt('event log', link, () => createStream(link))
-        await append(subject, id, data)
+        await append(subject, id, copy)
       }
     },
     async consume(options, onBatch) {

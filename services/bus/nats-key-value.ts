@@ -18,9 +18,15 @@ export async function openNatsKeyValue(link: NatsLink, bucket: string): Promise<
       const entry = await attempt(bucket, link, () => store.get(key))
       return entry && entry.operation === 'PUT' ? { key, value: entry.value, revision: entry.revision } : undefined
     },
-    put: (key, value) => attempt(bucket, link, () => store.put(key, value)),
-    update: (key, value, revision) =>
-      attempt(`${bucket}/${key}`, link, () => (revision === 0 ? store.create(key, value) : store.update(key, value, revision))),
+    async put(key, value) {
+      const copy = new Uint8Array(value)
+      return await attempt(bucket, link, () => store.put(key, copy))
+    },
+    async update(key, value, revision) {
+      const copy = new Uint8Array(value)
+      const write = () => (revision === 0 ? store.create(key, copy) : store.update(key, copy, revision))
+      return await attempt(`${bucket}/${key}`, link, write)
+    },
     delete: (key) => attempt(bucket, link, () => store.delete(key)),
     watch: (pattern, onEntry) => attempt(bucket, link, () => watch(link, store, pattern, onEntry)),
   }
@@ -125,9 +131,8 @@ async function watch(link: NatsLink, store: KV, pattern: string, onEntry: (entry
 
 /** Runs one JetStream call and puts its failure into our words. */
 export async function attempt<T>(what: string, link: NatsLink, call: () => Promise<T>): Promise<T> {
-  if (!link.connected) throw new Disconnected(`${what}: the connection to the broker is down`)
   try {
-    return await call()
+    return await link.whileConnected(what, call)
   } catch (error) {
     const { code, api_error: refusal } = error as NatsError
     if (CONFLICT_CODES.includes(refusal?.err_code ?? 0))

@@ -66,6 +66,18 @@ export class NatsLink {
     this.#follow().catch(reportFault)
   }
 
+  /** Like `call`, but rejects with Disconnected as soon as the connection is lost: its answer may come never, or late. */
+  async whileConnected<T>(what: string, call: () => Promise<T>): Promise<T> {
+    if (!this.connected) throw new Disconnected(`${what}: the connection to the broker is down`)
+    const lost = Promise.withResolvers<never>()
+    const forget = this.onStatus(() => this.connected || lost.reject(new Disconnected(`${what}: the connection to the broker went down`)))
+    try {
+      return await Promise.race([call(), lost.promise])
+    } finally {
+      forget()
+    }
+  }
+
   /** Returns a function that ends it. */
   onStatus(listener: (status: BusStatus) => void): () => void {
     this.#listeners.add(listener)
