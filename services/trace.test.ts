@@ -132,5 +132,5 @@ it('does not hold up the end when the collector is gone', async () => {
   await sink[Symbol.asyncDispose]()
   const startedAt = performance.now()
   await stop()
-  expect(performance.now() - startedAt).toBeLessThan(4000)
+  expect(performance.now() - startedAt).toBeLessThan(6000)
 })
