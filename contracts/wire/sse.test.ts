@@ -58,9 +58,12 @@ describe('reading events', () => {
     expect(events.map((event) => decoder.decode(event.raw))).toEqual(['data: "é"\n\n', 'data: b\n\n'])
   })
 
-  test.each(['data:a\n\n', 'data: a\r\n\r\n', 'event: x\ndata: a\n\n', 'data: a\ndata: b\n\n', 'data: a\nid: 1\n\n'])('%j is not plain', (text) => {
-    expect(oneRead(text).events[0]?.plain).toBe(false)
-  })
+  test.each(['data:a\n\n', 'data: a\r\n\r\n', 'event: x\ndata: a\n\n', 'data: a\ndata: b\n\n', 'data: a\nid: 1\n\n'])(
+    '%j is not plain',
+    (text) => {
+      expect(oneRead(text).events[0]?.plain).toBe(false)
+    },
+  )
 
   test('events handed out keep their bytes when reading goes on', () => {
     const { events } = read(split(encoder.encode('data: one\n\ndata: two\n\ndata: three\n\n'), [5, 13, 20, 28]))
@@ -76,7 +79,12 @@ describe('reading events', () => {
   test('an event over the limit throws, whether it comes whole, in pieces or never ends', () => {
     const long = encoder.encode(`data: ${'x'.repeat(100)}\n\n`)
     expect(() => read([long], 100)).toThrow(SseTooLong)
-    expect(() => read([...long].map((byte) => Uint8Array.of(byte)), 100)).toThrow(SseTooLong)
+    expect(() =>
+      read(
+        [...long].map((byte) => Uint8Array.of(byte)),
+        100,
+      ),
+    ).toThrow(SseTooLong)
     expect(() => read([long.subarray(0, 101)], 100)).toThrow(SseTooLong)
     expect(read([long], long.length).events).toHaveLength(1)
   })
@@ -89,7 +97,21 @@ describe('reading events', () => {
 
 const line = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('data: {"a":1}', 'data:x', 'data: grüße 👋', 'data', 'data:', 'data:  two') },
-  { weight: 3, arbitrary: fc.constantFrom(': comment', ':', 'event: error', 'event:', 'event', 'id: 1', 'unknown: x', '\uFEFFdata: x', 'dat', 'data : x') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      ': comment',
+      ':',
+      'event: error',
+      'event:',
+      'event',
+      'id: 1',
+      'unknown: x',
+      '\uFEFFdata: x',
+      'dat',
+      'data : x',
+    ),
+  },
   { weight: 5, arbitrary: fc.constant('') },
   { weight: 1, arbitrary: fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll(/[\r\n]/g, '')) },
 )
@@ -97,7 +119,9 @@ const lineEnds = [fc.constant('\n'), fc.constant('\r\n'), fc.constant('\r'), fc.
 const stream = fc
   .tuple(fc.constantFrom('', '\uFEFF'), fc.integer({ min: 0, max: 3 }))
   .chain(([mark, ends]) =>
-    fc.array(fc.tuple(line, lineEnds[ends] as fc.Arbitrary<string>), { maxLength: 30 }).map((lines) => mark + lines.map((pair) => pair.join('')).join('')),
+    fc
+      .array(fc.tuple(line, lineEnds[ends] as fc.Arbitrary<string>), { maxLength: 30 })
+      .map((lines) => mark + lines.map((pair) => pair.join('')).join('')),
   )
 
 describe('properties', () => {
@@ -127,10 +151,14 @@ describe('properties', () => {
 
   test('what is written is read again, and no text breaks the framing', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.option(fc.constantFrom('ping', 'error'), { nil: undefined }), (data, event) => {
-        const { events } = read([writeSseBytes(data, event)])
-        expect(meaning(events)).toEqual([{ data: data.replaceAll(/\r\n|\r/g, '\n'), event }])
-      }),
+      fc.property(
+        fc.string({ unit: 'grapheme', minLength: 1 }),
+        fc.option(fc.constantFrom('ping', 'error'), { nil: undefined }),
+        (data, event) => {
+          const { events } = read([writeSseBytes(data, event)])
+          expect(meaning(events)).toEqual([{ data: data.replaceAll(/\r\n|\r/g, '\n'), event }])
+        },
+      ),
     )
   })
 })

@@ -27,8 +27,8 @@ export class ChoiceRepair {
   repair(choice: Fields): boolean | { breakdown: unknown } {
     let changed = false
     let delta = choice.delta as Fields
-    if (typeof delta !== 'object' || delta === null) {
-      delta = choice.delta = { ...(choice.message as Fields | undefined) }
+    if (!isObject(delta)) {
+      delta = choice.delta = isObject(choice.message) ? { ...choice.message } : {}
       delete choice.message
       changed = true
     }
@@ -41,7 +41,13 @@ export class ChoiceRepair {
     const { content } = delta
     if (content !== undefined && content !== null && content !== '' && this.#repairContent(delta, content)) changed = true
     if (this.#repairReasoning(delta)) changed = true
-    if (Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0 && this.#repairToolCalls(delta, delta.tool_calls)) changed = true
+    const calls = delta.tool_calls
+    if (Array.isArray(calls)) {
+      if (calls.length > 0 && this.#repairToolCalls(delta, calls)) changed = true
+    } else if (calls !== undefined && calls !== null) {
+      delete delta.tool_calls
+      changed = true
+    }
     if (isText(delta.refusal) || isObject(delta.audio) || isObject(delta.function_call)) this.produced = true
 
     const word = choice.finish_reason
@@ -159,5 +165,5 @@ function isText(value: unknown): value is string {
 }
 
 function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -29,7 +29,9 @@ export function repairReply(
   const fields = json as Fields
   const error = readInBandError(fields)
   if (error) return failed(error)
-  const given = Array.isArray(fields.choices) ? fields.choices.filter((choice) => typeof choice === 'object' && choice !== null) : []
+  const given = Array.isArray(fields.choices)
+    ? fields.choices.filter((choice) => typeof choice === 'object' && choice !== null && !Array.isArray(choice))
+    : []
   if (given.length === 0) return failed({ status: 502, message: 'the answer has no choices', code: 'empty_completion' })
 
   const upstreamId = typeof fields.id === 'string' && fields.id !== '' ? fields.id : undefined

@@ -65,8 +65,10 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
 
   const allFinished = () => choices.size > 0 && choices.values().every((choice) => choice.reason !== undefined)
   const choiceAt = (index: number) => {
-    let choice = choices.get(index)
-    if (!choice) choices.set(index, (choice = new ChoiceRepair((call) => `call_${id}_${index}_${call}`)))
+    const known = choices.get(index)
+    if (known) return known
+    const choice = new ChoiceRepair((call) => `call_${id}_${index}_${call}`)
+    choices.set(index, choice)
     return choice
   }
   const fail = (failure: InBandError): Repaired => {
@@ -112,13 +114,10 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
     let changed = repairHead(fields)
     let meaningful = false
     let opens = false
-    let drop: unknown[] | undefined
+    const kept: Fields[] = []
     for (let position = 0; position < given.length; position++) {
       const choice = given[position] as Fields
-      if (typeof choice !== 'object' || choice === null) {
-        ;(drop ??= []).push(choice)
-        continue
-      }
+      if (typeof choice !== 'object' || choice === null || Array.isArray(choice)) continue
       if (!Number.isInteger(choice.index)) {
         choice.index = position
         changed = true
@@ -134,12 +133,13 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
       if (outcome) changed = true
       const says = state.characters > before || state.produced !== hadOutput
       if (says || (!ended && endsTellingly(state))) meaningful = true
-      else if (ended) (drop ??= []).push(choice)
+      else if (ended) continue
       else if (state.reason !== undefined) opens = true
+      kept.push(choice)
     }
-    if (drop) {
-      if (drop.length === given.length) return NOTHING
-      fields.choices = given.filter((choice) => !drop.includes(choice))
+    if (kept.length === 0) return NOTHING
+    if (kept.length < given.length) {
+      fields.choices = kept
       changed = true
     }
     if (!started && !meaningful && !opens) return NOTHING

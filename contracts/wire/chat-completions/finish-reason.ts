@@ -3,7 +3,20 @@
 import type { FinishReason } from '../../chunk.ts'
 
 const words: Record<FinishReason | 'error', string[]> = {
-  stop: ['stop', 'eos', 'eos_token', 'end', 'end_turn', 'stop_sequence', 'stop_token', 'complete', 'completed', 'done', 'finished', 'success'],
+  stop: [
+    'stop',
+    'eos',
+    'eos_token',
+    'end',
+    'end_turn',
+    'stop_sequence',
+    'stop_token',
+    'complete',
+    'completed',
+    'done',
+    'finished',
+    'success',
+  ],
   length: ['length', 'max_tokens', 'max_output_tokens', 'max_length', 'model_length', 'token_limit', 'incomplete'],
   tool_calls: ['tool_calls', 'tool_call', 'tool_use', 'tools', 'function_calls'],
   function_call: ['function_call'],

@@ -6,6 +6,7 @@ import { writeSse } from '../sse.ts'
 import { consistent, readFinishReason } from './finish-reason.ts'
 import { ToolCalls, writeToolPiece } from './tool-calls.ts'
 import { readUsage } from './usage.ts'
+import { type ChoiceChunk, WholeChoice } from './whole-choice.ts'
 
 type Fields = Record<string, unknown>
 
@@ -96,9 +97,9 @@ export function writeReply(chunks: Iterable<Chunk>): object {
     if (chunk.t === 'start') start = chunk
     else if (chunk.t === 'usage') usage = chunk.usage
     else if (chunk.t !== 'end') {
-      let whole = choices.get(chunk.choice)
-      if (!whole) choices.set(chunk.choice, (whole = { text: '', reasoning: '', refusal: '', logprobs: null, calls: [], other: {}, reason: 'stop' }))
-      addTo(whole, chunk)
+      const whole = choices.get(chunk.choice) ?? new WholeChoice()
+      choices.set(chunk.choice, whole)
+      whole.add(chunk)
     }
   }
   const sorted = [...choices].sort(([a], [b]) => a - b)
@@ -107,7 +108,7 @@ export function writeReply(chunks: Iterable<Chunk>): object {
     object: 'chat.completion',
     created: start.created,
     model: start.model,
-    choices: sorted.map(([index, choice]) => writeChoice(index, choice)),
+    choices: sorted.map(([index, choice]) => choice.write(index)),
     ...(usage && { usage }),
     ...start.extra,
   }
@@ -115,80 +116,6 @@ export function writeReply(chunks: Iterable<Chunk>): object {
 
 export class FailedReply extends Error {
   override name = 'FailedReply'
-}
-
-interface WholeChoice {
-  text: string
-  reasoning: string
-  refusal: string
-  logprobs: unknown
-  calls: Fields[]
-  other: Fields
-  reason: FinishReason
-}
-
-type ChoiceChunk = Extract<Chunk, { choice: number }>
-
-function addTo(whole: WholeChoice, chunk: ChoiceChunk): void {
-  switch (chunk.t) {
-    case 'text':
-      whole.text += chunk.text
-      if (chunk.logprobs !== undefined) whole.logprobs = joined(whole.logprobs, chunk.logprobs)
-      return
-    case 'reasoning':
-      whole.reasoning += chunk.text
-      return
-    case 'refusal':
-      whole.refusal += chunk.text
-      return
-    case 'tool': {
-      const known = whole.calls[chunk.call]
-      if (known === undefined) whole.calls[chunk.call] = withoutIndex(writeToolPiece(chunk))
-      else if (known.function) (known.function as { arguments: string }).arguments += chunk.arguments
-      return
-    }
-    case 'other':
-      whole.other = joined(whole.other, chunk.delta) as Fields
-      return
-    case 'finish':
-      whole.reason = chunk.reason
-  }
-}
-
-function withoutIndex({ index: _, ...call }: Fields): Fields {
-  return call
-}
-
-/** Arrays that came in pieces are put together, of anything else the last value holds. */
-function joined(before: unknown, piece: unknown): unknown {
-  const fields = asFields(piece)
-  const known = asFields(before)
-  if (!fields || !known) return piece ?? before
-  const result: Fields = { ...known }
-  for (const [name, value] of Object.entries(fields)) {
-    const earlier = known[name]
-    result[name] = Array.isArray(earlier) && Array.isArray(value) ? [...earlier, ...value] : (value ?? earlier)
-  }
-  return result
-}
-
-function writeChoice(index: number, choice: WholeChoice): object {
-  const calls = choice.calls.filter(Boolean)
-  const silent = choice.text === '' && (calls.length > 0 || choice.refusal !== '' || Object.keys(choice.other).length > 0)
-  return {
-    index,
-    message: {
-      role: 'assistant',
-      content: silent ? null : choice.text,
-      refusal: choice.refusal === '' ? null : choice.refusal,
-      annotations: [],
-      ...(choice.reasoning !== '' && { reasoning_content: choice.reasoning }),
-      ...(calls.length > 0 && { tool_calls: calls }),
-      ...choice.other,
-    },
-    logprobs: choice.logprobs,
-    finish_reason: consistent(choice.reason, calls.length > 0),
-  }
 }
 
 /** A stream as text, one call per chunk. The role goes before the first piece of each choice, usage before `[DONE]`. */

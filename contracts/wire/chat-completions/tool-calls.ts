@@ -45,12 +45,17 @@ export class ToolCalls {
     const id = typeof rawId === 'string' && rawId !== '' ? rawId : undefined
     const name = typeof called.name === 'string' ? called.name : ''
     const args = readArguments(called.arguments)
-    const extra = typeof type === 'string' && type !== '' && type !== 'function' ? { type, ...rest } : rest
+    const extra = type === 'custom' ? { type, ...rest } : rest
     const hasExtra = Object.keys(extra).length > 0
     const position = typeof index === 'number' ? index : undefined
-    if (id === undefined && name === '' && args === '' && !hasExtra && (position === undefined || !this.#byIndex.has(position))) return undefined
+    if (id === undefined && name === '' && args === '' && !hasExtra && (position === undefined || !this.#byIndex.has(position)))
+      return undefined
 
-    const call = this.#find(position, id, name, args) ?? this.#open()
+    const found = this.#find(position, id, name, args)
+    const nameless = id === undefined && name === ''
+    // Whole arguments once more, with nothing to tell them apart, are a repeat; other ones are a further call to the same function.
+    if (found === undefined && nameless && this.#calls.some((call) => call.arguments === args)) return undefined
+    const call = found ?? this.#open(nameless ? this.#calls.at(-1)?.name : undefined)
     if (id !== undefined) this.#byId.set(id, call)
     if (position !== undefined) this.#byIndex.set(position, call)
     call.id ??= id
@@ -58,8 +63,8 @@ export class ToolCalls {
     if (call.number === undefined) {
       if (hasExtra) call.extra = { ...call.extra, ...extra }
       // A call of a kind without functions has its name elsewhere.
-      if (name === '' && call.extra?.type === undefined) return undefined
-      call.name = name
+      call.name ||= name
+      if (call.name === '' && call.extra?.type === undefined) return undefined
       return this.#tell(call)
     }
     return { call: call.number, arguments: args, ...(hasExtra && { extra }) }
@@ -76,8 +81,8 @@ export class ToolCalls {
     return pieces
   }
 
-  #open(): Call {
-    const call: Call = { number: undefined, id: undefined, name: '', arguments: '', extra: undefined }
+  #open(name = ''): Call {
+    const call: Call = { number: undefined, id: undefined, name, arguments: '', extra: undefined }
     this.#calls.push(call)
     return call
   }
@@ -106,7 +111,7 @@ export class ToolCalls {
       // A provider that makes up an id for every piece, or a second call to the same function?
       return name === '' ? candidate : this.#isOpen(candidate) ? candidate : undefined
     }
-    if (name !== '' && candidate.name !== '' && index === undefined && !this.#isOpen(candidate)) return undefined
+    if (name !== '' && candidate.name !== '' && index === undefined && isComplete(candidate.arguments)) return undefined
     return beginsJson(args) && isComplete(candidate.arguments) ? undefined : candidate
   }
 

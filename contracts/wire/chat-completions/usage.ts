@@ -30,7 +30,10 @@ export function readUsage(value: unknown): ChunkUsage | undefined {
 
 function capped(detail: unknown, limit: number): unknown {
   if (typeof detail !== 'object' || detail === null) return detail
-  const entries = Object.entries(detail).map(([name, value]) => [name, typeof value === 'number' ? Math.min(readCount(value) ?? 0, limit) : value])
+  const entries = Object.entries(detail).map(([name, value]) => [
+    name,
+    typeof value === 'number' ? Math.min(readCount(value) ?? 0, limit) : value,
+  ])
   return Object.fromEntries(entries)
 }
 
