@@ -1,6 +1,8 @@
 // Chunks as numbered bytes, and back: the binary messages of the bus.
 // The first byte tells the kind; `{` (0x7B) is a JSON control message instead. Integers are big-endian.
 
+import { allocate } from './bytes.ts'
+
 export const FRAME_DATA = 0x01
 export const FRAME_PART_OF_EVENT = 0x02
 export const FRAME_BODY_PART = 0x03
@@ -16,7 +18,7 @@ export interface Frame {
 const HEADER_BYTES = 5
 
 export function writeFrame(seq: number, payload: Uint8Array, continues = false): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + payload.length)
+  const bytes = allocate(HEADER_BYTES + payload.length)
   bytes[0] = continues ? FRAME_PART_OF_EVENT : FRAME_DATA
   writeUint32(bytes, 1, seq)
   bytes.set(payload, HEADER_BYTES)
@@ -44,7 +46,7 @@ export interface BodyPart {
 const PART_HEADER_BYTES = 9
 
 export function writeBodyPart({ part, parts, payload }: BodyPart): Uint8Array {
-  const bytes = new Uint8Array(PART_HEADER_BYTES + payload.length)
+  const bytes = allocate(PART_HEADER_BYTES + payload.length)
   bytes[0] = FRAME_BODY_PART
   writeUint32(bytes, 1, part)
   writeUint32(bytes, 5, parts)

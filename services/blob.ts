@@ -3,9 +3,10 @@
 
 import { createHash } from 'node:crypto'
 import type { BlobReference } from '#contracts/attempt.ts'
-import { blobQuestion, decode, encode } from '#contracts/attempt.ts'
+import { blobQuestion } from '#contracts/attempt.ts'
 import type { Bus, Subscription } from '#contracts/bus.ts'
 import { readBodyPart, writeBodyPart } from '#contracts/frame.ts'
+import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asAnswerInbox, blobs, isToken } from '#contracts/subjects.ts'
 

@@ -2,8 +2,8 @@
 // each transition is repeated until a router has answered; transitions are keyed by lease, so repeats do nothing.
 
 import type { Settlement } from '#contracts/attempt.ts'
-import { encode } from '#contracts/attempt.ts'
 import type { Bus } from '#contracts/bus.ts'
+import { encode } from '#contracts/message.ts'
 import { lease } from '#contracts/subjects.ts'
 
 /** Long enough for one message to carry what a burst of requests brought. */

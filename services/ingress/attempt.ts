@@ -18,6 +18,8 @@ export type Stage = 'submitted' | 'granted' | 'open' | 'over'
 /** Times are monotonic milliseconds. */
 export interface Attempt {
   readonly n: number
+  /** Where everything that answers this attempt comes in. */
+  readonly inbox: Subject
   stage: Stage
   readonly submittedMs: number
   routedMs: number | undefined
@@ -55,9 +57,10 @@ export type Step =
 
 const nothing: Step = { do: 'nothing' }
 
-export function newAttempt(n: number, nowMs: number): Attempt {
+export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
   return {
     n,
+    inbox,
     stage: 'submitted',
     submittedMs: nowMs,
     routedMs: undefined,

@@ -2,6 +2,7 @@
 // After a stream has begun, failure is its last event, never a throw.
 
 import type { Head } from '#contracts/attempt.ts'
+import { concat, utf8 } from '#contracts/bytes.ts'
 import { errorBody, FreewayError } from '#contracts/failure.ts'
 import { errorResponse, respond } from './respond.ts'
 
@@ -17,10 +18,9 @@ const MAX_COLLECTED_BYTES = 32 * 1024 * 1024
 const HELD_STATUS_MS = 10_000
 const KEEP_ALIVE_MS = 10_000
 
-const encoder = new TextEncoder()
-const DONE = encoder.encode('data: [DONE]\n\n')
+const DONE = utf8('data: [DONE]\n\n')
 // One line feed and no `id:`: a blank line would end an event, and openai-python crashes on an event without data.
-const PING = encoder.encode(': ping\n')
+const PING = utf8(': ping\n')
 
 export interface Delivery {
   readonly response: Promise<Response>
@@ -93,7 +93,7 @@ export function streamed(startedMs: number, onLeave: () => void): Delivery {
       if (over) return
       over = true
       if (!controller) return resolve(errorResponse(error, headers))
-      controller.enqueue(encoder.encode(`data: ${JSON.stringify(errorBody(error))}\n\n`))
+      controller.enqueue(utf8(`data: ${JSON.stringify(errorBody(error))}\n\n`))
       controller.enqueue(DONE)
       controller.close()
     },
@@ -134,8 +134,7 @@ export function collected(): Delivery {
       return true
     },
     end(headers) {
-      const body = parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts, bytes)
-      resolve(respond(200, { 'content-type': type, ...headers }, body as Uint8Array<ArrayBuffer>))
+      resolve(respond(200, { 'content-type': type, ...headers }, concat(parts) as Uint8Array<ArrayBuffer>))
     },
     fail(error, headers) {
       resolve(errorResponse(error, headers))
@@ -150,14 +149,4 @@ export function collected(): Delivery {
 /** Nobody reads it; it only lets the server close the exchange. */
 function gone(): Response {
   return errorResponse(new FreewayError('client_canceled', 'client closed the connection'))
-}
-
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

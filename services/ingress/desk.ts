@@ -1,16 +1,16 @@
 // Where all requests of this ingress meet the bus: one inbox, one clock, and the memory of what is finished.
 
-import { randomBytes } from 'node:crypto'
 import { getHeapStatistics } from 'node:v8'
 import type { BlobReference } from '#contracts/attempt.ts'
-import { decode, encode, inboxMessage } from '#contracts/attempt.ts'
+import { inboxMessage } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
 import type { Patience } from '#contracts/liveness.ts'
 import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
+import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asControl, attemptOf, inbox, inboxes, jobs, probeInbox } from '#contracts/subjects.ts'
-import { serveBlobs } from '#services/blob.ts'
+import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settlements } from '#services/settlements.ts'
@@ -76,11 +76,6 @@ export class Desk {
     })
   }
 
-  /** 16 random bytes, so that nobody guesses another's request. */
-  static newRequestId(): string {
-    return randomBytes(16).toString('base64url')
-  }
-
   get inFlight(): number {
     return this.#live.size
   }
@@ -109,8 +104,8 @@ export class Desk {
   }
 
   /** Hashing a large body takes time: once a request, however many attempts. */
-  blobOf(request: string, make: () => BlobReference): BlobReference {
-    const reference = this.#blobs.get(request) ?? make()
+  blobOf(request: string, body: Uint8Array): BlobReference {
+    const reference = this.#blobs.get(request) ?? blobReference(body)
     this.#blobs.set(request, reference)
     return reference
   }

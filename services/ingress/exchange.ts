@@ -4,9 +4,10 @@ import { FreewayError } from '#contracts/failure.ts'
 import { readRequest } from '#contracts/wire/chat-completions/request.ts'
 import { startSpan } from '#services/trace.ts'
 import { collected, streamed } from './delivery.ts'
-import { Desk } from './desk.ts'
+import type { Desk } from './desk.ts'
 import type { Failover } from './failover.ts'
 import { onClientGone, readBody } from './front.ts'
+import { callersId, newRequestId } from './request-id.ts'
 
 export interface ExchangeOptions {
   desk: Desk
@@ -18,7 +19,7 @@ export async function chatCompletions(request: Request, { desk, requestTimeoutMs
   const receivedMs = performance.now()
   const body = await readBody(request)
   const job = readRequest(body)
-  const id = Desk.newRequestId()
+  const id = newRequestId()
   const span = startSpan('POST /v1/chat/completions', {
     kind: 'server',
     parent: parentOf(request.headers),
@@ -30,7 +31,7 @@ export async function chatCompletions(request: Request, { desk, requestTimeoutMs
   onClientGone(request, cancel)
   failover = desk.begin({
     id,
-    publicId: saneId(request.headers) ?? id,
+    publicId: callersId(request.headers) ?? id,
     job,
     delivery,
     receivedMs,
@@ -42,12 +43,6 @@ export async function chatCompletions(request: Request, { desk, requestTimeoutMs
 
 export function asFreewayError(error: unknown): FreewayError {
   return error instanceof FreewayError ? error : new FreewayError('server_error', 'internal error of the gateway', { cause: error })
-}
-
-/** The caller's own id, if it is harmless as a header and in a log. */
-function saneId(headers: Pick<Headers, 'get'>): string | undefined {
-  const id = headers.get('x-request-id') ?? headers.get('x-client-request-id')
-  return id !== null && /^[A-Za-z0-9._:-]{1,128}$/.test(id) ? id : undefined
 }
 
 function parentOf(headers: Pick<Headers, 'get'>): { traceparent: string } | undefined {

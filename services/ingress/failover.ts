@@ -2,31 +2,32 @@
 // The only place that retries. Its wits are in attempt.ts and retry.ts; here they meet the bus.
 
 import type { CancelReason, InboxMessage, Target, Usage } from '#contracts/attempt.ts'
-import { encode } from '#contracts/attempt.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
 import type { Outcome } from '#contracts/failure.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
+import { encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { inbox, jobs } from '#contracts/subjects.ts'
-import { blobReference, INLINE_BODY_BYTES } from '#services/blob.ts'
+import { INLINE_BODY_BYTES } from '#services/blob.ts'
 import type { Span } from '#services/trace.ts'
 import { startSpan } from '#services/trace.ts'
 import type { Attempt, Step } from './attempt.ts'
-import { acknowledge, newAttempt, onFrame, onMessage, onNobodyThere, onReconnected, onTick, wantsAck } from './attempt.ts'
+import { newAttempt, onMessage, onNobodyThere, onReconnected, onTick } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
-import { MAX_UNSENT_BYTES } from './delivery.ts'
 import type { Desk } from './desk.ts'
+import type { Intake } from './intake.ts'
+import { createIntake } from './intake.ts'
 import { Reporter } from './reporter.ts'
-import type { Verdict } from './retry.ts'
-import { afterFail, afterLoss, afterNoroute, outcomeOf } from './retry.ts'
+import type { RequestSoFar, Verdict } from './retry.ts'
+import { afterFail, afterLoss, afterNoroute, brokerDown, notPlaced, outcomeOf } from './retry.ts'
+import { writeSubmission } from './submission.ts'
 
 const PLACING_MS = 1_000
 const BUS_WAIT_MS = 1_000
 const MAX_ATTEMPTS = 32
 const WINDOW_BYTES = 256 * 1024
-const MAX_EVENT_BYTES = 1024 * 1024
 const CLIENT_STALL_MS = 60_000
 
 export interface Order {
@@ -47,6 +48,7 @@ export class Failover {
   readonly #desk: Desk
   readonly #order: Order
   readonly #report: Reporter
+  readonly #intake: Intake
   readonly #exclude: string[] = []
   readonly #avoid: string[] = []
   #need: Job['need']
@@ -57,10 +59,6 @@ export class Failover {
   #placingSinceMs: number
   #waitingForBus = false
   #last: FreewayError | undefined
-  /** Frames of an event that is not complete yet. */
-  #held: Uint8Array[] = []
-  #heldBytes = 0
-  #ackWithheld = false
   #progress = { unsentBytes: 0, atMs: 0 }
   #over = false
 
@@ -72,8 +70,13 @@ export class Failover {
     this.#desk = desk
     this.#order = order
     this.#placingSinceMs = order.receivedMs
-    this.#report = new Reporter(order, desk)
-    this.#attempt = newAttempt(0, order.receivedMs)
+    this.#intake = createIntake(
+      order.delivery,
+      (message) => this.#tell(message),
+      () => desk.overloaded,
+    )
+    this.#report = new Reporter(order, desk, this.#intake)
+    this.#attempt = newAttempt(0, inbox(desk.ingress, order.id, 0), order.receivedMs)
   }
 
   get unsentBytes(): number {
@@ -91,9 +94,11 @@ export class Failover {
 
   onFrame(n: number, frame: Frame, nowMs: number): boolean {
     if (this.#over || n !== this.#attempt.n) return false
-    const verdict = onFrame(this.#attempt, frame, nowMs)
-    if (verdict === 'resend') this.#sendAck(true, nowMs)
-    if (verdict === 'deliver') this.#deliver(frame, nowMs)
+    const tooMuch = this.#intake.take(this.#attempt, frame, nowMs)
+    if (tooMuch) {
+      this.#cancelAttempt('superseded', nowMs)
+      this.#finish(tooMuch, nowMs)
+    }
     return true
   }
 
@@ -127,7 +132,7 @@ export class Failover {
     if (nowMs >= this.#order.deadlineMs) return this.#expire(nowMs)
     if (this.#clientStalled(nowMs)) return this.cancel('client_stalled', nowMs)
     this.#delivery.tick(nowMs, () => this.#headers(nowMs))
-    if (this.#ackWithheld && this.#delivery.unsentBytes < MAX_UNSENT_BYTES) this.#sendAck(false, nowMs)
+    this.#intake.tick(this.#attempt, nowMs)
     if (!connected) {
       const notGranted = this.#waitingForBus || this.#attempt.stage === 'submitted'
       if (notGranted && nowMs - this.#placingSinceMs >= BUS_WAIT_MS) this.#finish(brokerDown(), nowMs)
@@ -151,40 +156,28 @@ export class Failover {
   }
 
   #submit(nowMs: number): void {
-    const { job, id } = { job: this.#job, id: this.id }
-    if (this.#attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
-    this.#attempt = newAttempt(this.#attempt.n + 1, nowMs)
+    const { id } = this
+    const n = this.#attempt.n + 1
+    if (n > MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
+    this.#attempt = newAttempt(n, inbox(this.#desk.ingress, id, n), nowMs)
+    this.#intake.reset()
     const span = startSpan('publish fw.v1.job', {
       kind: 'producer',
       parent: this.#order.span.context,
-      attributes: { 'freeway.attempt': this.#attempt.n },
+      attributes: { 'freeway.attempt': n },
     })
-    const inline = job.body.length <= INLINE_BODY_BYTES
-    const message = encode(
-      {
-        v: 1,
-        t: 'submit',
-        id,
-        n: this.#attempt.n,
-        ttl_ms: this.#order.deadlineMs - nowMs,
-        kind: job.kind,
-        stream: job.stream,
-        include_usage: job.includeUsage,
-        model: job.model,
-        strategy: job.strategy,
-        preferred: job.preferred,
-        fallback: job.fallback,
-        billable_ok: true,
-        need: this.#need,
-        est: job.estimate,
-        exclude: this.#exclude,
-        avoid: this.#avoid,
-        blob: inline ? undefined : this.#desk.blobOf(this.id, () => blobReference(job.body)),
-        trace: span.context,
-      },
-      inline ? job.body : undefined,
-    )
-    const sent = this.#desk.bus.publish(jobs, message, { reply: inbox(this.#desk.ingress, id, this.#attempt.n) })
+    const message = writeSubmission({
+      id,
+      n,
+      ttlMs: this.#order.deadlineMs - nowMs,
+      job: this.#job,
+      need: this.#need,
+      exclude: this.#exclude,
+      avoid: this.#avoid,
+      blob: this.#job.body.length > INLINE_BODY_BYTES ? this.#desk.blobOf(id, this.#job.body) : undefined,
+      trace: span.context,
+    })
+    const sent = this.#desk.bus.publish(jobs, message, { reply: this.#attempt.inbox })
     span.end()
     if (!sent) this.#waitingForBus = true
   }
@@ -199,10 +192,10 @@ export class Failover {
         this.#delivery.open(step.head, this.#headers(nowMs, step.head))
         return this.#report.opened(nowMs)
       case 'resend':
-        return this.#sendAck(true, nowMs)
+        return this.#intake.ack(this.#attempt, true, nowMs)
       case 'probe':
       case 'beat':
-        return this.#sendBeat(nowMs)
+        return this.#intake.beat(this.#attempt, nowMs)
       case 'complete':
         return this.#complete(step.end, nowMs)
       case 'failed':
@@ -230,47 +223,6 @@ export class Failover {
     this.#tell({ t: 'grant', window: WINDOW_BYTES, ttl_ms: this.#order.deadlineMs - nowMs })
   }
 
-  #deliver(frame: Frame, nowMs: number): void {
-    let payload = frame.payload
-    if (frame.continues || this.#held.length > 0) {
-      this.#held.push(payload)
-      this.#heldBytes += payload.length
-      if (this.#heldBytes > MAX_EVENT_BYTES) return this.#tooMuch('one event of the provider is too long', nowMs)
-      if (frame.continues) return this.#creditFor(nowMs)
-      payload = concat(this.#held, this.#heldBytes)
-      this.#held = []
-      this.#heldBytes = 0
-    }
-    this.#report.payload(payload.length)
-    if (!this.#delivery.write(payload)) return this.#tooMuch('the answer of the provider is too long', nowMs)
-    this.#creditFor(nowMs)
-  }
-
-  #tooMuch(message: string, nowMs: number): void {
-    this.#cancelAttempt('superseded', nowMs)
-    this.#finish(new FreewayError('provider_error', message), nowMs)
-  }
-
-  /** A response that holds too much unsent gets no credit until it drains. */
-  #creditFor(nowMs: number): void {
-    if (!wantsAck(this.#attempt)) return
-    if (this.#delivery.unsentBytes < MAX_UNSENT_BYTES && !this.#desk.overloaded) this.#sendAck(false, nowMs)
-    else this.#ackWithheld = true
-  }
-
-  #sendAck(resend: boolean, nowMs: number): void {
-    this.#ackWithheld = false
-    const s = acknowledge(this.#attempt, nowMs)
-    this.#tell(resend ? { t: 'ack', s, resend } : { t: 'ack', s })
-  }
-
-  /** Says that we are here; credits only what the client has room for. */
-  #sendBeat(nowMs: number): void {
-    if (!this.#ackWithheld) return this.#sendAck(false, nowMs)
-    this.#attempt.lastAckMs = nowMs
-    this.#tell({ t: 'ack', s: this.#attempt.next - 1 - this.#attempt.unackedFrames })
-  }
-
   #complete(end: Extract<InboxMessage, { t: 'end' }>, nowMs: number): void {
     this.#tell({ t: 'ack', s: end.seq - 1, fin: true })
     this.#report.settled(this.#attempt, end.usage, end.usage_source === 'provider' ? 'actual' : 'estimate')
@@ -294,8 +246,6 @@ export class Failover {
 
   #decide(verdict: Verdict, target: Target, nowMs: number): void {
     this.#last = verdict.error
-    this.#held = []
-    this.#heldBytes = 0
     if (!verdict.again) return this.#finish(verdict.error, nowMs)
     if (verdict.exclude) this.#exclude.push(verdict.exclude)
     if (verdict.avoid) this.#avoid.push(verdict.avoid)
@@ -319,7 +269,7 @@ export class Failover {
     this.#submit(nowMs)
   }
 
-  #soFar() {
+  #soFar(): RequestSoFar {
     const { model, fallback } = this.#job
     return {
       id: this.id,
@@ -364,29 +314,11 @@ export class Failover {
   }
 
   #tell(message: object): void {
-    const { control, n } = this.#attempt
-    if (control) this.#desk.bus.publish(control, encode(message), { reply: inbox(this.#desk.ingress, this.id, n) })
+    const { control, inbox } = this.#attempt
+    if (control) this.#desk.bus.publish(control, encode(message), { reply: inbox })
   }
 
   #headers(nowMs: number, head?: Extract<InboxMessage, { t: 'head' }>): Record<string, string> {
     return this.#report.headers(this.#attempt, this.#granted, nowMs, head)
   }
-}
-
-function notPlaced(): FreewayError {
-  return new FreewayError('provider_unavailable', 'no worker took the request in time', { retryAfterMs: 1_000 })
-}
-
-function brokerDown(): FreewayError {
-  return new FreewayError('server_error', 'the message broker is not reachable', { status: 503, retryAfterMs: 1_000 })
-}
-
-function concat(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -4,7 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { serve } from 'srvx'
+import { concat, utf8 } from '#contracts/bytes.ts'
 import { errorBody, FreewayError } from '#contracts/failure.ts'
+import { withRequestId } from './request-id.ts'
 import { errorResponse } from './respond.ts'
 
 export const MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -54,7 +56,7 @@ export async function openFront({ host, port, handle }: FrontOptions): Promise<F
       const refusal = refuse(target, request.headers)
       if (refusal) {
         if (node) node.res.shouldKeepAlive = false
-        return errorResponse(refusal)
+        return withRequestId(errorResponse(refusal), request.headers)
       }
       return handle(node ? plainNodeRequest(request, node, target) : plainRequest(request, target))
     },
@@ -86,7 +88,7 @@ export function readBody(request: Request): Promise<Uint8Array> {
       node.res.shouldKeepAlive = false
       reject(bodyTooLarge())
     })
-    req.once('end', () => resolve(parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts, bytes)))
+    req.once('end', () => resolve(concat(parts)))
     req.once('error', () => reject(new FreewayError('invalid_request_error', 'the request body broke off')))
   })
 }
@@ -99,7 +101,7 @@ async function readWebBody(request: Request): Promise<Uint8Array> {
     if (bytes > MAX_BODY_BYTES) throw bodyTooLarge()
     parts.push(part)
   }
-  return concat(parts, bytes)
+  return concat(parts)
 }
 
 /** Calls back when the client has closed its connection before the answer was complete. A half-close counts as gone. */
@@ -179,7 +181,7 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   const body = JSON.stringify(errorBody(refusal))
   socket.end(
     `HTTP/1.1 ${refusal.status} ${refusal.message}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${new TextEncoder().encode(body).length}\r\nconnection: close\r\n\r\n${body}`,
+      `content-length: ${utf8(body).length}\r\nconnection: close\r\n\r\n${body}`,
   )
 }
 
@@ -187,14 +189,4 @@ function malformed(code: string | undefined): FreewayError {
   if (code === 'HPE_HEADER_OVERFLOW') return new FreewayError('invalid_request_error', 'request headers too large', { status: 431 })
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new FreewayError('invalid_request_error', 'request sent too slowly', { status: 408 })
   return new FreewayError('invalid_request_error', 'malformed HTTP request')
-}
-
-function concat(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -6,6 +6,7 @@ import type { Subject } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
 import type { Order } from './failover.ts'
+import type { Intake } from './intake.ts'
 
 /** A streamed token with its envelope takes about this many bytes; only used where the provider has not counted. */
 const BYTES_PER_TOKEN = 200
@@ -18,14 +19,15 @@ interface Timing {
 export class Reporter {
   readonly #order: Order
   readonly #desk: Desk
+  readonly #intake: Intake
   #target: Target | undefined
-  #attemptBytes = 0
   #firstByteMs: number | undefined
   #timing: Timing | undefined
 
-  constructor(order: Order, desk: Desk) {
+  constructor(order: Order, desk: Desk, intake: Intake) {
     this.#order = order
     this.#desk = desk
+    this.#intake = intake
     const { id, job } = order
     desk.outbox.record({
       id: `${id}.0.req.start.ingress`,
@@ -39,7 +41,6 @@ export class Reporter {
 
   granted(n: number, target: Target, control: Subject): void {
     this.#target = target
-    this.#attemptBytes = 0
     this.#firstByteMs = undefined
     const { id } = this.#order
     this.#desk.outbox.record({
@@ -55,10 +56,6 @@ export class Reporter {
 
   opened(nowMs: number): void {
     this.#firstByteMs = nowMs
-  }
-
-  payload(bytes: number): void {
-    this.#attemptBytes += bytes
   }
 
   settled(attempt: Attempt, usage: Usage, mode: 'actual' | 'estimate'): void {
@@ -185,7 +182,7 @@ export class Reporter {
   }
 
   #estimate(): Usage {
-    return { in: this.#target ? this.#order.job.estimate.in : 0, out: Math.ceil(this.#attemptBytes / BYTES_PER_TOKEN) }
+    return { in: this.#target ? this.#order.job.estimate.in : 0, out: Math.ceil(this.#intake.bytes / BYTES_PER_TOKEN) }
   }
 }
 

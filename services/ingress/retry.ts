@@ -69,6 +69,14 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined): 
   })
 }
 
+export function notPlaced(): FreewayError {
+  return new FreewayError('provider_unavailable', 'no worker took the request in time', { retryAfterMs: 1_000 })
+}
+
+export function brokerDown(): FreewayError {
+  return new FreewayError('server_error', 'the message broker is not reachable', { status: 503, retryAfterMs: 1_000 })
+}
+
 export function outcomeOf(error: FreewayError, delivered: boolean): Outcome {
   if (delivered) return 'truncated'
   switch (error.type) {

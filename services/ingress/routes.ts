@@ -4,6 +4,7 @@ import { node } from '@elysiajs/node'
 import { Elysia } from 'elysia'
 import { FreewayError } from '#contracts/failure.ts'
 import { asFreewayError } from './exchange.ts'
+import { withRequestId } from './request-id.ts'
 import { errorResponse, preflight } from './respond.ts'
 
 export interface Route {
@@ -11,6 +12,8 @@ export interface Route {
   /** `*` at the end stands for the rest, slashes included. */
   path: string
   access: 'public' | 'key'
+  /** Its answers carry their request id already; all others get it here. */
+  identified?: true
   handle(request: Request, rest: string): Response | Promise<Response>
 }
 
@@ -30,32 +33,33 @@ export function createApp({ routes, authorize, onFault }: RoutesOptions): (reque
   }
   app.onError({ as: 'global' }, ({ error, code, request }) => {
     if (code === 'NOT_FOUND') return missing(request)
-    return refusal(error)
+    return refusal(error, request)
   })
 
   function serve(route: Route, request: Request, params: Record<string, string> | undefined): Response | Promise<Response> {
     try {
       if (route.access === 'key') authorize(request)
       const answer = route.handle(request, params?.['*'] ?? '')
-      return answer instanceof Promise ? answer.catch(refusal) : answer
+      const named = (response: Response) => (route.identified ? response : withRequestId(response, request.headers))
+      return answer instanceof Promise ? answer.then(named, (error) => refusal(error, request)) : named(answer)
     } catch (error) {
-      return refusal(error)
+      return refusal(error, request)
     }
   }
 
-  function refusal(error: unknown): Response {
+  function refusal(error: unknown, request: Request): Response {
     const failure = asFreewayError(error)
     if (failure !== error) onFault(error)
-    return errorResponse(failure)
+    return withRequestId(errorResponse(failure), request.headers)
   }
 
   function missing(request: Request): Response {
     const path = new URL(request.url).pathname
     const allowed = routes.filter((route) => matches(route.path, path)).map((route) => route.method)
-    if (allowed.length === 0) return errorResponse(new FreewayError('invalid_request_error', 'unknown route', { status: 404 }))
-    if (request.method === 'OPTIONS') return preflight()
+    if (allowed.length === 0) return refusal(new FreewayError('invalid_request_error', 'unknown route', { status: 404 }), request)
+    if (request.method === 'OPTIONS') return withRequestId(preflight(), request.headers)
     const headers = { allow: [...new Set([...allowed, ...(allowed.includes('GET') ? ['HEAD'] : []), 'OPTIONS'])].join(', ') }
-    return errorResponse(new FreewayError('invalid_request_error', 'method not allowed on this route', { status: 405, headers }))
+    return refusal(new FreewayError('invalid_request_error', 'method not allowed on this route', { status: 405, headers }), request)
   }
 
   return (request) => (request.method === 'OPTIONS' ? missing(request) : app.fetch(asGet(request)))

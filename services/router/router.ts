@@ -2,9 +2,10 @@
 // The answer never travels back through here: the offer names the inbox of the job's owner.
 
 import type { Offer, Submit } from '#contracts/attempt.ts'
-import { decode, encode, jobMessage, settlements } from '#contracts/attempt.ts'
+import { jobMessage, settlements } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
+import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import {
   asAnswerInbox,
@@ -81,6 +82,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
     const { target } = decision
     const key = `${job.id}.${job.n}`
     if (!leases.reserve(key, target, inbox, job.ttl_ms, nowMs)) return span.end()
+    logger.debug('lease reserved', { lease: key, provider: target.prov })
     bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason: decision.reason }))
     const offer: Offer = {
       v: 1,
@@ -110,6 +112,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
     const lease = key && leases.get(key)
     if (!lease) return
     leases.close({ t: 'release', lease: key })
+    logger.debug('lease closed', { lease: key, how: 'no_worker' })
     bus.publish(lease.inbox, encode({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
   }
 

@@ -2,11 +2,11 @@
 // Nothing is written to the provider before the grant, and nothing is forgotten before the owner has confirmed it.
 
 import type { CancelReason, ControlMessage, Fail, Offer, Usage } from '#contracts/attempt.ts'
-import { encode } from '#contracts/attempt.ts'
 import type { Bus } from '#contracts/bus.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import type { Liveness, Patience } from '#contracts/liveness.ts'
 import { heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
+import { encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import type { Span } from '#services/trace.ts'
 import { startSpan } from '#services/trace.ts'

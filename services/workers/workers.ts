@@ -1,10 +1,11 @@
 // Door of the workers: takes offers for the providers it serves, and runs one attempt for each that is granted.
 
 import type { Offer } from '#contracts/attempt.ts'
-import { controlMessage, decode, encode, offer as offerSchema } from '#contracts/attempt.ts'
+import { controlMessage, offer as offerSchema } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage, Subscription } from '#contracts/bus.ts'
 import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
+import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asInbox, attemptOf, blob, buckets, control, controls, work, workQueue } from '#contracts/subjects.ts'
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'

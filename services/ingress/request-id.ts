@@ -1,0 +1,21 @@
+// The name under which callers find their request again: their own, if it is harmless as a header and in a log, else one of ours.
+
+import { randomBytes } from 'node:crypto'
+
+/** 16 random bytes, so that nobody guesses another's request. */
+export function newRequestId(): string {
+  return randomBytes(16).toString('base64url')
+}
+
+export function callersId(headers: Pick<Headers, 'get'>): string | undefined {
+  const id = headers.get('x-request-id') ?? headers.get('x-client-request-id')
+  return id !== null && /^[A-Za-z0-9._:-]{1,128}$/.test(id) ? id : undefined
+}
+
+/** OpenAI's SDK looks for the first, Anthropic's for the second. */
+export function withRequestId(response: Response, headers: Pick<Headers, 'get'>): Response {
+  const id = callersId(headers) ?? newRequestId()
+  response.headers.set('x-request-id', id)
+  response.headers.set('request-id', id)
+  return response
+}
