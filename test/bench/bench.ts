@@ -11,7 +11,7 @@ import { type Measurement, contestants as names } from './figures.ts'
 import type { Load, LoadResult } from './load.ts'
 import { findNatsServer } from './nats.ts'
 import { ask, cpuMs, memory, type Process, start } from './processes.ts'
-import { type CpuProfile, hotFunctions, type Span } from './profile.ts'
+import { byPart, type CpuProfile, hotFunctions, type Span } from './profile.ts'
 import { detailTable, processTable, table, targetTable } from './report.ts'
 import { answers, type Scenario, scenarios, streams } from './scenarios.ts'
 import { judge, missed, type Results } from './targets.ts'
@@ -135,11 +135,12 @@ async function measure(bench: Bench, contestant: Contestant, scenario: Scenario,
   const { name, processes } = contestant
   const before = byProcess(processes, cpuMs)
   const calls = await upstreamCalls(bench)
-  const { statuses, ...result } = await send(bench, contestant, scenario)
+  const { statuses, refusal, ...result } = await send(bench, contestant, scenario)
   await sleep(SETTLE_MS)
   const after = byProcess(processes, cpuMs)
-  if (result.errors > 0)
-    console.log(`!!! ${name}, ${scenario.name}: ${result.errors} errors; answers by status: ${JSON.stringify(statuses)}`)
+  if (result.errors > 0) {
+    console.log(`!!! ${name}, ${scenario.name}: ${result.errors} errors; answers by status: ${JSON.stringify(statuses)} ${refusal}`)
+  }
   return {
     contestant: name,
     scenario: scenario.name,
@@ -190,10 +191,12 @@ async function profile(bench: Bench, wanted: string): Promise<void> {
 function print(title: string, read: CpuProfile, span: Span, requests: number): void {
   const hot = hotFunctions(read, span, join(import.meta.dirname, '../..'))
   const busyMs = hot.reduce((sum, { selfMs }) => sum + selfMs, 0)
+  console.log(`\n${title}: ${requests} requests, ${busyMs.toFixed(0)} ms busy`)
+  const parts = byPart(hot).map(({ part, selfMs, share }) => [percent(share), ((selfMs * 1000) / requests).toFixed(1), part])
+  console.log(`${table(['self', 'µs/request', 'part'], parts)}\n`)
   const rows = hot
     .slice(0, TOP)
-    .map(({ name, place, selfMs, share }) => [`${(share * 100).toFixed(1)} %`, ((selfMs * 1000) / requests).toFixed(1), name, place])
-  console.log(`\n${title}: ${requests} requests, ${busyMs.toFixed(0)} ms busy`)
+    .map(({ name, place, selfMs, share }) => [percent(share), ((selfMs * 1000) / requests).toFixed(1), name, place])
   console.log(table(['self', 'µs/request', 'function', 'place'], rows))
 }
 
@@ -217,6 +220,10 @@ function busiest(): Scenario[] {
 
 function order(plan: Scenario[], { scenario, contestant }: Measurement): number {
   return plan.findIndex(({ name }) => name === scenario) * names.length + names.indexOf(contestant)
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
 }
 
 function nowUs(): number {

@@ -81,7 +81,7 @@ export function summarize(measurements: Measurement[]): Summary[] {
       requests: sum((m) => m.requests),
       errors: sum((m) => m.errors),
       lostFrames: sum((m) => m.lostFrames),
-      repeatedCalls: sum((m) => m.upstreamCalls - m.requests - m.errors),
+      repeatedCalls: sum((m) => Math.max(0, m.upstreamCalls - m.requests - m.errors)),
       requestsPerSecond: of((m) => m.requests / m.seconds),
       latency: { p50: of((m) => m.latency.p50), p99: of((m) => m.latency.p99) },
       firstToken: { p50: of((m) => m.firstToken.p50), p99: of((m) => m.firstToken.p99) },

@@ -20,12 +20,15 @@ export interface Load {
 export interface LoadResult {
   requests: number
   errors: number
+  /** Tokens that did not arrive in answers that had begun; a refusal is an error and loses none. */
   lostFrames: number
   seconds: number
   latency: Percentiles
   firstToken: Percentiles
   /** How many answers had which status; 0: the connection broke or the time was up. */
   statuses: Record<string, number>
+  /** One of the refusals, to tell why. */
+  refusal: string
 }
 
 /** How long an answer may still take once no new request is begun. */
@@ -38,6 +41,7 @@ export async function run(load: Load): Promise<LoadResult> {
   const request = write(load)
   let errors = 0
   let lostFrames = 0
+  let refusal = ''
   const began = performance.now()
   const end = began + load.durationMs
   const deadline = AbortSignal.timeout(load.durationMs + GRACE_MS)
@@ -49,7 +53,8 @@ export async function run(load: Load): Promise<LoadResult> {
       if (!socket || socket.destroyed) socket = connect({ port: load.port, host: '127.0.0.1', noDelay: true })
       const answer = await ask(socket, request, deadline)
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
-      lostFrames += Math.max(0, load.tokens - answer.tokens)
+      if (answer.refusal) refusal = answer.refusal
+      else lostFrames += Math.max(0, load.tokens - answer.tokens)
       if (answer.status === 200 && answer.complete && (answer.done || !load.stream)) {
         latencies.push(answer.latencyMs)
         firstTokens.push(answer.firstTokenMs)
@@ -67,6 +72,7 @@ export async function run(load: Load): Promise<LoadResult> {
     latency: percentiles(latencies),
     firstToken: percentiles(firstTokens),
     statuses,
+    refusal,
   }
 }
 
@@ -75,6 +81,7 @@ interface Answer {
   tokens: number
   done: boolean
   closes: boolean
+  refusal: string
   complete: boolean
   latencyMs: number
   firstTokenMs: number
@@ -88,8 +95,17 @@ function ask(socket: Socket, request: Buffer, deadline: AbortSignal): Promise<An
     const settle = (complete: boolean) => {
       socket.off('data', onData).off('close', onBroken).off('error', onError)
       deadline.removeEventListener('abort', onBroken)
-      const { status, tokens, done, closes } = reader
-      resolve({ status: complete ? status : 0, tokens, done, closes, complete, latencyMs: performance.now() - began, firstTokenMs })
+      const { status, tokens, done, closes, refusal } = reader
+      resolve({
+        status: complete ? status : 0,
+        tokens,
+        done,
+        closes,
+        refusal,
+        complete,
+        latencyMs: performance.now() - began,
+        firstTokenMs,
+      })
     }
     const onData = (bytes: Buffer) => {
       const complete = reader.read(bytes)

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type CpuProfile, hotFunctions } from './profile.ts'
+import { byPart, type CpuProfile, hotFunctions } from './profile.ts'
 
 const always = { fromUs: 0, toUs: Number.POSITIVE_INFINITY }
 
@@ -54,6 +54,25 @@ test('only samples within the span count', () => {
     { fromUs: 1500, toUs: 1560 },
   )
   expect(hot.map(({ name }) => name)).toEqual(['write'])
+})
+
+test('time adds up by folder, package and runtime', () => {
+  const places = [
+    'services/bus/memory.ts:1',
+    'services/bus/sqlite.ts:9',
+    'contracts/frame.ts:1',
+    'node_modules/zod/v4/core.js:7',
+    'node_modules/@a/b/c/d.js:7',
+  ]
+  const hot = [...places, 'node:events:489', 'node:internal/url:3', ''].map((place) => ({ name: 'f', place, selfMs: 1, share: 0.125 }))
+  expect(byPart(hot).map(({ part, selfMs }) => `${part} ${selfMs}`)).toEqual([
+    'services/bus 2',
+    'node: 2',
+    'contracts/frame.ts 1',
+    'node_modules/zod 1',
+    'node_modules/@a/b 1',
+    'engine and system calls 1',
+  ])
 })
 
 test('the clock of a real profile is the one of process.hrtime', () => {

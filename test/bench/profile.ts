@@ -54,6 +54,26 @@ export function hotFunctions(profile: CpuProfile, span: Span, root = ''): HotFun
     .sort((a, b) => b.selfMs - a.selfMs)
 }
 
+/** The same time by part of the house, by package or by what the runtime brings, the hottest first. */
+export function byPart(hot: HotFunction[]): { part: string; selfMs: number; share: number }[] {
+  const parts = Map.groupBy(hot, ({ place }) => partOf(place))
+  return [...parts]
+    .map(([part, functions]) => ({
+      part,
+      selfMs: functions.reduce((sum, { selfMs }) => sum + selfMs, 0),
+      share: functions.reduce((sum, { share }) => sum + share, 0),
+    }))
+    .sort((a, b) => b.selfMs - a.selfMs)
+}
+
+function partOf(place: string): string {
+  if (place === '') return 'engine and system calls'
+  if (place.startsWith('node:') || place.startsWith('wasm:')) return place.slice(0, 5)
+  const segments = place.replace(/:\d+$/, '').split('/')
+  // A package with a scope has a name of two segments.
+  return segments.slice(0, segments[1]?.startsWith('@') ? 3 : 2).join('/')
+}
+
 function shorten(url: string, root: string): string {
   const path = url.replace(/^file:\/\//, '')
   return root && path.startsWith(root) ? path.slice(root.length).replace(/^\//, '') : path

@@ -5,6 +5,7 @@ const TOKEN = 0x7e // `~`, see upstream.ts
 const LINE_FEED = 0x0a
 const TAIL_BYTES = 24
 const DONE = '[DONE]'
+const REFUSAL_CHARACTERS = 400
 
 type State = 'head' | 'length' | 'size' | 'chunk' | 'chunk-end' | 'trailer'
 
@@ -13,6 +14,8 @@ export class ResponseReader {
   tokens = 0
   /** Whether the last bytes of the body were the end mark of an event stream. */
   done = false
+  /** Beginning of the body of a refusal. */
+  refusal = ''
   /** Whether the peer wants to close the connection after this response. */
   closes = false
   #state: State = 'head'
@@ -79,6 +82,7 @@ export class ResponseReader {
   }
 
   #count(part: Buffer): void {
+    if (this.status >= 400) this.refusal = (this.refusal + part.toString()).slice(0, REFUSAL_CHARACTERS)
     for (let at = part.indexOf(TOKEN); at >= 0; at = part.indexOf(TOKEN, at + 1)) this.tokens++
     this.#tail = part.length >= TAIL_BYTES ? part.subarray(-TAIL_BYTES) : Buffer.concat([this.#tail, part]).subarray(-TAIL_BYTES)
   }

@@ -31,9 +31,9 @@ function results(...contestants: ContestantName[]): Results {
 
 test('a run within all limits meets every target', () => {
   const rows = judge(results('embedded', 'cluster'))
-  expect(rows).toHaveLength(7)
+  expect(rows).toHaveLength(8)
   expect(missed(rows)).toBe(false)
-  expect(rows.map(({ embedded }) => embedded.value)).toEqual([3, 3, 0.4, 150, 0, 85, 1000])
+  expect(rows.map(({ embedded }) => embedded.value)).toEqual([3, 3, 0.4, 150, 0, 0, 85, 1000])
 })
 
 test.each([
@@ -42,6 +42,7 @@ test.each([
   { what: 'latency', row: 2, change: { latency: { p50: 0.7, p99: 1 } }, scenario: sequential },
   { what: 'first token', row: 3, change: { firstToken: { p50: 1, p99: 201 } }, scenario: crowd },
   { what: 'one lost frame in any scenario', row: 4, change: { lostFrames: 1 }, scenario: sequential },
+  { what: 'one error in any scenario', row: 5, change: { errors: 1 }, scenario: sequential },
 ])('$what beyond its limit misses that target alone', ({ row, change, scenario }) => {
   const run = results('embedded', 'cluster')
   for (const m of run.measurements) if (m.contestant === 'embedded' && m.scenario === scenario) Object.assign(m, change)
@@ -53,7 +54,7 @@ test.each([
 test('the largest process counts for memory', () => {
   const run = results('embedded', 'cluster')
   run.memory.cluster = { idle: { ingress: 91, router: 60 }, peak: {} }
-  expect(judge(run)[5]?.cluster).toEqual({ value: 91, limit: 90, met: false })
+  expect(judge(run)[6]?.cluster).toEqual({ value: 91, limit: 90, met: false })
 })
 
 test('without a broker the cluster is neither met nor missed, and the table says so', () => {

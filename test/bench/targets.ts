@@ -70,6 +70,13 @@ const targets: Target[] = [
     figure: ({ measurements }, name) => of(measurements, name).reduce((sum, s) => sum + s.lostFrames, 0),
   },
   {
+    target: 'errors',
+    unit: '',
+    digits: 0,
+    limits: { embedded: 0, cluster: 0 },
+    figure: ({ measurements }, name) => of(measurements, name).reduce((sum, s) => sum + s.errors, 0),
+  },
+  {
     target: 'idle memory (RSS), largest process',
     unit: ' MB',
     digits: 0,
