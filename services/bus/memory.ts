@@ -1,6 +1,7 @@
 // The broker inside the process: the same rules as NATS, without a server. The default of a single process.
 // Delivery takes one setImmediate for a burst of messages, and every receiver gets its own copy.
 
+import { Buffer } from 'node:buffer'
 import { setImmediate } from 'node:timers'
 import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
 import type { Pattern, Subject } from '#contracts/subjects.ts'
@@ -151,7 +152,7 @@ class Switchboard {
     headers: ReadonlyMap<string, string> | undefined,
     noResponders: boolean,
   ): void {
-    const message: BusMessage = { subject, data: data.length === 0 ? NOTHING : new Uint8Array(data), reply, headers, noResponders }
+    const message: BusMessage = { subject, data: copyOf(data), reply, headers, noResponders }
     if (to.handle.intercept) to.handle.intercept(message, (passed) => hand(to, passed))
     else hand(to, message)
   }
@@ -181,6 +182,11 @@ class Switchboard {
     this.#routes.set(subject, route)
     return route
   }
+}
+
+/** Small buffers from Node's pool cost a fifth of a typed array of their own. */
+function copyOf(data: Uint8Array): Uint8Array {
+  return data.length === 0 ? NOTHING : Buffer.from(data)
 }
 
 function hand(to: Subscriber, message: BusMessage): void {
@@ -218,7 +224,7 @@ export class MemoryHandle implements Bus, Handle {
     if (!this.connected) return false
     const headers = options?.headers && new Map(Object.entries(options.headers))
     if (this.#held) {
-      const copy = new Uint8Array(data)
+      const copy = copyOf(data)
       this.#held.push(() => this.#switchboard.send(this, to, copy, options?.reply, headers))
     } else this.#switchboard.send(this, to, data, options?.reply, headers)
     return true

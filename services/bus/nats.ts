@@ -1,6 +1,7 @@
 // The bus on NATS. Two connections for each process: one for messages, one for events and key-value,
 // so that events never delay a chunk of an answer.
 
+import { Buffer } from 'node:buffer'
 import { type ConnectionOptions, connect, Events, type Msg, type NatsConnection, headers as natsHeaders, nkeyAuthenticator } from 'nats'
 import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
 import type { Pattern, Subject } from '#contracts/subjects.ts'
@@ -146,7 +147,7 @@ class NatsBus implements Bus {
       throw new PayloadTooLarge(`${data.length} bytes are more than the ${this.#link.maxPayload} that the bus takes`)
     if (!this.#link.connected || this.#nc.isClosed()) return false
     // The library keeps a reference until the end of this turn, and the caller may reuse its buffer before that.
-    const copy = new Uint8Array(data)
+    const copy = Buffer.from(data)
     if (options?.headers) this.#nc.publish(to, copy, { reply: options.reply, headers: headersOf(options.headers) })
     else if (options?.reply) this.#nc.publish(to, copy, { reply: options.reply })
     else this.#nc.publish(to, copy)
