@@ -1,0 +1,79 @@
+// What must hold after every fault, whatever it was.
+
+import { expect } from 'vitest'
+import type { Event } from '#contracts/event.ts'
+import type { Reply } from './chat.ts'
+import { load, type Stack } from './stack.ts'
+import { until } from './until.ts'
+
+export interface Allowed {
+  /** Requests that were refused before they were accepted. */
+  refused?: number
+  /** Requests whose ingress was killed: nobody tells how they ended. */
+  lostRequests?: number
+  /** Attempts whose worker was killed: only the ingress tells how they ended. */
+  lostAttempts?: number
+  /** What the provider was about to say, where it is not `load`. */
+  whole?: string
+  timeoutMs?: number
+}
+
+type Fact<Name extends Event['name']> = Extract<Event, { name: Name }>
+
+/** `replies`: everything that clients of this test got. */
+export async function expectInvariants(stack: Stack, replies: Reply[], allowed: Allowed = {}): Promise<void> {
+  const { refused = 0, lostRequests = 0, lostAttempts = 0, whole = textOf(load), timeoutMs = 4_000 } = allowed
+  await until('everything has come to its end', () => Object.values(unsettled()).every((count) => count === 0), {
+    timeoutMs,
+    state: unsettled,
+  })
+
+  function unsettled() {
+    return {
+      untold: stack.requests - refused - facts(stack, 'req.start').length,
+      requests: facts(stack, 'req.start').length - facts(stack, 'req.end').length - lostRequests,
+      // What a killed ingress has not told is told by the worker.
+      attempts: lostRequests > 0 ? 0 : openAt('ingress'),
+      workerAttempts: openAt('worker') - lostAttempts,
+      calls: stack.simulator.openCalls,
+      leases: stack.openLeases.length,
+    }
+  }
+
+  function openAt(role: string): number {
+    const ended = new Set(facts(stack, 'att.end').map(({ id }) => id))
+    return facts(stack, 'att.granted').filter(({ request, n }) => !ended.has(`${request}.${n}.att.end.${role}`)).length
+  }
+
+  const granted = facts(stack, 'att.granted')
+  const unsent = facts(stack, 'att.end').filter(({ id, sent, n }) => id.endsWith('.worker') && !sent && isGranted(granted, id, n))
+  expect(new Set(granted.map(({ id }) => id)).size, 'an attempt number is granted once').toBe(granted.length)
+  expect(new Set(facts(stack, 'req.end').map(({ id }) => id)).size, 'one outcome for each request').toBe(facts(stack, 'req.end').length)
+  expect(stack.simulator.calls.length, 'calls of the provider = granted attempts that were sent').toBe(granted.length - unsent.length)
+  for (const reply of replies) expectPrefix(stack, reply, whole)
+}
+
+function isGranted(granted: Fact<'att.granted'>[], id: string, n: number): boolean {
+  return granted.some((fact) => fact.n === n && id.startsWith(`${fact.request}.`))
+}
+
+function expectPrefix(stack: Stack, reply: Reply, whole: string): void {
+  const granted = Number(reply.headers['x-freeway-attempts'] ?? 3)
+  expect(callsOf(stack, reply).length, 'calls for one request').toBeLessThanOrEqual(Math.min(3, granted))
+  expect(whole.startsWith(reply.text), `${JSON.stringify(reply.text.slice(0, 200))} is a prefix of what the provider says`).toBe(true)
+  const complete = reply.status === 200 && reply.error === undefined && !reply.broken
+  expect(reply.text === whole, 'complete exactly if there was no error').toBe(complete)
+}
+
+export function facts<Name extends Event['name']>(stack: Stack, name: Name): Fact<Name>[] {
+  return stack.facts.filter((fact): fact is Fact<Name> => fact.name === name)
+}
+
+/** What the simulator says under a fault of this shape. */
+export function textOf({ chunks, size }: { chunks: number; size: number }): string {
+  return Array.from({ length: chunks }, (_, i) => `${i} `.padEnd(size, 'x')).join('')
+}
+
+export function callsOf(stack: Stack, { marker }: { marker: string }) {
+  return stack.simulator.calls.filter(({ body }) => JSON.stringify((body as { messages?: unknown })?.messages ?? '').includes(`"${marker}`))
+}
