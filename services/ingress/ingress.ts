@@ -57,7 +57,13 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/health', access: 'public', handle: () => json({ status: 'ok', version }) },
     { method: 'GET', path: '/ready', access: 'public', handle: ready },
     { method: 'GET', path: '/v1/health', access: 'public', handle: publicHealth },
-    { method: 'POST', path: '/v1/chat/completions', access: 'key', identified: true, handle: (request) => chatCompletions(request, exchange) },
+    {
+      method: 'POST',
+      path: '/v1/chat/completions',
+      access: 'key',
+      identified: true,
+      handle: (request) => chatCompletions(request, exchange),
+    },
     { method: 'GET', path: '/v1/models', access: 'key', handle: () => json({ object: 'list', data: listModels(catalog.current) }) },
     { method: 'GET', path: '/v1/models/*', access: 'key', handle: (_, id) => oneModel(id) },
   ]
