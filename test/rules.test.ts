@@ -196,7 +196,7 @@ describe('package.json', () => {
     const declared = { dependencies: { zod: '1.0.0' }, devDependencies: { vitest: '1.0.0' } }
     const files = [
       source('services/a.ts', "import 'zod'\nimport 'left-pad'\nimport { it } from 'vitest'\nimport 'node:fs'"),
-      source('services/a.test.ts', "import { it } from 'vitest'\nimport '@scope/name/deep'"),
+      source('services/a.test.ts', "import { it } from 'vitest'\nimport '@scope/name/deep'\nrun(`\nimport 'in-a-template'`)"),
     ]
     expect(rules.importsAreDeclared(files, declared)).toEqual([
       'services/a.ts: left-pad is not in the dependencies of package.json',

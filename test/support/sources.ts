@@ -38,7 +38,13 @@ export function readSources(): Source[] {
 
 export function source(path: string, text: string): Source {
   const uncommented = blank(text, { comments: true })
-  return { path, text, uncommented, code: blank(text, { comments: true, strings: true }), imports: importsOf(path, uncommented) }
+  return {
+    path,
+    text,
+    uncommented,
+    code: blank(text, { comments: true, strings: true }),
+    imports: importsOf(path, blank(text, { comments: true, templates: true })),
+  }
 }
 
 export const isTest = (path: string): boolean => path.startsWith('test/') || path.endsWith('.test.ts') || path.endsWith('.config.ts')
@@ -81,10 +87,11 @@ const TOKEN =
   /(\/\/[^\n]*|\/\*[\s\S]*?\*\/)|('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`)|((?<=(?:^|[=(,:[!&|?{};>+\n]|return)[ \t]*)\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*)/g
 
 /** Same length and lines. The code inside `${…}` of a template counts as part of the string. */
-function blank(text: string, what: { comments?: boolean; strings?: boolean }): string {
+function blank(text: string, what: { comments?: boolean; strings?: boolean; templates?: boolean }): string {
   return text.replace(TOKEN, (token, comment?: string, string?: string, regex?: string) => {
     if (comment !== undefined) return what.comments ? spaces(token) : token
-    if (string !== undefined) return what.strings ? token[0] + spaces(token.slice(1, -1)) + token[0] : token
+    if (string !== undefined)
+      return what.strings || (what.templates && token[0] === '`') ? token[0] + spaces(token.slice(1, -1)) + token[0] : token
     return what.strings && regex !== undefined ? spaces(token) : token
   })
 }
