@@ -3,8 +3,7 @@
 
 import type { CancelReason, InboxMessage, Target, Usage } from '#contracts/attempt.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
-import type { Outcome } from '#contracts/failure.ts'
-import { FreewayError } from '#contracts/failure.ts'
+import type { FreewayError, Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
 import { encode } from '#contracts/message.ts'
@@ -21,14 +20,15 @@ import type { Intake } from './intake.ts'
 import { createIntake } from './intake.ts'
 import { Reporter } from './reporter.ts'
 import type { RequestSoFar, Verdict } from './retry.ts'
-import { afterFail, afterLoss, afterNoroute, brokerDown, notPlaced, outcomeOf } from './retry.ts'
+import { afterFail, afterLoss, afterNoroute, brokerDown, noRouter, notPlaced, outcomeOf, shuttingDown, tooLate } from './retry.ts'
+import type { Search } from './search.ts'
+import { learnFrom, newSearch, passOver } from './search.ts'
 import { writeSubmission } from './submission.ts'
 
 const PLACING_MS = 1_000
 const BUS_WAIT_MS = 1_000
 const MAX_ATTEMPTS = 32
 const WINDOW_BYTES = 256 * 1024
-const CLIENT_STALL_MS = 60_000
 
 export interface Order {
   id: string
@@ -49,23 +49,19 @@ export class Failover {
   readonly #order: Order
   readonly #report: Reporter
   readonly #intake: Intake
-  readonly #exclude: string[] = []
-  readonly #avoid: string[] = []
-  #need: Job['need']
+  readonly #search: Search
   #attempt: Attempt
   #granted = 0
   #grantedAttempt = 0
-  #widened = false
   #placingSinceMs: number
   #waitingForBus = false
   #last: FreewayError | undefined
-  #progress = { unsentBytes: 0, atMs: 0 }
   #over = false
 
   constructor(order: Order, desk: Desk) {
     this.id = order.id
     this.#job = order.job
-    this.#need = order.job.need
+    this.#search = newSearch(order.job.need)
     this.#delivery = order.delivery
     this.#desk = desk
     this.#order = order
@@ -130,7 +126,7 @@ export class Failover {
   tick(nowMs: number, connected: boolean, grace: boolean): void {
     if (this.#over) return
     if (nowMs >= this.#order.deadlineMs) return this.#expire(nowMs)
-    if (this.#clientStalled(nowMs)) return this.cancel('client_stalled', nowMs)
+    if (this.#intake.stalled(nowMs)) return this.cancel('client_stalled', nowMs)
     this.#delivery.tick(nowMs, () => this.#headers(nowMs))
     this.#intake.tick(this.#attempt, nowMs)
     if (!connected) {
@@ -146,12 +142,8 @@ export class Failover {
     if (this.#over) return
     this.#cancelAttempt(why, nowMs)
     const outcome: Outcome = why === 'shutdown' ? 'truncated' : 'client_canceled'
-    if (why === 'shutdown') {
-      this.#delivery.fail(
-        new FreewayError('server_error', 'the gateway is shutting down', { status: 503, retryAfterMs: 1_000 }),
-        this.#headers(nowMs),
-      )
-    } else this.#delivery.drop()
+    if (why === 'shutdown') this.#delivery.fail(shuttingDown(), this.#headers(nowMs))
+    else this.#delivery.drop()
     this.#close(outcome, 499, nowMs)
   }
 
@@ -171,9 +163,7 @@ export class Failover {
       n,
       ttlMs: this.#order.deadlineMs - nowMs,
       job: this.#job,
-      need: this.#need,
-      exclude: this.#exclude,
-      avoid: this.#avoid,
+      search: this.#search,
       blob: this.#job.body.length > INLINE_BODY_BYTES ? this.#desk.blobOf(id, this.#job.body) : undefined,
       trace: span.context,
     })
@@ -203,7 +193,7 @@ export class Failover {
       case 'noroute':
         return this.#finish(afterNoroute(step.noroute, this.#last), nowMs)
       case 'no_router':
-        return this.#finish(new FreewayError('server_error', 'no router is running', { status: 503, retryAfterMs: 1_000 }), nowMs)
+        return this.#finish(noRouter(), nowMs)
       case 'replace':
         return this.#replace(step.why, nowMs)
       case 'lost':
@@ -247,12 +237,7 @@ export class Failover {
   #decide(verdict: Verdict, target: Target, nowMs: number): void {
     this.#last = verdict.error
     if (!verdict.again) return this.#finish(verdict.error, nowMs)
-    if (verdict.exclude) this.#exclude.push(verdict.exclude)
-    if (verdict.avoid) this.#avoid.push(verdict.avoid)
-    if (verdict.wider) {
-      this.#widened = true
-      this.#need = { ...this.#need, ctx: this.#desk.contextWindowOf(target.prov, target.model) + 1 }
-    }
+    learnFrom(this.#search, verdict, this.#desk.contextWindowOf(target.prov, target.model))
     this.#placingSinceMs = nowMs
     this.#submit(nowMs)
   }
@@ -260,11 +245,8 @@ export class Failover {
   /** Nothing was called: the next number, without whom we waited for. */
   #replace(why: string, nowMs: number): void {
     const { target } = this.#attempt
-    if (target) {
-      if (why === 'accept_timeout') this.#report.releasedOf(this.#attempt)
-      const list = this.#avoid.includes(target.prov) || why === 'refused' ? this.#exclude : this.#avoid
-      list.push(target.prov)
-    }
+    if (target) passOver(this.#search, target, why)
+    if (why === 'accept_timeout') this.#report.releasedOf(this.#attempt)
     if (nowMs - this.#placingSinceMs >= PLACING_MS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     this.#submit(nowMs)
   }
@@ -277,19 +259,13 @@ export class Failover {
       exact: model !== undefined && virtualModelOf(model) === undefined,
       granted: this.#granted,
       delivered: this.#delivery.delivered,
-      widened: this.#widened,
+      widened: this.#search.widened,
     }
-  }
-
-  #clientStalled(nowMs: number): boolean {
-    const unsentBytes = this.#delivery.unsentBytes
-    if (unsentBytes === 0 || unsentBytes !== this.#progress.unsentBytes) this.#progress = { unsentBytes, atMs: nowMs }
-    return nowMs - this.#progress.atMs >= CLIENT_STALL_MS
   }
 
   #expire(nowMs: number): void {
     this.#cancelAttempt('deadline', nowMs)
-    this.#finish(this.#last ?? new FreewayError('provider_timeout', 'the request took too long'), nowMs)
+    this.#finish(this.#last ?? tooLate(), nowMs)
   }
 
   #cancelAttempt(why: CancelReason, nowMs: number): void {

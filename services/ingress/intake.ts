@@ -9,6 +9,7 @@ import type { Delivery } from './delivery.ts'
 import { MAX_UNSENT_BYTES } from './delivery.ts'
 
 const MAX_EVENT_BYTES = 1024 * 1024
+const CLIENT_STALL_MS = 60_000
 
 export interface Intake {
   /** Payload bytes of the current attempt that were handed on. */
@@ -22,6 +23,8 @@ export interface Intake {
   beat(attempt: Attempt, nowMs: number): void
   /** Gives the credit that was held back, once there is room. */
   tick(attempt: Attempt, nowMs: number): void
+  /** The client has taken nothing for a minute, though there is something to take. */
+  stalled(nowMs: number): boolean
 }
 
 /** `tell` sends a message to the worker of the current attempt. `overloaded`: all responses together hold too much. */
@@ -31,6 +34,7 @@ export function createIntake(delivery: Delivery, tell: (message: object) => void
   let heldBytes = 0
   let bytes = 0
   let withheld = false
+  let lastUnsent = { bytes: 0, atMs: 0 }
 
   const hasRoom = () => delivery.unsentBytes < MAX_UNSENT_BYTES && !overloaded()
 
@@ -91,6 +95,11 @@ export function createIntake(delivery: Delivery, tell: (message: object) => void
     },
     tick(attempt, nowMs) {
       if (withheld && hasRoom()) ack(attempt, false, nowMs)
+    },
+    stalled(nowMs) {
+      const { unsentBytes } = delivery
+      if (unsentBytes === 0 || unsentBytes !== lastUnsent.bytes) lastUnsent = { bytes: unsentBytes, atMs: nowMs }
+      return nowMs - lastUnsent.atMs >= CLIENT_STALL_MS
     },
   }
 }

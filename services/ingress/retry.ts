@@ -77,6 +77,18 @@ export function brokerDown(): FreewayError {
   return new FreewayError('server_error', 'the message broker is not reachable', { status: 503, retryAfterMs: 1_000 })
 }
 
+export function noRouter(): FreewayError {
+  return new FreewayError('server_error', 'no router is running', { status: 503, retryAfterMs: 1_000 })
+}
+
+export function shuttingDown(): FreewayError {
+  return new FreewayError('server_error', 'the gateway is shutting down', { status: 503, retryAfterMs: 1_000 })
+}
+
+export function tooLate(): FreewayError {
+  return new FreewayError('provider_timeout', 'the request took too long')
+}
+
 export function outcomeOf(error: FreewayError, delivered: boolean): Outcome {
   if (delivered) return 'truncated'
   switch (error.type) {

@@ -1,25 +1,23 @@
 // Pure. The job of a client as it is submitted to the routers, with what earlier attempts have taught.
 
 import type { BlobReference, Submit } from '#contracts/attempt.ts'
-import type { Job, Need } from '#contracts/job.ts'
+import type { Job } from '#contracts/job.ts'
 import { encode } from '#contracts/message.ts'
 import type { TraceContext } from '#services/trace.ts'
+import type { Search } from './search.ts'
 
 export interface Submission {
   id: string
   n: number
   ttlMs: number
   job: Job
-  need: Need
-  /** Providers, or provider/account, that must not be taken, or only if nothing else is left. */
-  exclude: string[]
-  avoid: string[]
+  search: Search
   /** Set if the body is too large to travel with the message. */
   blob: BlobReference | undefined
   trace: TraceContext | undefined
 }
 
-export function writeSubmission({ id, n, ttlMs, job, need, exclude, avoid, blob, trace }: Submission): Uint8Array {
+export function writeSubmission({ id, n, ttlMs, job, search, blob, trace }: Submission): Uint8Array {
   const message: Submit = {
     v: 1,
     t: 'submit',
@@ -34,10 +32,10 @@ export function writeSubmission({ id, n, ttlMs, job, need, exclude, avoid, blob,
     preferred: job.preferred,
     fallback: job.fallback,
     billable_ok: true,
-    need,
+    need: search.need,
     est: job.estimate,
-    exclude,
-    avoid,
+    exclude: search.exclude,
+    avoid: search.avoid,
     blob,
     trace,
   }

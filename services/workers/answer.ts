@@ -1,37 +1,21 @@
-// From the bytes of a provider's response to the chunks, the end or the failure that the owner of the request gets.
-// What one read of the socket gave becomes one payload; nothing waits to fill it.
+// From a provider's response to the chunks, the end or the failure that the owner of the request gets.
 
-import type { Fail, Offer, Usage } from '#contracts/attempt.ts'
+import type { Offer } from '#contracts/attempt.ts'
+import { utf8 } from '#contracts/bytes.ts'
 import type { ChunkUsage } from '#contracts/chunk.ts'
 import { createStreamWriter, readReply } from '#contracts/wire/chat-completions/reply.ts'
-import type { SseEvent } from '#contracts/wire/sse.ts'
-import { SseReader } from '#contracts/wire/sse.ts'
 import { BodyUnavailable } from '#services/blob.ts'
 import type { InBandError } from './in-band-error.ts'
+import type { Reading } from './reading.ts'
+import { Collecting } from './reading.ts'
 import { readRefusal } from './refusal.ts'
-import { createRepair } from './repair.ts'
 import { repairReply } from './repair-reply.ts'
+import type { AnswerFailure, AnswerSink } from './sink.ts'
+import { Streaming } from './streaming.ts'
+import { usageOf } from './usage.ts'
 
 const MAX_COLLECTED_BYTES = 32 * 1024 * 1024
 const MAX_REFUSAL_BYTES = 64 * 1024
-
-export interface AnswerEnd {
-  finish: string
-  usage: Usage
-  usageSource: 'provider' | 'estimated'
-  upstreamId: string | undefined
-  flags: string[]
-}
-export type AnswerFailure = Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> & Partial<Pick<Fail, 'key_fault' | 'retry_after_ms'>>
-
-/** `head` comes before any payload; `end` or `fail` come once, and last. */
-export interface AnswerSink {
-  head(framing: 'sse' | 'bytes', type: string, upstreamId: string | undefined): void
-  /** `whole`: events that must not be torn apart. */
-  payload(bytes: Uint8Array, whole: boolean): void
-  end(end: AnswerEnd): void
-  fail(failure: AnswerFailure): void
-}
 
 type Headers = Record<string, string | string[] | undefined>
 
@@ -125,7 +109,7 @@ export class Answer {
     const reply = repairReply(parse(body), { model, id: `chatcmpl-${this.#offer.id}`, created: Math.floor(Date.now() / 1000) })
     if (reply.failure) return this.#failInBand(reply.failure)
     this.#sink.head('bytes', 'application/json', reply.upstreamId)
-    this.#sink.payload(new TextEncoder().encode(JSON.stringify(reply.body)), false)
+    this.#sink.payload(utf8(JSON.stringify(reply.body)), false)
     this.#end(reply.finish ?? 'stop', reply.usage, reply.usageSource, reply.upstreamId)
   }
 
@@ -137,13 +121,13 @@ export class Answer {
     const writer = createStreamWriter({ includeUsage: this.#offer.include_usage })
     const text = readReply(reply.body).map((chunk) => (chunk.t === 'end' ? '' : writer.write(chunk)))
     this.#sink.head('sse', 'text/event-stream', reply.upstreamId)
-    this.#sink.payload(new TextEncoder().encode(text.join('')), true)
+    this.#sink.payload(utf8(text.join('')), true)
     this.#end(reply.finish ?? 'stop', reply.usage, reply.usageSource, reply.upstreamId)
   }
 
   #end(finish: string, usage: ChunkUsage, usageSource: 'provider' | 'estimated', upstreamId: string | undefined): void {
     this.#over = true
-    this.#sink.end({ finish, usage: readUsage(usage), usageSource, upstreamId, flags: [] })
+    this.#sink.end({ finish, usage: usageOf(usage), usageSource, upstreamId, flags: [] })
   }
 
   #fail(failure: AnswerFailure): void {
@@ -153,147 +137,10 @@ export class Answer {
   }
 }
 
-interface Reading {
-  push(bytes: Uint8Array): void
-  end(): void
-  flush?(): void
-}
-
-/** Throws over `maxBytes`, unless the rest may be left out. */
-class Collecting implements Reading {
-  readonly #maxBytes: number
-  readonly #cut: boolean
-  readonly #done: (body: Uint8Array) => void
-  #parts: Uint8Array[] = []
-  #bytes = 0
-
-  constructor(maxBytes: number, cut: boolean, done: (body: Uint8Array) => void) {
-    this.#maxBytes = maxBytes
-    this.#cut = cut
-    this.#done = done
-  }
-
-  push(bytes: Uint8Array): void {
-    this.#bytes += bytes.length
-    if (this.#bytes <= this.#maxBytes) return void this.#parts.push(bytes)
-    if (!this.#cut) throw new Error(`answer longer than ${this.#maxBytes} bytes`)
-  }
-
-  end(): void {
-    this.#done(this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : join(this.#parts))
-  }
-}
-
-class Streaming implements Reading {
-  readonly #sink: AnswerSink
-  readonly #repair: ReturnType<typeof createRepair>
-  readonly #reader: SseReader
-  readonly #failInBand: (error: InBandError) => void
-  #pieces: (Uint8Array | string)[] = []
-  #opened = false
-  #over = false
-
-  constructor(offer: Offer, sink: AnswerSink, failInBand: (error: InBandError) => void) {
-    this.#sink = sink
-    this.#failInBand = failInBand
-    const created = Math.floor(Date.now() / 1000)
-    this.#repair = createRepair({ includeUsage: offer.include_usage, model: offer.model, id: `chatcmpl-${offer.id}`, created })
-    this.#reader = new SseReader((event) => this.#onEvent(event))
-  }
-
-  push(bytes: Uint8Array): void {
-    this.#reader.push(bytes)
-  }
-
-  end(): void {
-    this.#reader.end()
-    this.#finish()
-  }
-
-  #onEvent(event: SseEvent): void {
-    if (this.#over) return
-    const { output, meaningful, failure } = this.#repair.push(event)
-    if (failure) {
-      this.#over = true
-      this.flush()
-      return this.#failInBand(failure)
-    }
-    if (meaningful && !this.#opened) {
-      this.#opened = true
-      this.#sink.head('sse', 'text/event-stream', undefined)
-    }
-    if (output !== undefined) {
-      if (this.#pieces.length === 0) queueMicrotask(() => this.flush())
-      this.#pieces.push(output)
-    }
-    if (isDone(event.data)) this.#finish()
-  }
-
-  flush(): void {
-    const pieces = this.#pieces
-    if (pieces.length === 0) return
-    this.#pieces = []
-    this.#sink.payload(pieces.length === 1 ? asBytes(pieces[0] as Uint8Array | string) : join(pieces.map(asBytes)), true)
-  }
-
-  #finish(): void {
-    if (this.#over) return
-    this.#over = true
-    const end = this.#repair.finish()
-    if (!end.complete) {
-      this.flush()
-      const phase = this.#opened ? 'stream' : 'in_band'
-      const code = this.#opened ? 'truncated' : 'malformed'
-      return this.#sink.fail({ phase, status: 502, code, detail: end.empty ? 'empty stream' : 'stream without an end' })
-    }
-    if (!this.#opened) this.#sink.head('sse', 'text/event-stream', end.upstreamId)
-    if (end.output !== undefined) this.#pieces.push(end.output)
-    this.flush()
-    const { usage, usageSource, upstreamId, flags } = end
-    this.#sink.end({ finish: end.finish ?? 'stop', usage: readUsage(usage), usageSource, upstreamId, flags })
-  }
-}
-
-const encoder = new TextEncoder()
-
-function asBytes(piece: Uint8Array | string): Uint8Array {
-  return typeof piece === 'string' ? encoder.encode(piece) : piece
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
-
-function isDone(data: string): boolean {
-  return data.length < 16 && data.includes('DONE')
-}
-
 function parse(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(body))
   } catch {
     return undefined // what is no JSON is no answer either
   }
-}
-
-function readUsage(usage: ChunkUsage): Usage {
-  const cached = detail(usage.prompt_tokens_details, 'cached_tokens')
-  const reasoning = detail(usage.completion_tokens_details, 'reasoning_tokens')
-  return {
-    in: usage.prompt_tokens,
-    out: usage.completion_tokens,
-    ...(cached !== undefined && { cached }),
-    ...(reasoning !== undefined && { reasoning }),
-  }
-}
-
-function detail(details: unknown, name: string): number | undefined {
-  const value = (details as Record<string, unknown> | null | undefined)?.[name]
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined
 }

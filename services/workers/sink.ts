@@ -1,0 +1,21 @@
+// What a provider's response comes to, told in order.
+
+import type { Fail, Usage } from '#contracts/attempt.ts'
+
+export interface AnswerEnd {
+  finish: string
+  usage: Usage
+  usageSource: 'provider' | 'estimated'
+  upstreamId: string | undefined
+  flags: string[]
+}
+export type AnswerFailure = Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> & Partial<Pick<Fail, 'key_fault' | 'retry_after_ms'>>
+
+/** `head` comes before any payload; `end` or `fail` come once, and last. */
+export interface AnswerSink {
+  head(framing: 'sse' | 'bytes', type: string, upstreamId: string | undefined): void
+  /** `whole`: events that must not be torn apart. */
+  payload(bytes: Uint8Array, whole: boolean): void
+  end(end: AnswerEnd): void
+  fail(failure: AnswerFailure): void
+}
