@@ -1,8 +1,6 @@
 // The broker inside the process: the same rules as NATS, without a server. The default of a single process.
 // Delivery takes one setImmediate for a burst of messages, and every receiver gets its own copy.
 
-import { Buffer } from 'node:buffer'
-import { setImmediate } from 'node:timers'
 import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
 import type { Pattern, Subject } from '#contracts/subjects.ts'
 import { requestInboxPrefix } from '#contracts/subjects.ts'
@@ -12,7 +10,7 @@ import { openMemoryEventLog } from './memory-event-log.ts'
 import { openMemoryBucket } from './memory-key-value.ts'
 import { openRequests } from './requests.ts'
 import { openStore } from './sqlite.ts'
-import { SubjectTrie } from './subject-trie.ts'
+import { copyOf, type Receiver, type Subscriber, Switchboard } from './switchboard.ts'
 
 export interface Broker {
   /** One handle for each service. `name` must be a subject token. */
@@ -40,28 +38,8 @@ export interface Handle {
   onClose(listener: () => void): () => void
 }
 
-interface Subscriber {
-  handle: MemoryHandle
-  queue: string | undefined
-  onMessage(message: BusMessage): void
-  active: boolean
-}
-
-interface Route {
-  plain: Subscriber[]
-  groups: Group[]
-}
-
-interface Group {
-  members: Subscriber[]
-  /** Whose turn it is. */
-  next: number
-}
-
 const MAX_PAYLOAD_BYTES = 1024 * 1024
-const MAX_CACHED_ROUTES = 10_000
 const DEFAULT_LOG_BYTES = 512 * 1024 * 1024
-const NOTHING = new Uint8Array(0)
 
 export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }: MemoryBrokerOptions = {}): Promise<Broker> {
   const store = openStore(file ?? ':memory:')
@@ -108,95 +86,8 @@ export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }
   }
 }
 
-/** Knows who listens to what, and carries what was published to them. */
-class Switchboard {
-  readonly #subscribers = new SubjectTrie<Subscriber>()
-  readonly #routes = new Map<string, Route>()
-  #queue: (() => void)[] = []
-
-  add(pattern: string, subscriber: Subscriber): void {
-    this.#subscribers.add(pattern, subscriber)
-    this.#routes.clear()
-  }
-
-  remove(pattern: string, subscriber: Subscriber): void {
-    this.#subscribers.remove(pattern, subscriber)
-    this.#routes.clear()
-  }
-
-  send(
-    from: MemoryHandle,
-    to: string,
-    data: Uint8Array,
-    reply: string | undefined,
-    headers: ReadonlyMap<string, string> | undefined,
-  ): void {
-    const { plain, groups } = this.#route(to)
-    for (const subscriber of plain) this.#deliver(subscriber, to, data, reply, headers, false)
-    for (const group of groups)
-      this.#deliver(group.members[group.next++ % group.members.length] as Subscriber, to, data, reply, headers, false)
-    if (reply === undefined || plain.length > 0 || groups.length > 0) return
-    const own = this.#route(reply).plain.find((subscriber) => subscriber.handle === from)
-    if (own) this.#deliver(own, reply, NOTHING, undefined, undefined, true)
-  }
-
-  schedule(task: () => void): void {
-    if (this.#queue.push(task) === 1) setImmediate(this.#drain)
-  }
-
-  #deliver(
-    to: Subscriber,
-    subject: string,
-    data: Uint8Array,
-    reply: string | undefined,
-    headers: ReadonlyMap<string, string> | undefined,
-    noResponders: boolean,
-  ): void {
-    const message: BusMessage = { subject, data: copyOf(data), reply, headers, noResponders }
-    if (to.handle.intercept) to.handle.intercept(message, (passed) => hand(to, passed))
-    else hand(to, message)
-  }
-
-  readonly #drain = (): void => {
-    const tasks = this.#queue
-    this.#queue = []
-    for (const task of tasks) task()
-  }
-
-  #route(subject: string): Route {
-    const known = this.#routes.get(subject)
-    if (known) return known
-    const plain: Subscriber[] = []
-    const groups = new Map<string, Group>()
-    for (const subscriber of this.#subscribers.match(subject)) {
-      if (subscriber.queue === undefined) plain.push(subscriber)
-      else {
-        const group = groups.get(subscriber.queue)
-        if (group) group.members.push(subscriber)
-        else groups.set(subscriber.queue, { members: [subscriber], next: 0 })
-      }
-    }
-    const route = { plain, groups: [...groups.values()] }
-    // Most subjects live as long as one attempt: forgetting all of them now and then is cheaper than tracking their age.
-    if (this.#routes.size >= MAX_CACHED_ROUTES) this.#routes.clear()
-    this.#routes.set(subject, route)
-    return route
-  }
-}
-
-/** Small buffers from Node's pool cost a fifth of a typed array of their own. */
-function copyOf(data: Uint8Array): Uint8Array {
-  return data.length === 0 ? NOTHING : Buffer.from(data)
-}
-
-function hand(to: Subscriber, message: BusMessage): void {
-  to.handle.receive(() => {
-    if (to.active) callHandler(to.onMessage, message)
-  })
-}
-
 /** One service's connection. A frozen one still has interest, so that its peers see silence and no signal. */
-export class MemoryHandle implements Bus, Handle {
+class MemoryHandle implements Bus, Handle, Receiver {
   connected = true
   readonly topology = 'single'
   readonly maxPayload = MAX_PAYLOAD_BYTES
