@@ -101,8 +101,10 @@ export class Attempt {
     heard(this.#liveness, nowMs)
     switch (message.t) {
       case 'grant':
-        if (this.#state === 'offered') this.#begin(message.window, message.ttl_ms, nowMs)
-        return
+        if (this.#state !== 'offered') return
+        // After a freeze the grant was waiting in the socket, and its sender has long gone elsewhere.
+        if (nowMs - this.#offeredMs >= OFFER_KEPT_MS) return this.#expired(nowMs)
+        return this.#begin(message.window, message.ttl_ms, nowMs)
       case 'deny':
         if (this.#state === 'offered') this.#over('denied', nowMs, false)
         return
@@ -268,6 +270,11 @@ export class Attempt {
     if (this.#state === 'offered') return this.#over('denied', nowMs, false)
     this.#call?.abort()
     this.#over(this.#final ? this.#result : `canceled(${why})`, nowMs, false)
+  }
+
+  #expired(nowMs: number): void {
+    this.#tell({ t: 'fail', seq: 0, phase: 'expired', status: 0, code: 'expired', sent: false, key_fault: false, detail: 'attempt expired' })
+    this.#over('expired', nowMs, false)
   }
 
   /** The owner is gone: nobody will read the answer, nobody else will settle the lease. */
