@@ -129,11 +129,11 @@ describeAdapters('the event log', (open) => {
           if (idOf(event) === 'ok' || event.deliveries === 3) await event.ack()
         }
       },
-      { ackWaitMs: 150 },
+      { ackWaitMs: 500 },
     )
     expect(await got.until(4)).toEqual(['ok 1', 'bad 1', 'bad 2', 'bad 3'])
     await append('end')
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await new Promise((resolve) => setTimeout(resolve, 700))
     expect(got.items.filter((item) => !item.startsWith('end'))).toHaveLength(4)
   })
 
