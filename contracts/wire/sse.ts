@@ -77,24 +77,27 @@ export class SseReader {
   }
 
   /**
-   * The common read: whole events of one ASCII data line each, so that one decoding serves them all and offsets in the text
-   * are offsets in the bytes. Returns how many bytes were used; `#scan` deals with the rest, whatever it is.
+   * The common read: whole events of one data line each, so that one decoding serves them all.
+   * Returns how many bytes were used; `#scan` deals with the rest, whatever it is.
    */
   #takePlainEvents(bytes: Uint8Array): number {
     const text = decoder.decode(bytes)
+    if (text.includes('\r')) return 0
     // Every byte is one character exactly where each is ASCII (or broken, which reads the same either way).
-    if (text.length !== bytes.length || text.includes('\r')) return 0
+    const aligned = text.length === bytes.length
     let start = 0
+    let used = 0
     while (text.startsWith('data: ', start)) {
       const feed = text.indexOf('\n', start)
       if (feed === -1 || text.charCodeAt(feed + 1) !== LF) break
-      const end = feed + 2
-      this.#checkLength(end - start)
-      const raw = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
+      const end = (aligned ? feed : bytes.indexOf(LF, used)) + 2
+      this.#checkLength(end - used)
+      const raw = used === 0 && end === bytes.length ? bytes : bytes.subarray(used, end)
       this.#onEvent({ data: text.slice(start + DATA_PREFIX_BYTES, feed), event: undefined, raw, plain: true })
-      start = end
+      start = feed + 2
+      used = end
     }
-    return start
+    return used
   }
 
   /** Goes over `source`, which begins with the unfinished event, and keeps what is left. */

@@ -249,7 +249,7 @@ describe('ends', () => {
 
   test('an answer of nothing is empty', () => {
     for (const events of [[role], [role, '[DONE]'], [role, piece({}, 'stop'), '[DONE]'], [role, piece({}, 'tool_calls')], []]) {
-      expect(run(sse(...events))).toMatchObject({ sent: '', end: { empty: true, produced: false } })
+      expect(run(sse(...events))).toMatchObject({ sent: '', end: { empty: true, complete: false, produced: false } })
     }
   })
 

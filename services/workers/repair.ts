@@ -28,7 +28,7 @@ export interface Repaired {
 export interface RepairEnd {
   /** The last events, without `[DONE]`. */
   output: string | undefined
-  /** A finish reason was seen, or `[DONE]` after some content. False: the stream was cut, and must not look ended. */
+  /** There is an answer, and a finish reason was seen, or `[DONE]` after some content. False: it must not look ended. */
   complete: boolean
   /** Nothing meaningful came: no answer at all. */
   empty: boolean
@@ -176,21 +176,21 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
     const states = [...choices.values()]
     const produced = states.some((choice) => choice.produced)
     const finished = allFinished()
-    const complete = finished || (done && produced)
-    if (complete && !done) flags.push('no_done')
+    const complete = started && (finished || (done && produced))
     let output = ''
     if (complete && !finished) {
       flags.push('no_finish')
       for (const [index, choice] of choices) if (choice.reason === undefined) output += writeChunk([choice.close(index)], null)
     }
+    if (complete && !done) flags.push('no_done')
     if (!produced && states.some((choice) => choice.reasoned)) flags.push('reasoning_only')
     const characters = states.reduce((sum, choice) => sum + choice.characters, 0)
     const counted = usage ?? readUsage({ prompt_tokens: promptTokens, completion_tokens: Math.ceil(characters / CHARACTERS_PER_TOKEN) })
-    if (complete && started && options.includeUsage) output += writeChunk([], counted)
+    if (complete && options.includeUsage) output += writeChunk([], counted)
     return {
       output: output === '' ? undefined : output,
       complete,
-      empty: !started && output === '',
+      empty: !started,
       produced,
       finish: choices.get(0)?.reason ?? states[0]?.reason,
       usage: counted as ChunkUsage,
