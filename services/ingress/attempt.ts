@@ -105,6 +105,9 @@ export function onMessage(attempt: Attempt, message: InboxMessage, control: Subj
       if (message.seq > attempt.next) return askAgain(attempt, nowMs)
       attempt.stage = 'over'
       return { do: 'failed', fail: message }
+    case 'hb':
+      // Frames were lost on the way, and a worker whose window is full sends no further one that would show the gap.
+      return message.seq > attempt.next ? askAgain(attempt, nowMs) : nothing
     default:
       return nothing
   }
