@@ -2,7 +2,7 @@
 // --quick: one round, in about a minute. --assert: exit code 1 if a target is missed. --profile: where a contestant spends its time.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -42,9 +42,15 @@ const close = () => (closing ??= stack.disposeAsync())
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void close().finally(() => process.exit(130)))
 }
+/** Runnable processes of others, on average over a minute: they stretch latencies, and the samples of a profile. */
+const loadBefore = loadavg()[0] as number
+
 try {
   const bench = await open()
   await (options.profile ? profile(bench, options.profile) : compare(bench))
+  if (loadBefore > cpus().length / 2) {
+    console.log(`!!! The machine was busy before the run (load ${loadBefore.toFixed(1)}): take latencies and profiles with doubt !!!`)
+  }
 } finally {
   await close()
 }
@@ -88,6 +94,7 @@ async function compare(bench: Bench): Promise<void> {
     cores: cpus().length,
     node: process.version,
     nats: nats?.version,
+    loadBefore,
     date: new Date().toISOString(),
   }
   await writeFile('bench.json', `${JSON.stringify({ machine, quick: options.quick, targets: rows, ...results }, null, 1)}\n`)
