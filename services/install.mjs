@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -28,7 +28,11 @@ export async function install(root, { dev }) {
     if (isInstalled(root, { dev })) return
     const startedAt = Date.now()
     say(`installing dependencies${dev ? ' and test tools' : ''} (once; about 250 MB with its own Node) …`)
-    await npmCi(root, dev, startedAt)
+    const own = join(root, 'node_modules', '.bin', 'node')
+    // npm silently leaves out optional packages, such as native bindings, whose `engines` do not fit the Node that runs npm:
+    // an older Node fetches ours first.
+    if (dev && !fitsEngines(process.versions.node)) await npmCi(root, { dev: false, node: process.execPath, startedAt })
+    await npmCi(root, { dev, node: existsSync(own) ? own : process.execPath, startedAt })
     say(`installed in ${seconds(startedAt)}`)
   } finally {
     release()
@@ -44,14 +48,12 @@ function readPackages(path) {
   }
 }
 
-function npmCi(root, dev, startedAt) {
+function npmCi(root, { dev, node, startedAt }) {
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   // Said outright, for NODE_ENV=production would drop the tools.
   args.push(dev ? '--include=dev' : '--omit=dev')
-  // npm silently leaves out optional packages, such as native bindings, whose `engines` do not fit the Node that runs npm.
-  if (!fitsEngines(process.versions.node)) args.push('--force')
   return new Promise((resolve, reject) => {
-    const child = spawnNpm(args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawnNpm(node, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     // The cause comes first, a page of usage after it.
     const keep = (text) => {
@@ -72,12 +74,13 @@ function npmCi(root, dev, startedAt) {
   })
 }
 
-/** The npm that called us, if one did; else the one in the path. */
-function spawnNpm(args, options) {
+/** The npm that called us, if one did; else the one in the path. Both run on `node`. */
+function spawnNpm(node, args, options) {
   const caller = process.env.npm_execpath
-  if (caller && basename(caller) === 'npm-cli.js' && existsSync(caller)) return spawn(process.execPath, [caller, ...args], options)
+  if (caller && basename(caller) === 'npm-cli.js' && existsSync(caller)) return spawn(node, [caller, ...args], options)
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` }
   // On Windows npm is a batch file, which only a shell can start; the arguments are our own words.
-  return spawn('npm', args, { ...options, shell: process.platform === 'win32' })
+  return spawn('npm', args, { ...options, env, shell: process.platform === 'win32' })
 }
 
 function fitsEngines(version) {
