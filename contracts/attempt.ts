@@ -82,6 +82,7 @@ export const offer = target.extend({
   stream: z.boolean(),
   /** The client asked for a usage chunk at the end of the stream. */
   include_usage: z.boolean(),
+  est: estimate,
   lease: z.string(),
   blob: blob.optional(),
   trace: trace.optional(),

@@ -4,12 +4,12 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { Backbone } from '#contracts/bus.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import type { Role } from '#contracts/event.ts'
+import { connectAlone, openBackbones } from './backbones.ts'
 import { banner } from './banner.ts'
 import { demoProvider } from './demo.ts'
 import { untilSignal } from './lifecycle.ts'
@@ -200,38 +200,6 @@ function demoIfWanted(self: Process): (() => Promise<Provider>) | undefined {
   return self.settings.demo === 'off' ? undefined : async () => demoProvider(`${await openSimulator(self, 0)}/v1`)
 }
 
-// Bus --------------------------------------------------------------------------------------------
-
-/** One process: the in-process bus, unless a NATS server is named. */
-async function openBackbones({ settings, instance, stack }: Process) {
-  const { natsUrl } = settings
-  if (natsUrl) {
-    const connect = (role: Role) => connectedTo(natsUrl, role, instance, stack)
-    return { name: `NATS at ${withoutCredentials(natsUrl)}`, connect }
-  }
-  const { openMemoryBroker } = await import('./bus/memory.ts')
-  const broker = await openMemoryBroker({ file: join(settings.dataDir, 'freeway.db') })
-  stack.defer(() => broker.close())
-  return { name: 'in-process (single process only)', connect: async (role: Role) => broker.connect(role) }
-}
-
-async function connectAlone({ settings, instance, stack }: Process, role: Role): Promise<Backbone> {
-  if (!settings.natsUrl)
-    throw new SettingsError('NATS_URL is not set: a service of its own needs a broker, e.g. NATS_URL=nats://127.0.0.1:4222')
-  return connectedTo(settings.natsUrl, role, instance, stack)
-}
-
-async function connectedTo(servers: string, role: Role, instance: string, stack: AsyncDisposableStack): Promise<Backbone> {
-  const { connectNats } = await import('./bus/nats.ts')
-  const backbone = await connectNats({ servers, role, instance })
-  backbone.bus.onStatus((status) => {
-    // The client gave up for good: a fresh process is the only way back.
-    if (status === 'closed' && !stack.disposed) process.exit(1)
-  })
-  stack.defer(() => backbone.close())
-  return backbone
-}
-
 async function outboxFor(role: Role, backbone: Backbone, instance: string, stack: AsyncDisposableStack) {
   const outbox = openOutbox({ events: backbone.events, role, instance })
   stack.defer(() => outbox.close())
@@ -244,10 +212,6 @@ function count(option: string, text: string | undefined, otherwise: number): num
   const value = text === undefined ? otherwise : Number(text)
   if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new SettingsError(`${option}: expected a whole number`)
   return value
-}
-
-function withoutCredentials(url: string): string {
-  return url.replaceAll(/\/\/[^@/]*@/g, '//')
 }
 
 function explain(error: unknown): string {

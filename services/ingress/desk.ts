@@ -14,8 +14,8 @@ import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settlements } from '#services/settlements.ts'
-import type { Order } from './failover.ts'
 import { Failover } from './failover.ts'
+import type { Order } from './order.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 2_000

@@ -2,44 +2,28 @@
 // The only place that retries. Its wits are in attempt.ts and retry.ts; here they meet the bus.
 
 import type { CancelReason, InboxMessage, Target, Usage } from '#contracts/attempt.ts'
-import { virtualModelOf } from '#contracts/catalog.ts'
 import type { FreewayError, Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
-import { encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
-import { inbox, jobs } from '#contracts/subjects.ts'
+import { jobs } from '#contracts/subjects.ts'
 import { INLINE_BODY_BYTES } from '#services/blob.ts'
-import type { Span } from '#services/trace.ts'
 import { startSpan } from '#services/trace.ts'
-import type { Attempt, Step } from './attempt.ts'
-import { newAttempt, onMessage, onNobodyThere, onReconnected, onTick } from './attempt.ts'
+import type { Step } from './attempt.ts'
+import { onMessage, onNobodyThere, onReconnected, onTick } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
 import type { Desk } from './desk.ts'
-import type { Intake } from './intake.ts'
-import { createIntake } from './intake.ts'
-import { Reporter } from './reporter.ts'
+import type { Order } from './order.ts'
 import type { RequestSoFar, Verdict } from './retry.ts'
 import { afterFail, afterLoss, afterNoroute, brokerDown, noRouter, notPlaced, outcomeOf, shuttingDown, tooLate } from './retry.ts'
 import type { Search } from './search.ts'
 import { learnFrom, newSearch, passOver } from './search.ts'
 import { writeSubmission } from './submission.ts'
+import { Talk } from './talk.ts'
 
 const PLACING_MS = 1_000
 const BUS_WAIT_MS = 1_000
 const MAX_ATTEMPTS = 32
-const WINDOW_BYTES = 256 * 1024
-
-export interface Order {
-  id: string
-  /** What the client calls the request: its own id, if it sent a sane one. */
-  publicId: string
-  job: Job
-  delivery: Delivery
-  receivedMs: number
-  deadlineMs: number
-  span: Span
-}
 
 export class Failover {
   readonly id: string
@@ -47,12 +31,8 @@ export class Failover {
   readonly #delivery: Delivery
   readonly #desk: Desk
   readonly #order: Order
-  readonly #report: Reporter
-  readonly #intake: Intake
   readonly #search: Search
-  #attempt: Attempt
-  #granted = 0
-  #grantedAttempt = 0
+  readonly #talk: Talk
   #placingSinceMs: number
   #waitingForBus = false
   #last: FreewayError | undefined
@@ -66,13 +46,7 @@ export class Failover {
     this.#desk = desk
     this.#order = order
     this.#placingSinceMs = order.receivedMs
-    this.#intake = createIntake(
-      order.delivery,
-      (message) => this.#tell(message),
-      () => desk.overloaded,
-    )
-    this.#report = new Reporter(order, desk, this.#intake)
-    this.#attempt = newAttempt(0, inbox(desk.ingress, order.id, 0), order.receivedMs)
+    this.#talk = new Talk(order, desk)
   }
 
   get unsentBytes(): number {
@@ -85,14 +59,14 @@ export class Failover {
 
   /** The body of a granted attempt, for the worker that was granted it. */
   bodyFor(n: number): Uint8Array | undefined {
-    return !this.#over && n === this.#grantedAttempt && !this.#delivery.delivered ? this.#job.body : undefined
+    return this.#over ? undefined : this.#talk.bodyFor(n)
   }
 
   onFrame(n: number, frame: Frame, nowMs: number): boolean {
-    if (this.#over || n !== this.#attempt.n) return false
-    const tooMuch = this.#intake.take(this.#attempt, frame, nowMs)
+    if (this.#over || n !== this.#talk.attempt.n) return false
+    const tooMuch = this.#talk.intake.take(this.#talk.attempt, frame, nowMs)
     if (tooMuch) {
-      this.#cancelAttempt('superseded', nowMs)
+      this.#talk.callOff('superseded')
       this.#finish(tooMuch, nowMs)
     }
     return true
@@ -100,16 +74,16 @@ export class Failover {
 
   /** False if the attempt is not the current one: the caller tells its worker. */
   onMessage(n: number, message: InboxMessage, control: Subject | undefined, nowMs: number): boolean {
-    if (this.#over || n !== this.#attempt.n) return false
-    if (message.t === 'accept' && this.#attempt.stage !== 'submitted' && control !== this.#attempt.control) return false
-    if (message.t === 'busy') this.#report.released(message.account, message.lease)
-    this.#act(onMessage(this.#attempt, message, control, nowMs), nowMs)
+    if (this.#over || n !== this.#talk.attempt.n) return false
+    if (message.t === 'accept' && this.#talk.attempt.stage !== 'submitted' && control !== this.#talk.attempt.control) return false
+    if (message.t === 'busy') this.#talk.report.released(message.account, message.lease)
+    this.#act(onMessage(this.#talk.attempt, message, control, nowMs), nowMs)
     return true
   }
 
   onNobodyThere(n: number, nowMs: number): void {
-    if (this.#over || n !== this.#attempt.n) return
-    this.#act(onNobodyThere(this.#attempt, nowMs), nowMs)
+    if (this.#over || n !== this.#talk.attempt.n) return
+    this.#act(onNobodyThere(this.#talk.attempt, nowMs), nowMs)
   }
 
   onReconnected(nowMs: number): void {
@@ -119,28 +93,28 @@ export class Failover {
       this.#placingSinceMs = nowMs
       return this.#submit(nowMs)
     }
-    if (this.#attempt.stage === 'submitted') this.#placingSinceMs = nowMs
-    this.#act(onReconnected(this.#attempt, nowMs), nowMs)
+    if (this.#talk.attempt.stage === 'submitted') this.#placingSinceMs = nowMs
+    this.#act(onReconnected(this.#talk.attempt, nowMs), nowMs)
   }
 
   tick(nowMs: number, connected: boolean, grace: boolean): void {
     if (this.#over) return
     if (nowMs >= this.#order.deadlineMs) return this.#expire(nowMs)
-    if (this.#intake.stalled(nowMs)) return this.cancel('client_stalled', nowMs)
+    if (this.#talk.intake.stalled(nowMs)) return this.cancel('client_stalled', nowMs)
     this.#delivery.tick(nowMs, () => this.#headers(nowMs))
-    this.#intake.tick(this.#attempt, nowMs)
+    this.#talk.intake.tick(this.#talk.attempt, nowMs)
     if (!connected) {
-      const notGranted = this.#waitingForBus || this.#attempt.stage === 'submitted'
+      const notGranted = this.#waitingForBus || this.#talk.attempt.stage === 'submitted'
       if (notGranted && nowMs - this.#placingSinceMs >= BUS_WAIT_MS) this.#finish(brokerDown(), nowMs)
       return
     }
-    if (!this.#waitingForBus) this.#act(onTick(this.#attempt, this.#desk.patience, grace, nowMs), nowMs)
+    if (!this.#waitingForBus) this.#act(onTick(this.#talk.attempt, this.#desk.patience, grace, nowMs), nowMs)
   }
 
   /** Nobody wants the answer any more: the client left, stalled, or the process ends. */
   cancel(why: CancelReason, nowMs: number): void {
     if (this.#over) return
-    this.#cancelAttempt(why, nowMs)
+    this.#talk.callOff(why)
     const outcome: Outcome = why === 'shutdown' ? 'truncated' : 'client_canceled'
     if (why === 'shutdown') this.#delivery.fail(shuttingDown(), this.#headers(nowMs))
     else this.#delivery.drop()
@@ -149,11 +123,9 @@ export class Failover {
 
   #submit(nowMs: number): void {
     const { id } = this
-    const n = this.#attempt.n + 1
-    if (n > MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
-    this.#attempt = newAttempt(n, inbox(this.#desk.ingress, id, n), nowMs)
-    this.#intake.reset()
-    const span = startSpan('publish fw.v1.job', {
+    if (this.#talk.attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
+    const { n, inbox } = this.#talk.next(nowMs)
+    const span = startSpan(`publish ${jobs}`, {
       kind: 'producer',
       parent: this.#order.span.context,
       attributes: { 'freeway.attempt': n },
@@ -167,7 +139,7 @@ export class Failover {
       blob: this.#job.body.length > INLINE_BODY_BYTES ? this.#desk.blobOf(id, this.#job.body) : undefined,
       trace: span.context,
     })
-    const sent = this.#desk.bus.publish(jobs, message, { reply: this.#attempt.inbox })
+    const sent = this.#desk.bus.publish(jobs, message, { reply: inbox })
     span.end()
     if (!sent) this.#waitingForBus = true
   }
@@ -177,15 +149,15 @@ export class Failover {
       case 'nothing':
         return
       case 'grant':
-        return this.#grant(nowMs)
+        return this.#talk.grant(nowMs)
       case 'open':
         this.#delivery.open(step.head, this.#headers(nowMs, step.head))
-        return this.#report.opened(nowMs)
+        return this.#talk.report.opened(nowMs)
       case 'resend':
-        return this.#intake.ack(this.#attempt, true, nowMs)
+        return this.#talk.intake.ack(this.#talk.attempt, true, nowMs)
       case 'probe':
       case 'beat':
-        return this.#intake.beat(this.#attempt, nowMs)
+        return this.#talk.intake.beat(this.#talk.attempt, nowMs)
       case 'complete':
         return this.#complete(step.end, nowMs)
       case 'failed':
@@ -201,36 +173,24 @@ export class Failover {
     }
   }
 
-  #grant(nowMs: number): void {
-    const { control, n, target } = this.#attempt
-    if (!control || !target) return
-    if (this.#grantedAttempt !== n) {
-      this.#grantedAttempt = n
-      this.#granted++
-      this.#report.granted(n, target, control)
-    }
-    this.#attempt.lastAckMs = nowMs
-    this.#tell({ t: 'grant', window: WINDOW_BYTES, ttl_ms: this.#order.deadlineMs - nowMs })
-  }
-
   #complete(end: Extract<InboxMessage, { t: 'end' }>, nowMs: number): void {
-    this.#tell({ t: 'ack', s: end.seq - 1, fin: true })
-    this.#report.settled(this.#attempt, end.usage, end.usage_source === 'provider' ? 'actual' : 'estimate')
+    this.#talk.tell({ t: 'ack', s: end.seq - 1, fin: true })
+    this.#talk.report.settled(this.#talk.attempt, end.usage, end.usage_source === 'provider' ? 'actual' : 'estimate')
     this.#delivery.end(this.#headers(nowMs))
     this.#close('ok', 200, nowMs, end.usage)
   }
 
   #failed(fail: Extract<InboxMessage, { t: 'fail' }>, nowMs: number): void {
-    const { target } = this.#attempt
-    this.#tell({ t: 'ack', s: this.#attempt.next - 1, fin: true })
-    this.#report.failed(this.#attempt, fail)
+    const { target } = this.#talk.attempt
+    this.#talk.tell({ t: 'ack', s: this.#talk.attempt.next - 1, fin: true })
+    this.#talk.report.failed(this.#talk.attempt, fail)
     if (target) this.#decide(afterFail(fail, target, this.#soFar()), target, nowMs)
   }
 
   #lost(why: string, nowMs: number): void {
-    const { target } = this.#attempt
-    this.#tell({ t: 'cancel', why: 'unknown' })
-    this.#report.lost(this.#attempt, why)
+    const { target } = this.#talk.attempt
+    this.#talk.tell({ t: 'cancel', why: 'unknown' })
+    this.#talk.report.lost(this.#talk.attempt, why)
     if (target) this.#decide(afterLoss(target, this.#soFar()), target, nowMs)
   }
 
@@ -244,37 +204,21 @@ export class Failover {
 
   /** Nothing was called: the next number, without whom we waited for. */
   #replace(why: string, nowMs: number): void {
-    const { target } = this.#attempt
+    const { target } = this.#talk.attempt
     if (target) passOver(this.#search, target, why)
-    if (why === 'accept_timeout') this.#report.releasedOf(this.#attempt)
+    if (why === 'accept_timeout') this.#talk.report.releasedOf(this.#talk.attempt)
     if (nowMs - this.#placingSinceMs >= PLACING_MS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     this.#submit(nowMs)
   }
 
   #soFar(): RequestSoFar {
-    const { model, fallback } = this.#job
-    return {
-      id: this.id,
-      fallback,
-      exact: model !== undefined && virtualModelOf(model) === undefined,
-      granted: this.#granted,
-      delivered: this.#delivery.delivered,
-      widened: this.#search.widened,
-    }
+    const { delivered } = this.#delivery
+    return { id: this.id, job: this.#job, granted: this.#talk.granted, delivered, widened: this.#search.widened }
   }
 
   #expire(nowMs: number): void {
-    this.#cancelAttempt('deadline', nowMs)
+    this.#talk.callOff('deadline')
     this.#finish(this.#last ?? tooLate(), nowMs)
-  }
-
-  #cancelAttempt(why: CancelReason, nowMs: number): void {
-    const { stage } = this.#attempt
-    if (stage === 'granted' || stage === 'open') {
-      this.#tell({ t: 'cancel', why })
-      this.#report.canceled(this.#attempt, why, nowMs)
-    } else if (stage === 'submitted') this.#report.releasedOf(this.#attempt)
-    this.#attempt.stage = 'over'
   }
 
   #finish(error: FreewayError, nowMs: number): void {
@@ -286,15 +230,10 @@ export class Failover {
   #close(outcome: Outcome, status: number, nowMs: number, usage?: Usage): void {
     this.#over = true
     this.#desk.finished(this)
-    this.#report.ended(outcome, status, this.#granted, nowMs, usage)
-  }
-
-  #tell(message: object): void {
-    const { control, inbox } = this.#attempt
-    if (control) this.#desk.bus.publish(control, encode(message), { reply: inbox })
+    this.#talk.report.ended(outcome, status, this.#talk.granted, nowMs, usage)
   }
 
   #headers(nowMs: number, head?: Extract<InboxMessage, { t: 'head' }>): Record<string, string> {
-    return this.#report.headers(this.#attempt, this.#granted, nowMs, head)
+    return this.#talk.report.headers(this.#talk.attempt, this.#talk.granted, nowMs, head)
   }
 }

@@ -1,18 +1,19 @@
 // Sockets, on Node and on Deno. Everything that must hold before a route is chosen:
 // a plain target, a plain host that takes no part in routing, bounds on headers, body and time.
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { serve } from 'srvx'
 import { concat, utf8 } from '#contracts/bytes.ts'
 import { errorBody, FreewayError } from '#contracts/failure.ts'
-import { withRequestId } from './request-id.ts'
+import { newRequestId, withRequestId } from './request-id.ts'
 import { errorResponse } from './respond.ts'
 
 export const MAX_BODY_BYTES = 32 * 1024 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
 const HEADER_TIMEOUT_MS = 10_000
 const BODY_TIMEOUT_MS = 30_000
+const LINGER_MS = 1_000
 /** The path is taken from the URL, which must not hold what the client says in `Host`. */
 const AUTHORITY = 'gateway.invalid'
 
@@ -48,12 +49,14 @@ export async function openFront({ host, port, handle }: FrontOptions): Promise<F
       requestTimeout: BODY_TIMEOUT_MS,
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: 65_000,
+      // Node's own refusal has no body; ours is below.
+      requireHostHeader: false,
     },
     fetch(request) {
       const node = nodeOf(request)
       if (draining && node) node.res.shouldKeepAlive = false
       const target = node ? (node.req.url ?? '') : targetOf(request.url)
-      const refusal = refuse(target, request.headers)
+      const refusal = lacksHost(node) ? malformedHost() : refuse(target, request.headers)
       if (refusal) {
         if (node) node.res.shouldKeepAlive = false
         return withRequestId(errorResponse(refusal), request.headers)
@@ -62,7 +65,10 @@ export async function openFront({ host, port, handle }: FrontOptions): Promise<F
     },
   })
   await server.ready()
-  server.node?.server?.on('clientError', answerMalformed)
+  const http = server.node?.server as Server | undefined
+  http?.on('clientError', answerMalformed)
+  // What else a client expects is its own affair; Node would answer 417 without a body.
+  http?.on('checkExpectation', (req, res) => http.emit('request', req, res))
   return {
     url: server.url?.replace(/\/$/, '') ?? `http://${host}:${port}`,
     drain() {
@@ -122,7 +128,7 @@ export function peerOf(request: Request): string {
 export function refuse(target: string, headers: Pick<Headers, 'get'>): FreewayError | undefined {
   if (!isPlainTarget(target)) return new FreewayError('invalid_request_error', 'malformed request target')
   const host = headers.get('host')
-  if (host !== null && !isPlainHost(host)) return new FreewayError('invalid_request_error', 'malformed Host header')
+  if (host !== null && !isPlainHost(host)) return malformedHost()
   const encoding = headers.get('content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     return new FreewayError('invalid_request_error', 'compressed request bodies are not accepted: send the body without Content-Encoding', {
@@ -143,6 +149,15 @@ export function isPlainTarget(target: string): boolean {
 /** host, host:port, or [v6]:port. */
 export function isPlainHost(host: string): boolean {
   return host.length <= 255 && /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(host)
+}
+
+/** Every request since HTTP/1.1 has one. */
+function lacksHost(node: NodePair | undefined): boolean {
+  return node !== undefined && node.req.headers.host === undefined && node.req.httpVersion !== '1.0'
+}
+
+function malformedHost(): FreewayError {
+  return new FreewayError('invalid_request_error', 'malformed Host header')
 }
 
 function bodyTooLarge(): FreewayError {
@@ -176,13 +191,18 @@ function targetOf(url: string): string {
 
 /** What the HTTP parser refuses never reaches a route: it gets the same envelope by hand. */
 function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  // Node keeps the answer that is being sent on this connection here: a second head in its midst would read as content.
+  const begun = (socket as { _httpMessage?: ServerResponse })._httpMessage?.headersSent
+  if (!socket.writable || begun || error.code === 'ECONNRESET') return void socket.destroy()
   const refusal = malformed(error.code)
   const body = JSON.stringify(errorBody(refusal))
+  const id = newRequestId()
   socket.end(
-    `HTTP/1.1 ${refusal.status} ${refusal.message}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${refusal.status} ${refusal.message}\r\ncontent-type: application/json; charset=utf-8\r\nx-request-id: ${id}\r\nrequest-id: ${id}\r\n` +
       `content-length: ${utf8(body).length}\r\nconnection: close\r\n\r\n${body}`,
   )
+  // A client that keeps its side open must not keep ours.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
 
 function malformed(code: string | undefined): FreewayError {

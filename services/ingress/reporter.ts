@@ -5,8 +5,8 @@ import type { Outcome } from '#contracts/failure.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
-import type { Order } from './failover.ts'
 import type { Intake } from './intake.ts'
+import type { Order } from './order.ts'
 
 /** A streamed token with its envelope takes about this many bytes; only used where the provider has not counted. */
 const BYTES_PER_TOKEN = 200
@@ -79,7 +79,7 @@ export class Reporter {
     this.#attemptEnded(attempt, `unknown(${why})`, true, usage)
   }
 
-  canceled(attempt: Attempt, why: string, _nowMs: number): void {
+  canceled(attempt: Attempt, why: string): void {
     const usage = this.#estimate()
     this.#settle(attempt, usage, 'estimate', undefined)
     this.#attemptEnded(attempt, `canceled(${why})`, true, usage)

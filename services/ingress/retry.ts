@@ -1,18 +1,17 @@
 // Pure. What a failed attempt means for the request: another try with what was learned, or the error the client gets.
 
 import type { Fail, Noroute, Target } from '#contracts/attempt.ts'
+import { virtualModelOf } from '#contracts/catalog.ts'
 import type { Outcome } from '#contracts/failure.ts'
 import { FreewayError, withErrorId } from '#contracts/failure.ts'
+import type { Job } from '#contracts/job.ts'
 
 export const MAX_GRANTED = 3
 const UNAVAILABLE_RETRY_MS = 30_000
 
 export interface RequestSoFar {
   id: string
-  /** False: the client wants one attempt. */
-  fallback: boolean
-  /** The client named one model, so another provider's limit is of no interest to it. */
-  exact: boolean
+  job: Pick<Job, 'model' | 'fallback'>
   granted: number
   /** Content has reached the client: it must not be told anything else now. */
   delivered: boolean
@@ -26,7 +25,7 @@ export type Verdict =
 
 export function afterFail(fail: Fail, target: Target, request: RequestSoFar): Verdict {
   const error = failureOf(fail, target, request)
-  if (request.delivered || !request.fallback || request.granted >= MAX_GRANTED) return { again: false, error }
+  if (request.delivered || !request.job.fallback || request.granted >= MAX_GRANTED) return { again: false, error }
   // Whether the provider has answered is not known, and the call may cost money: never twice.
   const unknown = fail.sent && fail.phase !== 'status' && fail.phase !== 'in_band'
   if (unknown && target.billable) return { again: false, error }
@@ -49,7 +48,7 @@ export function afterFail(fail: Fail, target: Target, request: RequestSoFar): Ve
 /** The worker vanished after its grant. */
 export function afterLoss(target: Target, request: RequestSoFar): Verdict {
   const error = providerError('the connection to the provider was lost', target, request)
-  const again = !request.delivered && request.fallback && request.granted < MAX_GRANTED && !target.billable
+  const again = !request.delivered && request.job.fallback && request.granted < MAX_GRANTED && !target.billable
   return again ? { again, avoid: target.prov, error } : { again: false, error }
 }
 
@@ -112,6 +111,7 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
     case 'rate_limited':
       return limited(fail, target, request)
     case 'invalid_request':
+    case 'unsupported':
       return new FreewayError('invalid_request_error', withErrorId('provider rejected the request payload', target.prov, request.id))
     case 'context_length':
       return new FreewayError(
@@ -138,12 +138,17 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
 
 function limited(fail: Fail, target: Target, request: RequestSoFar): FreewayError {
   const retryAfterMs = fail.retry_after_ms ?? UNAVAILABLE_RETRY_MS
-  if (request.exact || !request.fallback) {
+  if (isExact(request) || !request.job.fallback) {
     return new FreewayError('rate_limit_error', withErrorId('the limit of the provider is reached', target.prov, request.id), {
       retryAfterMs,
     })
   }
   return new FreewayError('provider_unavailable', 'every provider is at its limit', { retryAfterMs })
+}
+
+/** The client named one model, so another provider's limit is of no interest to it. */
+function isExact({ job: { model } }: RequestSoFar): boolean {
+  return model !== undefined && virtualModelOf(model) === undefined
 }
 
 function providerError(message: string, target: Target, request: RequestSoFar): FreewayError {

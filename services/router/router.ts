@@ -72,7 +72,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
 
   function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
     const nowMs = performance.now()
-    const span = startSpan('process fw.v1.job', { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
+    const span = startSpan(`process ${jobs}`, { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
     const decision = route(job, registry.catalog, health, nowMs)
     if ('noroute' in decision) {
       bus.publish(inbox, encode({ t: 'noroute', ...decision.noroute }))
@@ -94,6 +94,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
       kind: job.kind,
       stream: job.stream,
       include_usage: job.include_usage,
+      est: job.est,
       ...target,
       lease: key,
       blob: job.blob,

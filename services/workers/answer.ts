@@ -2,13 +2,13 @@
 
 import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
-import type { ChunkUsage } from '#contracts/chunk.ts'
 import { createStreamWriter, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { BodyUnavailable } from '#services/blob.ts'
 import type { InBandError } from './in-band-error.ts'
 import type { Reading } from './reading.ts'
 import { Collecting } from './reading.ts'
 import { readRefusal } from './refusal.ts'
+import type { RepairedReply } from './repair-reply.ts'
 import { repairReply } from './repair-reply.ts'
 import type { AnswerFailure, AnswerSink } from './sink.ts'
 import { Streaming } from './streaming.ts'
@@ -105,27 +105,35 @@ export class Answer {
   }
 
   #whole(body: Uint8Array): void {
-    const { model } = this.#offer
-    const reply = repairReply(parse(body), { model, id: `chatcmpl-${this.#offer.id}`, created: Math.floor(Date.now() / 1000) })
-    if (reply.failure) return this.#failInBand(reply.failure)
+    const reply = this.#repaired(body)
+    if (!reply) return
     this.#sink.head('bytes', 'application/json', reply.upstreamId)
     this.#sink.payload(utf8(JSON.stringify(reply.body)), false)
-    this.#end(reply.finish ?? 'stop', reply.usage, reply.usageSource, reply.upstreamId)
+    this.#end(reply)
   }
 
   /** The provider was asked for a stream and sent the whole answer at once. */
   #wholeAsStream(body: Uint8Array): void {
-    const { model } = this.#offer
-    const reply = repairReply(parse(body), { model, id: `chatcmpl-${this.#offer.id}`, created: Math.floor(Date.now() / 1000) })
-    if (reply.failure) return this.#failInBand(reply.failure)
+    const reply = this.#repaired(body)
+    if (!reply) return
     const writer = createStreamWriter({ includeUsage: this.#offer.include_usage })
-    const text = readReply(reply.body).map((chunk) => (chunk.t === 'end' ? '' : writer.write(chunk)))
+    const text = readReply(reply.body).map((chunk) => writer.write(chunk))
     this.#sink.head('sse', 'text/event-stream', reply.upstreamId)
-    this.#sink.payload(utf8(text.join('')), true)
-    this.#end(reply.finish ?? 'stop', reply.usage, reply.usageSource, reply.upstreamId)
+    // The owner of the request writes the terminator.
+    this.#sink.payload(utf8(text.join('').replace(/data: \[DONE\]\n\n$/, '')), true)
+    this.#end(reply)
   }
 
-  #end(finish: string, usage: ChunkUsage, usageSource: 'provider' | 'estimated', upstreamId: string | undefined): void {
+  #repaired(body: Uint8Array): RepairedReply | undefined {
+    const { model, id, est } = this.#offer
+    const created = Math.floor(Date.now() / 1000)
+    const reply = repairReply(parse(body), { model, id: `chatcmpl-${id}`, created, promptTokens: est.in })
+    if (!reply.failure) return reply
+    this.#failInBand(reply.failure)
+    return undefined
+  }
+
+  #end({ finish = 'stop', usage, usageSource, upstreamId }: RepairedReply): void {
     this.#over = true
     this.#sink.end({ finish, usage: usageOf(usage), usageSource, upstreamId, flags: [] })
   }

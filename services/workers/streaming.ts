@@ -16,12 +16,14 @@ export class Streaming implements Reading {
   readonly #reader: SseReader
   readonly #failInBand: (error: InBandError) => void
   #pieces: (Uint8Array | string)[] = []
+  readonly #promptTokens: number
   #opened = false
   #over = false
 
   constructor(offer: Offer, sink: AnswerSink, failInBand: (error: InBandError) => void) {
     this.#sink = sink
     this.#failInBand = failInBand
+    this.#promptTokens = offer.est.in
     const created = Math.floor(Date.now() / 1000)
     this.#repair = createRepair({ includeUsage: offer.include_usage, model: offer.model, id: `chatcmpl-${offer.id}`, created })
     this.#reader = new SseReader((event) => this.#onEvent(event))
@@ -65,7 +67,7 @@ export class Streaming implements Reading {
   #finish(): void {
     if (this.#over) return
     this.#over = true
-    const end = this.#repair.finish()
+    const end = this.#repair.finish(this.#promptTokens)
     if (!end.complete) {
       this.flush()
       const phase = this.#opened ? 'stream' : 'in_band'

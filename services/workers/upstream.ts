@@ -21,10 +21,10 @@ export interface UpstreamEvents {
 }
 
 export interface UpstreamCall {
-  /** The response has been read to its end, or failed. */
-  readonly ended: boolean
   /** Closes the socket now; a call that is still queued is never sent. */
   abort(): void
+  /** Nothing more is wanted. A provider that talks on gets a moment, so that the connection can be used again, and no more. */
+  letGo(): void
   pause(): void
   resume(): void
 }
@@ -37,6 +37,7 @@ export interface Upstream {
 
 const CONNECT_TIMEOUT_MS = 3_000
 const MAX_HEADER_BYTES = 32 * 1024
+const TALK_ON_MS = 200
 
 /** Never follows a redirect. Timeouts other than connecting are the caller's. */
 export function openUpstream(baseUrl: string, maxConnections: number): Upstream {
@@ -85,14 +86,15 @@ function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents):
       onResponseError: (_: Controller, error: Error) => finish(() => events.onError(error)),
     },
   )
+  function abort(): void {
+    if (over) return
+    over = true
+    controller?.abort(aborted)
+  }
   return {
-    get ended() {
-      return over
-    },
-    abort() {
-      if (over) return
-      over = true
-      controller?.abort(aborted)
+    abort,
+    letGo() {
+      if (!over) setTimeout(abort, TALK_ON_MS)
     },
     pause: () => controller?.pause(),
     resume: () => controller?.resume(),

@@ -14,6 +14,14 @@ export function usageOf(usage: ChunkUsage): Usage {
   }
 }
 
+/** A streamed token with its envelope takes about this many bytes. */
+const BYTES_PER_TOKEN = 200
+
+/** What an answer that broke off is charged by: the expected input, and the output that was handed on. */
+export function estimatedUsage(promptTokens: number, payloadBytes: number): Usage {
+  return { in: promptTokens, out: Math.ceil(payloadBytes / BYTES_PER_TOKEN) }
+}
+
 function detail(details: unknown, name: string): number | undefined {
   const value = (details as Record<string, unknown> | null | undefined)?.[name]
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined

@@ -2,12 +2,11 @@
 
 import type { Offer } from '#contracts/attempt.ts'
 import { controlMessage, offer as offerSchema } from '#contracts/attempt.ts'
-import type { Backbone, BusMessage, Subscription } from '#contracts/bus.ts'
-import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
+import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
-import { asInbox, attemptOf, blob, buckets, control, controls, work, workQueue } from '#contracts/subjects.ts'
+import { asInbox, attemptOf, blob, buckets, control } from '#contracts/subjects.ts'
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
 import type { Logger } from '#services/logger.ts'
@@ -15,11 +14,14 @@ import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
 import { Answer } from './answer.ts'
-import type { AttemptReport } from './attempt.ts'
 import { Attempt } from './attempt.ts'
+import type { AttemptReport } from './attempt-world.ts'
+import { tooLate } from './outgoing.ts'
+import type { Place } from './places.ts'
+import { openPlaces } from './places.ts'
+import { pulledCall } from './pulled-call.ts'
 import { providerRequest } from './request.ts'
-import type { Upstream, UpstreamCall, UpstreamEvents } from './upstream.ts'
-import { openUpstream } from './upstream.ts'
+import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 3_000
@@ -45,20 +47,10 @@ export interface WorkersOptions {
   only: readonly string[]
 }
 
-interface Served {
-  provider: CatalogProvider
-  key: string | undefined
-  upstream: Upstream
-  inFlight: number
-  retired: boolean
-  offers: Subscription
-  controls: Subscription
-}
-
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const { backbone, settings, logger, instance, outbox, only } = options
   const { bus } = backbone
-  const served = new Map<string, Served>()
+  const places = openPlaces({ bus, settings, instance, only, onOffer, onControl })
   const attempts = new Map<string, Attempt>()
   /** Attempts that are over, and whether they had been granted: a late grant must never start a second call. */
   const tombstones = new Map<string, { granted: boolean; atMs: number }>()
@@ -84,7 +76,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     for (const attempt of attempts.values()) attempt.tick(nowMs, nowMs - reconnectedMs < RECONNECT_GRACE_MS)
   }, TICK_MS)
 
-  function onOffer(place: Served, message: BusMessage): void {
+  function onOffer(place: Place, message: BusMessage): void {
     const read = decode(offerSchema, message.data)
     if (!read) return logger.warn('unreadable offer', { provider: place.provider.name })
     const { message: offer, body } = read
@@ -100,7 +92,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     attempts.set(key, newAttempt(place, offer, body, inbox, key))
   }
 
-  function newAttempt(place: Served, offer: Offer, body: Uint8Array | undefined, inbox: Subject, key: string): Attempt {
+  function newAttempt(place: Place, offer: Offer, body: Uint8Array | undefined, inbox: Subject, key: string): Attempt {
     let granted = false
     return new Attempt(
       offer,
@@ -117,11 +109,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
         },
         answer: (sink) => new Answer(offer, sink),
         onOver(report) {
-          place.inFlight--
+          places.left(place)
           attempts.delete(key)
           tombstones.set(key, { granted, atMs: performance.now() })
           account(offer, report, granted)
-          if (place.retired && place.inFlight === 0) void discard(place)
           if (attempts.size === 0) idle?.()
         },
       },
@@ -129,16 +120,16 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     )
   }
 
-  function startCall(place: Served, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
+  function startCall(place: Place, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
     const send = (body: Uint8Array) =>
       place.upstream.call(providerRequest(place.provider, place.key, offer, body, place.upstream.basePath), events)
     if (inline) return send(inline)
     const ingress = offer.inbox.split('.').at(-3)
     if (!offer.blob || !ingress) {
       queueMicrotask(() => events.onError(new BodyUnavailable('offer without a body')))
-      return { ended: true, abort() {}, pause() {}, resume() {} }
+      return { abort() {}, letGo() {}, pause() {}, resume() {} }
     }
-    return pulled(fetchBlobOf(offer, ingress), send, events)
+    return pulledCall(fetchBlobOf(offer, ingress), send, events)
   }
 
   function fetchBlobOf(offer: Offer, ingress: string): (signal: AbortSignal) => Promise<Uint8Array> {
@@ -178,55 +169,12 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     if (attempt) return attempt.onControl(read.message, nowMs)
     const inbox = asInbox(message.reply, at.request, at.n)
     if (read.message.t !== 'grant' || !inbox) return
-    const granted = tombstones.get(key)?.granted === true
-    const phase = granted ? 'gone' : 'expired'
-    bus.publish(
-      inbox,
-      encode({ t: 'fail', seq: 0, phase, status: 0, code: phase, sent: granted, key_fault: false, detail: `attempt ${phase}` }),
-    )
+    bus.publish(inbox, encode(tooLate(tombstones.get(key)?.granted ? 'gone' : 'expired')))
   }
 
-  function serve(provider: CatalogProvider): void {
-    const key = settings.keyOf(provider)
-    const wanted = only.length === 0 || only.includes(provider.name)
-    if (!wanted || !provider.enabled || draining || (provider.needs_key && !key)) return
-    const place: Served = {
-      provider,
-      key,
-      upstream: openUpstream(provider.base_url, provider.max_concurrency),
-      inFlight: 0,
-      retired: false,
-      controls: bus.subscribe(controls(provider.name, instance), onControl),
-      offers: bus.subscribe(work(provider.name), (message) => onOffer(place, message), { queue: workQueue }),
-    }
-    served.set(provider.name, place)
-  }
-
-  function onCatalog(catalog: Catalog): void {
-    for (const place of served.values()) {
-      const now = catalog.providers.find((provider) => provider.name === place.provider.name)
-      if (JSON.stringify(now) !== JSON.stringify(place.provider)) retire(place)
-    }
-    for (const provider of catalog.providers) if (!served.has(provider.name)) serve(provider)
-  }
-
-  /** A changed provider gets a new place; what is in flight ends on the old one. */
-  function retire(place: Served): void {
-    place.offers.unsubscribe()
-    served.delete(place.provider.name)
-    place.retired = true
-    if (place.inFlight === 0) void discard(place)
-  }
-
-  function discard(place: Served): Promise<void> {
-    place.offers.unsubscribe()
-    place.controls.unsubscribe()
-    return place.upstream.close()
-  }
-
-  const catalog = await watchCatalog(await backbone.keyValue(buckets.config), onCatalog)
+  const catalog = await watchCatalog(await backbone.keyValue(buckets.config), (now) => places.update(now))
   await bus.flush()
-  logger.info('ready', { providers: [...served.keys()] })
+  logger.info('ready', { providers: places.names })
 
   return {
     get inFlight() {
@@ -234,7 +182,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     },
     drain() {
       draining = true
-      for (const place of served.values()) place.offers.unsubscribe()
+      places.drain()
     },
     async idle(graceMs) {
       if (attempts.size === 0) return
@@ -248,38 +196,9 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       clearInterval(ticker)
       catalog.close()
       for (const attempt of attempts.values()) attempt.abandon(performance.now())
-      await Promise.all([...served.values()].map(discard))
+      await places.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
       await bus.flush()
     },
-  }
-}
-
-/** A call whose body has to be pulled first. */
-function pulled(
-  fetchBody: (signal: AbortSignal) => Promise<Uint8Array>,
-  send: (body: Uint8Array) => UpstreamCall,
-  events: UpstreamEvents,
-): UpstreamCall {
-  const aborter = new AbortController()
-  let call: UpstreamCall | undefined
-  fetchBody(aborter.signal).then(
-    (body) => {
-      if (!aborter.signal.aborted) call = send(body)
-    },
-    (error: Error) => {
-      if (!aborter.signal.aborted) events.onError(error)
-    },
-  )
-  return {
-    get ended() {
-      return call?.ended ?? false
-    },
-    abort() {
-      aborter.abort()
-      call?.abort()
-    },
-    pause: () => call?.pause(),
-    resume: () => call?.resume(),
   }
 }

@@ -10,7 +10,7 @@ const faults = (sources: readonly Source[], find: (source: Source) => string[]) 
   sources.flatMap((source) => find(source).map((fault) => `${source.path}: ${fault}`))
 
 /** The command line: what starts services, in this process or in others. */
-const opensDoors = (path: string) => path === 'services/freeway.ts' || path === 'services/cluster.ts'
+const opensDoors = (path: string) => ['services/freeway.ts', 'services/cluster.ts', 'services/backbones.ts'].includes(path)
 
 /** The file named like its folder. Adapters of a port are chosen from outside, so they are doors as well. */
 const isDoor = (path: string) => /^services\/([^/]+)\/\1\.ts$/.test(path) || /^services\/(bus|telemetry\/store)\/[^/]+\.ts$/.test(path)
@@ -20,7 +20,7 @@ export const contractsImportOnlyZodAndThemselves: Rule = (sources) =>
     production(sources).filter(({ path }) => path.startsWith('contracts/')),
     ({ imports }) =>
       imports
-        .filter((to) => to.package !== 'zod' && !to.path?.startsWith('contracts/'))
+        .filter((to) => to.package !== 'zod' && !to.path?.startsWith('contracts/') && to.specifier !== 'node:buffer')
         .map(({ specifier }) => `contracts may not import ${specifier}`),
   )
 

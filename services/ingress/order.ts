@@ -1,0 +1,16 @@
+// One request as it was taken over from the client.
+
+import type { Job } from '#contracts/job.ts'
+import type { Span } from '#services/trace.ts'
+import type { Delivery } from './delivery.ts'
+
+export interface Order {
+  id: string
+  /** What the client calls the request: its own id, if it sent a sane one. */
+  publicId: string
+  job: Job
+  delivery: Delivery
+  receivedMs: number
+  deadlineMs: number
+  span: Span
+}

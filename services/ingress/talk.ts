@@ -1,0 +1,85 @@
+// The talk with the worker of the current attempt: grant it, credit its frames, call it off.
+
+import type { CancelReason } from '#contracts/attempt.ts'
+import { encode } from '#contracts/message.ts'
+import { inbox } from '#contracts/subjects.ts'
+import type { Attempt } from './attempt.ts'
+import { newAttempt } from './attempt.ts'
+import type { Desk } from './desk.ts'
+import type { Intake } from './intake.ts'
+import { createIntake } from './intake.ts'
+import type { Order } from './order.ts'
+import { Reporter } from './reporter.ts'
+
+const WINDOW_BYTES = 256 * 1024
+
+export class Talk {
+  attempt: Attempt
+  readonly intake: Intake
+  readonly report: Reporter
+  readonly #order: Order
+  readonly #desk: Desk
+  /** How many attempts were granted, and the number of the last one. */
+  #granted = 0
+  #grantedAttempt = 0
+
+  constructor(order: Order, desk: Desk) {
+    this.#order = order
+    this.#desk = desk
+    this.intake = createIntake(
+      order.delivery,
+      (message) => this.tell(message),
+      () => desk.overloaded,
+    )
+    this.report = new Reporter(order, desk, this.intake)
+    this.attempt = this.#numbered(0, order.receivedMs)
+  }
+
+  get granted(): number {
+    return this.#granted
+  }
+
+  /** The body of a granted attempt, for the worker that was granted it, until the first byte has been delivered. */
+  bodyFor(n: number): Uint8Array | undefined {
+    return n === this.#grantedAttempt && !this.#order.delivery.delivered ? this.#order.job.body : undefined
+  }
+
+  /** Turns to the next attempt number. */
+  next(nowMs: number): Attempt {
+    this.attempt = this.#numbered(this.attempt.n + 1, nowMs)
+    this.intake.reset()
+    return this.attempt
+  }
+
+  /** May be repeated: an attempt is granted once. */
+  grant(nowMs: number): void {
+    const { control, n, target } = this.attempt
+    if (!control || !target) return
+    if (this.#grantedAttempt !== n) {
+      this.#grantedAttempt = n
+      this.#granted++
+      this.report.granted(n, target, control)
+    }
+    this.attempt.lastAckMs = nowMs
+    this.tell({ t: 'grant', window: WINDOW_BYTES, ttl_ms: this.#order.deadlineMs - nowMs })
+  }
+
+  /** A granted worker is told to stop; an offer is left to be denied. */
+  callOff(why: CancelReason): void {
+    const { stage } = this.attempt
+    if (stage === 'granted' || stage === 'open') {
+      this.tell({ t: 'cancel', why })
+      this.report.canceled(this.attempt, why)
+    } else if (stage === 'submitted') this.report.releasedOf(this.attempt)
+    this.attempt.stage = 'over'
+  }
+
+  tell(message: object): void {
+    const { control, inbox } = this.attempt
+    if (control) this.#desk.bus.publish(control, encode(message), { reply: inbox })
+  }
+
+  #numbered(n: number, nowMs: number): Attempt {
+    return newAttempt(n, inbox(this.#desk.ingress, this.#order.id, n), nowMs)
+  }
+}

@@ -1,0 +1,36 @@
+// What an attempt needs of the worker around it, and what it reports when it is over.
+
+import type { Usage } from '#contracts/attempt.ts'
+import type { Bus } from '#contracts/bus.ts'
+import type { Provider } from '#contracts/catalog.ts'
+import type { Patience } from '#contracts/liveness.ts'
+import type { Subject } from '#contracts/subjects.ts'
+import type { Answer } from './answer.ts'
+import type { AnswerSink } from './sink.ts'
+import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
+
+export interface AttemptWorld {
+  bus: Bus
+  worker: string
+  provider: Provider
+  inbox: Subject
+  control: Subject
+  patience: Patience
+  /** Starts the provider call; throws nothing. */
+  call(events: UpstreamEvents): UpstreamCall
+  answer(sink: AnswerSink): Answer
+  /** Called once, when nothing more will be sent. */
+  onOver(report: AttemptReport): void
+}
+
+/** What became of the attempt, for leases and events. */
+export interface AttemptReport {
+  /** ok, rejected(status), failed(phase), canceled(why), denied, expired */
+  result: string
+  sent: boolean
+  /** The owner did not settle the lease, because it never will. */
+  orphan: boolean
+  usage: Usage
+  ttfbMs: number | null
+  durationMs: number
+}

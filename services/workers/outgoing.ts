@@ -1,0 +1,89 @@
+// What goes to the owner of an attempt and must arrive: its head, numbered frames, its end. Kept until acknowledged, sent again on demand.
+// The window is the only back-pressure there is: the bus itself never says stop.
+
+import type { Fail } from '#contracts/attempt.ts'
+import { MAX_FRAME_PAYLOAD_BYTES, writeFrame } from '#contracts/frame.ts'
+import { encode } from '#contracts/message.ts'
+
+const RESEND_AT_MOST_EVERY_MS = 100
+
+export class Outgoing {
+  /** Unacknowledged frames, oldest first. */
+  #ring: Uint8Array[] = []
+  #firstSeq = 0
+  #unackedBytes = 0
+  /** As the owner has granted. */
+  windowBytes = Number.POSITIVE_INFINITY
+  #lastResendMs = Number.NEGATIVE_INFINITY
+  #head: Uint8Array | undefined
+  #final: Uint8Array | undefined
+  readonly #publish: (bytes: Uint8Array) => void
+
+  constructor(publish: (bytes: Uint8Array) => void) {
+    this.#publish = publish
+  }
+
+  /** Number of frames sent so far; the sequence number of the next one. */
+  get sent(): number {
+    return this.#firstSeq + this.#ring.length
+  }
+
+  /** No more may be unacknowledged: time to stop reading. */
+  get full(): boolean {
+    return this.#unackedBytes >= this.windowBytes
+  }
+
+  /** Something that needs not arrive. */
+  tell(message: object): void {
+    this.#publish(encode(message))
+  }
+
+  head(message: object): void {
+    this.#head = encode(message)
+    this.#publish(this.#head)
+  }
+
+  final(message: object): void {
+    this.#final = encode(message)
+    this.#publish(this.#final)
+  }
+
+  /** The end once more; false if there is none yet. */
+  repeatFinal(): boolean {
+    if (this.#final) this.#publish(this.#final)
+    return this.#final !== undefined
+  }
+
+  /** With `whole`, the payload is one unit into which nothing may be put: all its frames but the last say so. */
+  send(payload: Uint8Array, whole: boolean): void {
+    for (let at = 0; at < payload.length; at += MAX_FRAME_PAYLOAD_BYTES) {
+      const end = at + MAX_FRAME_PAYLOAD_BYTES
+      const frame = writeFrame(this.sent, payload.subarray(at, end), whole && end < payload.length)
+      this.#ring.push(frame)
+      this.#unackedBytes += frame.length
+      this.#publish(frame)
+    }
+  }
+
+  /** All frames up to `seq` have arrived. */
+  ack(seq: number): void {
+    while (this.#firstSeq <= seq && this.#ring.length > 0) {
+      this.#unackedBytes -= (this.#ring.shift() as Uint8Array).length
+      this.#firstSeq++
+    }
+  }
+
+  /** Everything that is not acknowledged, at most so often. */
+  resend(nowMs: number): void {
+    if (nowMs - this.#lastResendMs < RESEND_AT_MOST_EVERY_MS) return
+    this.#lastResendMs = nowMs
+    if (this.#head) this.#publish(this.#head)
+    for (const frame of this.#ring) this.#publish(frame)
+    this.repeatFinal()
+  }
+}
+
+/** The answer to a grant that comes too late: the offer was given up, or the attempt has ended. */
+export function tooLate(phase: 'expired' | 'gone'): Fail & { t: 'fail' } {
+  return { t: 'fail', seq: 0, phase, status: 0, code: phase, sent: phase === 'gone', key_fault: false, detail: `attempt ${phase}` }
+}

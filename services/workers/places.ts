@@ -1,0 +1,99 @@
+// The providers that this worker serves: a place each, with its own connections, taken up and given up as the catalogue changes.
+
+import type { Bus, BusMessage, Subscription } from '#contracts/bus.ts'
+import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
+import { controls, work, workQueue } from '#contracts/subjects.ts'
+import type { Settings } from '#services/settings.ts'
+import type { Upstream } from './upstream.ts'
+import { openUpstream } from './upstream.ts'
+
+export interface Place {
+  readonly provider: CatalogProvider
+  readonly key: string | undefined
+  readonly upstream: Upstream
+  inFlight: number
+  retired: boolean
+  offers: Subscription
+  controls: Subscription
+}
+
+export interface PlacesOptions {
+  bus: Bus
+  settings: Settings
+  instance: string
+  /** Serve only these; otherwise every provider whose key is here. */
+  only: readonly string[]
+  onOffer(place: Place, message: BusMessage): void
+  onControl(message: BusMessage): void
+}
+
+export interface Places {
+  readonly names: string[]
+  /** Brings the places in line with the catalogue. */
+  update(catalog: Catalog): void
+  /** An attempt has left its place. */
+  left(place: Place): void
+  /** Takes no further offers. */
+  drain(): void
+  close(): Promise<void>
+}
+
+export function openPlaces({ bus, settings, instance, only, onOffer, onControl }: PlacesOptions): Places {
+  const places = new Map<string, Place>()
+  let draining = false
+
+  function serve(provider: CatalogProvider): void {
+    const key = settings.keyOf(provider)
+    const wanted = only.length === 0 || only.includes(provider.name)
+    if (!wanted || !provider.enabled || (provider.needs_key && !key)) return
+    const place: Place = {
+      provider,
+      key,
+      upstream: openUpstream(provider.base_url, provider.max_concurrency),
+      inFlight: 0,
+      retired: false,
+      controls: bus.subscribe(controls(provider.name, instance), onControl),
+      offers: bus.subscribe(work(provider.name), (message) => onOffer(place, message), { queue: workQueue }),
+    }
+    places.set(provider.name, place)
+  }
+
+  /** What is in flight ends on the old connections. */
+  function retire(place: Place): void {
+    place.offers.unsubscribe()
+    places.delete(place.provider.name)
+    place.retired = true
+    if (place.inFlight === 0) void discard(place)
+  }
+
+  function discard(place: Place): Promise<void> {
+    place.offers.unsubscribe()
+    place.controls.unsubscribe()
+    return place.upstream.close()
+  }
+
+  return {
+    get names() {
+      return [...places.keys()]
+    },
+    update(catalog) {
+      if (draining) return
+      for (const place of places.values()) {
+        const now = catalog.providers.find((provider) => provider.name === place.provider.name)
+        if (JSON.stringify(now) !== JSON.stringify(place.provider)) retire(place)
+      }
+      for (const provider of catalog.providers) if (!places.has(provider.name)) serve(provider)
+    },
+    left(place) {
+      place.inFlight--
+      if (place.retired && place.inFlight === 0) void discard(place)
+    },
+    drain() {
+      draining = true
+      for (const place of places.values()) place.offers.unsubscribe()
+    },
+    async close() {
+      await Promise.all([...places.values()].map(discard))
+    },
+  }
+}
