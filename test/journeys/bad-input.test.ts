@@ -237,9 +237,8 @@ describe('the size of a body', () => {
     connection.socket.write(`POST ${CHAT} HTTP/1.1\r\n${HOST}${AUTH}Transfer-Encoding: chunked\r\n\r\n`)
     const piece = `10000\r\n${'a'.repeat(0x10000)}\r\n`
     let sentBytes = 0
-    const answered = connection.answers(1)
     let over = false
-    answered.finally(() => {
+    const answered = connection.answers(1).finally(() => {
       over = true
     })
     while (!over && sentBytes < 256 * 1024 * 1024) {
@@ -409,11 +408,14 @@ describe('a path', () => {
     return sendRaw(gateway.port, `POST ${path} HTTP/1.1\r\n${HOST}${key}Content-Length: ${body.length}\r\n\r\n${body}`)
   }
 
-  it.each([CHAT, `/v1${CHAT}`, `${CHAT}?beta=true`, `/v1${CHAT}?a=/../b`])('is served with a key and refused without: %s', async (path) => {
-    expect((await post(path))?.status).toBe(200)
-    expectRawRefusal(await post(path, ''), 401)
-    expect(upstream.calls).toHaveLength(1)
-  })
+  it.each([CHAT, `/v1${CHAT}`, `${CHAT}/`, `${CHAT}?beta=true`, `/v1${CHAT}?a=/../b`])(
+    'is served with a key and refused without: %s',
+    async (path) => {
+      expect((await post(path))?.status).toBe(200)
+      expectRawRefusal(await post(path, ''), 401)
+      expect(upstream.calls).toHaveLength(1)
+    },
+  )
 
   it.each([
     ['//v1/chat/completions', 400],
@@ -428,7 +430,6 @@ describe('a path', () => {
     ['/v1%2fchat%2fcompletions', 404],
     ['/v1/chat%2fcompletions', 404],
     ['/V1/CHAT/COMPLETIONS', 404],
-    ['/v1/chat/completions/', 404],
     ['/v1/chat/completions;a=b', 404],
     ['/v1/chat/completions%00', 404],
     ['/v1/chat/completions%20', 404],
@@ -457,7 +458,6 @@ describe('a path', () => {
     ['/v1/models/%E0%A4%A', 404],
     ['/v1/models/__proto__', 404],
     ['/v1/models/constructor', 404],
-    ['/v1/models/', 404],
   ])('below /v1/models: %s', async (path, status) => {
     expectRawRefusal(await sendRaw(gateway.port, `GET ${path} HTTP/1.1\r\n${HOST}${AUTH}\r\n`), status)
   })
