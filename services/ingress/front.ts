@@ -14,6 +14,8 @@ const MAX_HEADER_BYTES = 16 * 1024
 const HEADER_TIMEOUT_MS = 10_000
 const BODY_TIMEOUT_MS = 30_000
 const LINGER_MS = 1_000
+const LAST_BYTES_MS = 1_000
+const LAST_BYTES_POLL_MS = 10
 /** The path is taken from the URL, which must not hold what the client says in `Host`. */
 const AUTHORITY = 'gateway.invalid'
 
@@ -75,7 +77,21 @@ export async function openFront({ host, port, handle }: FrontOptions): Promise<F
       draining = true
       void server.close()
     },
-    close: () => server.close(true),
+    async close() {
+      if (http) await lastBytesSent(http)
+      await server.close(true)
+    },
+  }
+}
+
+/** What has ended just now is still on its way to the client. Resolves when no connection is left, at the latest after a second. */
+async function lastBytesSent(http: Server): Promise<void> {
+  const deadlineMs = performance.now() + LAST_BYTES_MS
+  for (;;) {
+    http.closeIdleConnections()
+    const open = await new Promise<number>((resolve) => http.getConnections((_, count) => resolve(count)))
+    if (open === 0 || performance.now() > deadlineMs) return
+    await new Promise((resolve) => setTimeout(resolve, LAST_BYTES_POLL_MS))
   }
 }
 
