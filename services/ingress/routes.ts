@@ -69,7 +69,9 @@ function matches(pattern: string, path: string): boolean {
   return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) && path.length >= pattern.length : path === pattern
 }
 
-/** HEAD is answered like GET; the server leaves the body out. */
+/** HEAD is answered like GET; the server leaves the body out. What the server knows of the connection goes along. */
 function asGet(request: Request): Request {
-  return request.method === 'HEAD' ? new Request(request.url, { headers: request.headers }) : request
+  if (request.method !== 'HEAD') return request
+  const { runtime, ip } = request as { runtime?: unknown; ip?: string }
+  return Object.assign(new Request(request.url, { headers: request.headers }), { runtime, ip })
 }
