@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openChat } from '#test/support/chat.ts'
 import { expectInvariants, facts } from '#test/support/invariants.ts'
+import { report } from '#test/support/measured.ts'
 import { type Stack, startStack } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
 
@@ -66,8 +67,4 @@ async function leave(stream: boolean, when: (chat: ReturnType<typeof openChat>) 
 
 function longText(): string {
   return Array.from({ length: 1000 }, (_, i) => `${i} `.padEnd(24, 'x')).join('')
-}
-
-function report(what: string, ms: number): void {
-  process.stdout.write(`measured: ${what}: ${ms.toFixed(1)} ms\n`)
 }

@@ -43,10 +43,15 @@ let count = 0
 /** How many have been opened in this process. */
 export const openedChats = () => count
 
-/** `body` is laid over a minimal request; `read: false` leaves the answer in the socket. */
-export function openChat(url: string, body: Record<string, unknown> = {}, { read = true }: { read?: boolean } = {}): Chat {
+/** `body` is laid over a minimal request; `read: false` leaves the answer in the socket; `padding` is a second message. */
+export function openChat(
+  url: string,
+  body: Record<string, unknown> = {},
+  { read = true, padding }: { read?: boolean; padding?: string } = {},
+): Chat {
   const marker = `prompt ${++count} of ${process.pid}`
-  const sent = Buffer.from(JSON.stringify({ model: 'm', stream: true, messages: [{ role: 'user', content: marker }], ...body }))
+  const messages = [marker, padding].filter((content) => content !== undefined).map((content) => ({ role: 'user', content }))
+  const sent = Buffer.from(JSON.stringify({ model: 'm', stream: true, messages, ...body }))
   const beganMs = performance.now()
   const reply: Reply = {
     marker,

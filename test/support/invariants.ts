@@ -30,7 +30,7 @@ export async function expectInvariants(stack: Stack, replies: Reply[], allowed: 
 
   function unsettled() {
     return {
-      untold: stack.requests - refused - facts(stack, 'req.start').length,
+      untold: Math.max(0, stack.requests - refused - facts(stack, 'req.start').length),
       requests: facts(stack, 'req.start').length - facts(stack, 'req.end').length - lostRequests,
       // What a killed ingress has not told is told by the worker.
       attempts: lostRequests > 0 ? 0 : openAt('ingress'),

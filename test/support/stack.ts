@@ -1,7 +1,7 @@
 // A whole freeway of real processes for fault tests: nats-server, routers, workers and ingresses, each to be killed, frozen
 // or asked to stop alone. The provider of all of them is the simulator, inside the test, which sees every call and socket.
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import type { Backbone } from '#contracts/bus.ts'
+import type { Backbone, Bus } from '#contracts/bus.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import { type Event, eventBatch } from '#contracts/event.ts'
 import { connectNats } from '#services/bus/nats.ts'
@@ -28,7 +28,7 @@ export interface StackOptions {
   env?: Record<string, string>
 }
 
-/** `model` is the id of its only model; `m` unless told otherwise. The rest is an entry of freeway.json. */
+/** In `base_url`, SIMULATOR stands for its address and port. `model` is the id of its only model; `m` unless told otherwise. The rest is an entry of freeway.json. */
 export type TestProvider = Partial<Omit<Provider, 'name' | 'models'>> & { model?: string }
 
 /** One process. */
@@ -48,6 +48,8 @@ export interface Service {
 export interface Stack {
   readonly simulator: Simulator
   readonly nats: NatsServer
+  /** The bus, as any service sees it. */
+  readonly bus: Bus
   /** Of the first ingress. */
   readonly url: string
   readonly ingresses: Service[]
@@ -71,11 +73,17 @@ export const load = { chunks: 20, size: 24 }
 export const secretOf = (provider: string) => `sk-canary-${provider}-7Zq3Vx9LmB2kTnR4`
 
 const KEPT_LINES = 200
+/** None may outlive the test run, however it ends. */
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
 const entry = join(import.meta.dirname, '../../services/freeway.ts')
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { ingress = 1, routers = 1, workers = [['alpha'], ['beta']], providers = { alpha: { weight: 2 }, beta: {} } } = options
   await using stack = new AsyncDisposableStack()
+  let owner: AsyncDisposableStack = stack
   const dir = await mkdtemp(join(tmpdir(), 'freeway-faults-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const simulator = await startSimulator()
@@ -96,7 +104,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   async function start(role: keyof typeof running, args: string[] = []): Promise<Service> {
     const open = new Set<string>()
-    const service = await startService(`${role} ${args.join(' ')}`, [role, ...args], env, stack, (line) => readLease(line, open))
+    const service = await startService(`${role} ${args.join(' ')}`, [role, ...args], env, owner, (line) => readLease(line, open))
     if (role === 'router') leases.set(service, open)
     running[role].push(service)
     return service
@@ -106,12 +114,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   for (let i = 0; i < routers; i++) await start('router')
   await Promise.all([...workers.map((names) => start('worker', names)), ...Array.from({ length: ingress }, () => start('ingress'))])
   await Promise.all(running.ingress.map(isReady))
-  const opened = stack.move()
+  owner = stack.move()
   let before = 0
 
   const self: Stack = {
     simulator,
     nats,
+    bus: watch.bus,
     get url() {
       return running.ingress[0]?.url ?? ''
     },
@@ -132,7 +141,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       simulator.setFault({}, load)
       facts.length = 0
     },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    [Symbol.asyncDispose]: () => owner.disposeAsync(),
   }
   self.reset()
   return self
@@ -142,10 +151,11 @@ function entriesOf(providers: Record<string, TestProvider>, simulator: Simulator
   return Object.entries(providers).map(([name, { model = 'm', ...own }]) => [
     name,
     {
-      base_url: `${simulator.url}/v1`,
       api_key: secretOf(name),
       models: [{ id: model, capabilities: ['chat', 'tools'], context_window: 100_000_000 }],
       ...own,
+      // For a provider that is the simulator under another name.
+      base_url: (own.base_url ?? `${simulator.url}/v1`).replace('SIMULATOR', `127.0.0.1:${simulator.port}`),
     },
   ])
 }
@@ -177,12 +187,11 @@ async function startService(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
-  const endWithUs = () => void child.kill('SIGKILL')
-  process.once('exit', endWithUs)
+  children.add(child)
   stack.defer(async () => {
-    process.off('exit', endWithUs)
-    endWithUs()
+    child.kill('SIGKILL')
     await exited
+    children.delete(child)
   })
   const lines: string[] = []
   const { promise: ready, resolve, reject } = Promise.withResolvers<string>()
@@ -219,10 +228,15 @@ function readLease(line: string, open: Set<string>): void {
   if (what === 'closed') open.delete(lease)
 }
 
+/** Told at least once each, so repeats are left out. */
 async function follow({ events }: Backbone, facts: Event[]): Promise<void> {
+  const seen = new Set<string>()
   await events.consume({ durable: 'faults', maxBatch: 500, maxWaitMs: 10, ackWaitMs: 10_000 }, async (batch) => {
     for (const message of batch) {
-      facts.push(...eventBatch.parse(JSON.parse(new TextDecoder().decode(message.data))).events)
+      for (const fact of eventBatch.parse(JSON.parse(new TextDecoder().decode(message.data))).events) {
+        if (!seen.has(fact.id)) facts.push(fact)
+        seen.add(fact.id)
+      }
       await message.ack()
     }
   })
