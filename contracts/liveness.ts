@@ -27,6 +27,8 @@ export const confirmation = {
 /** After our own reconnect the peer may still be reconnecting: its absence means nothing for this long. */
 export const RECONNECT_GRACE_MS = 3_000
 
+const LATE_TICKS = 3
+
 export type Verdict = 'alive' | 'probe' | 'gone' | 'silent'
 
 export function newLiveness(nowMs: number): Liveness {
@@ -37,6 +39,16 @@ export function newLiveness(nowMs: number): Liveness {
 export function heard(state: Liveness, nowMs: number): void {
   state.lastHeardMs = nowMs
   state.doubtSinceMs = undefined
+}
+
+/** We were not looking, blocked or stopped: our own absence must not be taken for the peer's. */
+export function excuse(state: Liveness, absentMs: number): void {
+  state.lastHeardMs += absentMs
+}
+
+/** How long this process was away, if a tick that was due every `tickMs` comes as late as this. */
+export function absence(sinceLastTickMs: number, tickMs: number): number {
+  return sinceLastTickMs > LATE_TICKS * tickMs ? sinceLastTickMs : 0
 }
 
 /** The no-responders signal came for something we sent to the peer. */

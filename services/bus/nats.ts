@@ -1,15 +1,13 @@
 // The bus on NATS. Two connections for each process: one for messages, one for events and key-value,
 // so that events never delay a chunk of an answer.
 
-import { Buffer } from 'node:buffer'
-import { type ConnectionOptions, connect, Events, type Msg, type NatsConnection, headers as natsHeaders, nkeyAuthenticator } from 'nats'
-import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
-import type { Pattern, Subject } from '#contracts/subjects.ts'
+import { type ConnectionOptions, connect, Events, type NatsConnection, nkeyAuthenticator } from 'nats'
+import { type Backbone, type BusStatus, Disconnected } from '#contracts/bus.ts'
 import { requestInboxPrefix } from '#contracts/subjects.ts'
 import { callHandler, reportFault } from './handler.ts'
+import { NatsBus } from './nats-bus.ts'
 import { openNatsEventLog } from './nats-event-log.ts'
 import { openNatsKeyValue } from './nats-key-value.ts'
-import { openRequests } from './requests.ts'
 
 export interface NatsOptions {
   /** One URL or several with commas between; `nats://user:password@host:4222` and `nats://token@host` are understood. */
@@ -119,93 +117,6 @@ export class NatsLink {
     this.maxPayload = this.nc.info?.max_payload ?? this.maxPayload
     this.topology = this.nc.info?.cluster ? 'cluster' : 'single'
   }
-}
-
-class NatsBus implements Bus {
-  readonly request: Bus['request']
-  readonly #link: NatsLink
-  readonly #nc: NatsConnection
-
-  constructor(link: NatsLink, inboxPrefix: string) {
-    this.#link = link
-    this.#nc = link.nc
-    this.request = openRequests(this, inboxPrefix)
-  }
-
-  get connected() {
-    return this.#link.connected
-  }
-  get topology() {
-    return this.#link.topology
-  }
-  get maxPayload() {
-    return this.#link.maxPayload
-  }
-
-  publish(to: Subject, data: Uint8Array, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
-    if (data.length > this.#link.maxPayload)
-      throw new PayloadTooLarge(`${data.length} bytes are more than the ${this.#link.maxPayload} that the bus takes`)
-    if (!this.#link.connected || this.#nc.isClosed()) return false
-    // The library keeps a reference until the end of this turn, and the caller may reuse its buffer before that.
-    const copy = Buffer.from(data)
-    if (options?.headers) this.#nc.publish(to, copy, { reply: options.reply, headers: headersOf(options.headers) })
-    else if (options?.reply) this.#nc.publish(to, copy, { reply: options.reply })
-    else this.#nc.publish(to, copy)
-    return true
-  }
-
-  subscribe(pattern: Pattern, onMessage: (message: BusMessage) => void, options?: { queue?: string }) {
-    if (this.#nc.isClosed()) throw new Disconnected('subscribe: the connection to the broker is closed')
-    return this.#nc.subscribe(pattern, {
-      queue: options?.queue,
-      // An exception in here would end the library's read loop for good.
-      callback: (error, message) => (error ? reportFault(error) : callHandler(onMessage, new NatsMessage(message))),
-    })
-  }
-
-  async flush(): Promise<void> {
-    if (!this.#link.connected) throw new Disconnected('flush: the connection to the broker is down')
-    try {
-      await this.#nc.flush()
-    } catch (cause) {
-      throw new Disconnected('flush: the connection to the broker went down', { cause })
-    }
-  }
-
-  onStatus(listener: (status: BusStatus) => void): void {
-    this.#link.onStatus(listener)
-  }
-}
-
-/** Decodes what is asked for and nothing else: most handlers never look at the subject or the reply. */
-class NatsMessage implements BusMessage {
-  readonly #message: Msg
-  readonly noResponders: boolean
-
-  constructor(message: Msg) {
-    this.#message = message
-    this.noResponders = message.headers?.code === 503 && message.data.length === 0
-  }
-
-  get subject() {
-    return this.#message.subject
-  }
-  get data() {
-    return this.#message.data
-  }
-  get reply() {
-    return this.#message.reply || undefined
-  }
-  get headers() {
-    const { headers } = this.#message
-    return headers && new Map(headers.keys().map((name) => [name, headers.get(name)]))
-  }
-}
-
-function headersOf(record: Record<string, string>) {
-  const headers = natsHeaders()
-  for (const [name, value] of Object.entries(record)) headers.set(name, value)
-  return headers
 }
 
 function inboxPrefix({ role, instance }: NatsOptions): string {

@@ -32,6 +32,8 @@ interface Group {
 }
 
 const MAX_CACHED_ROUTES = 10_000
+/** A chain of answers to answers is carried on without going round the event loop, but sockets get their turn after so many. */
+const MAX_ROUNDS = 16
 const NOTHING = new Uint8Array(0)
 
 /** Knows who listens to what, and carries what was published to them. */
@@ -39,6 +41,7 @@ export class Switchboard {
   readonly #subscribers = new SubjectTrie<Subscriber>()
   readonly #routes = new Map<string, Route>()
   #queue: (() => void)[] = []
+  #scheduled = false
 
   add(pattern: string, subscriber: Subscriber): void {
     this.#subscribers.add(pattern, subscriber)
@@ -61,7 +64,10 @@ export class Switchboard {
   }
 
   schedule(task: () => void): void {
-    if (this.#queue.push(task) === 1) setImmediate(this.#drain)
+    this.#queue.push(task)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#drain)
   }
 
   #deliver(
@@ -78,9 +84,13 @@ export class Switchboard {
   }
 
   readonly #drain = (): void => {
-    const tasks = this.#queue
-    this.#queue = []
-    for (const task of tasks) task()
+    for (let round = 0; this.#queue.length > 0 && round < MAX_ROUNDS; round++) {
+      const tasks = this.#queue
+      this.#queue = []
+      for (const task of tasks) task()
+    }
+    this.#scheduled = this.#queue.length > 0
+    if (this.#scheduled) setImmediate(this.#drain)
   }
 
   #route(subject: string): Route {

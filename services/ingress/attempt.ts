@@ -3,14 +3,18 @@
 import type { End, Fail, Head, InboxMessage, Noroute, Target } from '#contracts/attempt.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Liveness, Patience } from '#contracts/liveness.ts'
-import { heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
+import { excuse, heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
 import type { Subject } from '#contracts/subjects.ts'
 
-export const ACCEPT_MS = 150
 const BEAT_MS = 500
 const ACK_FRAMES = 16
 const ACK_BYTES = 64 * 1024
 const RESEND_AT_MOST_EVERY_MS = 100
+
+export interface AttemptPatience extends Patience {
+  /** How long a submitted attempt may wait for a worker. */
+  acceptMs: number
+}
 
 /** submitted: no worker may call yet. granted: one may. open: its answer has begun. over: nothing more is expected. */
 export type Stage = 'submitted' | 'granted' | 'open' | 'over'
@@ -22,6 +26,8 @@ export interface Attempt {
   readonly inbox: Subject
   stage: Stage
   readonly submittedMs: number
+  /** From when the wait for a worker counts: later than `submittedMs` if we were away ourselves. */
+  waitingSinceMs: number
   routedMs: number | undefined
   acceptedMs: number | undefined
   headMs: number | undefined
@@ -63,6 +69,7 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
     inbox,
     stage: 'submitted',
     submittedMs: nowMs,
+    waitingSinceMs: nowMs,
     routedMs: undefined,
     acceptedMs: undefined,
     headMs: undefined,
@@ -177,10 +184,10 @@ export function acknowledge(attempt: Attempt, nowMs: number): number {
 }
 
 /** `grace`: our own connection was just renewed, the peer may be late. Not to be called while the bus is away. */
-export function onTick(attempt: Attempt, patience: Patience, grace: boolean, nowMs: number): Step {
+export function onTick(attempt: Attempt, patience: AttemptPatience, grace: boolean, nowMs: number): Step {
   if (attempt.stage === 'over') return nothing
   if (attempt.stage === 'submitted') {
-    if (nowMs - attempt.submittedMs < ACCEPT_MS) return nothing
+    if (nowMs - attempt.waitingSinceMs < patience.acceptMs) return nothing
     attempt.stage = 'over'
     return { do: 'replace', why: attempt.routedMs === undefined ? 'route_timeout' : 'accept_timeout' }
   }
@@ -192,6 +199,12 @@ export function onTick(attempt: Attempt, patience: Patience, grace: boolean, now
   if (verdict === 'probe') return { do: 'probe' }
   if (nowMs - attempt.lastAckMs < BEAT_MS) return nothing
   return { do: attempt.grantUnanswered ? 'grant' : 'beat' }
+}
+
+/** This process was away itself: nobody else is late for that. */
+export function onAbsence(attempt: Attempt, absentMs: number): void {
+  attempt.waitingSinceMs += absentMs
+  excuse(attempt.liveness, absentMs)
 }
 
 /** The bus was away: silence in that time means nothing, and frames may be lost. */

@@ -5,20 +5,24 @@ import type { BlobReference } from '#contracts/attempt.ts'
 import { inboxMessage } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
-import type { Patience } from '#contracts/liveness.ts'
-import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
+import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decode, encode } from '#contracts/message.ts'
-import type { Subject } from '#contracts/subjects.ts'
 import { asControl, attemptOf, inbox, inboxes, jobs, probeInbox } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settlements } from '#services/settlements.ts'
+import type { AttemptPatience } from './attempt.ts'
 import { Failover } from './failover.ts'
 import type { Order } from './order.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 2_000
+const ACCEPT_MS = 150
+const ACCEPT_AT_MOST_MS = 800
+/** A worker may take this many times what workers usually take. */
+const ACCEPT_PATIENCE = 4
+const ACCEPT_WEIGHT = 0.1
 const TOMBSTONE_MS = 60_000
 const MAX_TOMBSTONES = 100_000
 const CANCEL_AT_MOST_EVERY_MS = 500
@@ -40,7 +44,7 @@ export class Desk {
   readonly ingress: string
   readonly outbox: Outbox
   readonly settlements: Settlements
-  readonly patience: Patience
+  readonly patience: AttemptPatience
   readonly #catalog: CatalogWatch
   readonly #live = new Map<string, Failover>()
   readonly #tombstones = new Map<string, { atMs: number; lastCancelMs: number }>()
@@ -51,6 +55,8 @@ export class Desk {
   #reconnectedMs = Number.NEGATIVE_INFINITY
   #routerSeenMs = Number.NEGATIVE_INFINITY
   #lastProbeMs = Number.NEGATIVE_INFINITY
+  #lastTickMs = performance.now()
+  #usualAcceptMs = 0
   #idle: (() => void) | undefined
 
   constructor({ bus, ingress, catalog, outbox, settlements }: DeskOptions) {
@@ -59,7 +65,7 @@ export class Desk {
     this.outbox = outbox
     this.settlements = settlements
     this.#catalog = catalog
-    this.patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
+    this.patience = { silenceMs: SILENCE_MS, acceptMs: ACCEPT_MS, ...confirmation[bus.topology] }
     const subscription = bus.subscribe(inboxes(ingress), (message) => this.#onInbox(message))
     const blobs = serveBlobs(bus, ingress, (request, n) => this.#live.get(request)?.bodyFor(n))
     const ticker = setInterval(() => this.#tick(performance.now()), TICK_MS)
@@ -101,6 +107,12 @@ export class Desk {
     this.#blobs.delete(request.id)
     if (this.#tombstones.size < MAX_TOMBSTONES) this.#tombstones.set(request.id, { atMs: performance.now(), lastCancelMs: 0 })
     if (this.#live.size === 0) this.#idle?.()
+  }
+
+  /** When everything is slow, a slow accept is no sign of a frozen worker: the more submissions, the slower all would be. */
+  accepted(afterMs: number): void {
+    this.#usualAcceptMs += ACCEPT_WEIGHT * (afterMs - this.#usualAcceptMs)
+    this.patience.acceptMs = Math.min(Math.max(ACCEPT_MS, ACCEPT_PATIENCE * this.#usualAcceptMs), ACCEPT_AT_MOST_MS)
   }
 
   /** Hashing a large body takes time: once a request, however many attempts. */
@@ -170,8 +182,11 @@ export class Desk {
   #tick(nowMs: number): void {
     const { connected } = this.bus
     const grace = nowMs - this.#reconnectedMs < RECONNECT_GRACE_MS
+    const absentMs = absence(nowMs - this.#lastTickMs, TICK_MS)
+    this.#lastTickMs = nowMs
     let unsentBytes = 0
     for (const request of this.#live.values()) {
+      if (absentMs > 0) request.onAbsence(absentMs)
       request.tick(nowMs, connected, grace)
       unsentBytes += request.unsentBytes
     }
@@ -185,6 +200,6 @@ export class Desk {
 
   #probe(nowMs: number): void {
     this.#lastProbeMs = nowMs
-    this.bus.publish(jobs as Subject, encode({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
+    this.bus.publish(jobs, encode({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
   }
 }

@@ -10,7 +10,7 @@ import { jobs } from '#contracts/subjects.ts'
 import { INLINE_BODY_BYTES } from '#services/blob.ts'
 import { startSpan } from '#services/trace.ts'
 import type { Step } from './attempt.ts'
-import { onMessage, onNobodyThere, onReconnected, onTick } from './attempt.ts'
+import { onAbsence, onMessage, onNobodyThere, onReconnected, onTick } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
 import type { Desk } from './desk.ts'
 import type { Order } from './order.ts'
@@ -74,6 +74,7 @@ export class Failover {
 
   /** False if the attempt is not the current one: the caller tells its worker. */
   onMessage(n: number, message: InboxMessage, control: Subject | undefined, nowMs: number): boolean {
+    if (message.t === 'accept') this.#desk.accepted(this.#talk.acceptedAfter(n, nowMs))
     if (this.#over || n !== this.#talk.attempt.n) return false
     if (message.t === 'accept' && this.#talk.attempt.stage !== 'submitted' && control !== this.#talk.attempt.control) return false
     if (message.t === 'busy') this.#talk.report.released(message.account, message.lease)
@@ -95,6 +96,12 @@ export class Failover {
     }
     if (this.#talk.attempt.stage === 'submitted') this.#placingSinceMs = nowMs
     this.#act(onReconnected(this.#talk.attempt, nowMs), nowMs)
+  }
+
+  /** This process was blocked or stopped for so long. */
+  onAbsence(absentMs: number): void {
+    this.#placingSinceMs += absentMs
+    onAbsence(this.#talk.attempt, absentMs)
   }
 
   tick(nowMs: number, connected: boolean, grace: boolean): void {

@@ -1,6 +1,6 @@
 // Door of the ingress: takes requests over HTTP, hands their jobs to the bus and the answers back.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Backbone } from '#contracts/bus.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { buckets } from '#contracts/subjects.ts'
@@ -99,7 +99,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     routes,
     authorize(request) {
       const key = presentedKey(request.headers)
-      admit({ digest: key === undefined ? undefined : createHash('sha256').update(key).digest(), peer: peerOf(request) }, accounts)
+      admit({ digest: key === undefined ? undefined : hash('sha256', key, 'hex'), peer: peerOf(request) }, accounts)
     },
     onFault: (error) => logger.error('request failed in the gateway', { error }),
   })
@@ -125,11 +125,10 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   }
 }
 
-function accountsOf({ settings, adminToken }: IngressOptions): Accounts {
-  return {
-    adminDigest: createHash('sha256').update(adminToken).digest(),
-    clients: new Map(settings.clients.map(({ name, key_hash }) => [key_hash.replace(/^sha256:/, '').toLowerCase(), { name }])),
-  }
+function accountsOf({ settings: { clients }, adminToken }: IngressOptions): Accounts {
+  const byDigest = new Map(clients.map(({ name, key_hash }) => [key_hash.replace(/^sha256:/, '').toLowerCase(), name]))
+  byDigest.set(hash('sha256', adminToken, 'hex'), 'admin')
+  return { byDigest, open: clients.length === 0 }
 }
 
 /** Ids hold slashes and colons, plain or percent-encoded. */

@@ -27,8 +27,8 @@ export function learnFrom(search: Search, verdict: Extract<Verdict, { again: tru
   search.need = { ...search.need, ctx: contextWindow + 1 }
 }
 
-/** Nothing was called: who did not take the job in time is avoided the first time and left out the second. */
+/** Nothing was called. Who has no worker is left out; who did not take the job in time may only have been slow. */
 export function passOver(search: Search, target: Target, why: string): void {
-  const list = why === 'refused' || search.avoid.includes(target.prov) ? search.exclude : search.avoid
+  const list = why === 'refused' ? search.exclude : search.avoid
   list.push(target.prov)
 }

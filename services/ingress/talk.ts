@@ -22,6 +22,8 @@ export class Talk {
   /** How many attempts were granted, and the number of the last one. */
   #granted = 0
   #grantedAttempt = 0
+  /** When each attempt number was submitted. */
+  readonly #submittedMs: number[] = []
 
   constructor(order: Order, desk: Desk) {
     this.#order = order
@@ -49,6 +51,11 @@ export class Talk {
     this.attempt = this.#numbered(this.attempt.n + 1, nowMs)
     this.intake.reset()
     return this.attempt
+  }
+
+  /** A worker has taken attempt `n`, in time or too late: how long that took. */
+  acceptedAfter(n: number, nowMs: number): number {
+    return nowMs - (this.#submittedMs[n] ?? nowMs)
   }
 
   /** May be repeated: an attempt is granted once. */
@@ -80,6 +87,7 @@ export class Talk {
   }
 
   #numbered(n: number, nowMs: number): Attempt {
+    this.#submittedMs[n] = nowMs
     return newAttempt(n, inbox(this.#desk.ingress, this.#order.id, n), nowMs)
   }
 }

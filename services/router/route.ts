@@ -77,7 +77,7 @@ function isExcluded(provider: CatalogProvider, exclude: readonly string[]): bool
 
 /** Each term outweighs all that follow it: what to avoid, the client's wish, the operator's weight, speed, the model's rank. */
 function rank({ provider, model }: Candidate, job: Submit, health: Health): number {
-  const avoided = job.avoid.includes(provider.name) ? -1e12 : 0
+  const avoided = job.avoid.filter((name) => name === provider.name).length * -1e12
   const preferred = job.preferred === provider.name ? 1e9 : 0
   const ttfbMs = Math.min(health.get(provider.name)?.ttfbMs ?? 1_000, 60_000)
   return avoided + preferred + provider.weight * 1e6 - ttfbMs - model.intelligence_rank / 1e3

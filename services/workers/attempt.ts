@@ -3,7 +3,7 @@
 
 import type { CancelReason, ControlMessage, Fail, Offer, Usage } from '#contracts/attempt.ts'
 import type { Liveness } from '#contracts/liveness.ts'
-import { heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
+import { excuse, heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
 import type { Span } from '#services/trace.ts'
 import { startSpan } from '#services/trace.ts'
 import type { Answer } from './answer.ts'
@@ -88,6 +88,12 @@ export class Attempt {
   onReconnected(nowMs: number): void {
     heard(this.#liveness, nowMs)
     this.#finalMs = nowMs
+  }
+
+  /** This process was blocked or stopped: its owner was not silent for that, nor the provider. */
+  onAbsence(absentMs: number): void {
+    excuse(this.#liveness, absentMs)
+    this.#times.lastDataMs += absentMs
   }
 
   /** Called every few milliseconds while the bus is connected. `grace`: just reconnected, the peer may be late. */

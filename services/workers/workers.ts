@@ -3,7 +3,7 @@
 import type { Offer } from '#contracts/attempt.ts'
 import { controlMessage, offer as offerSchema } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
-import { confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
+import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asInbox, attemptOf, blob, buckets, control } from '#contracts/subjects.ts'
@@ -58,6 +58,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
   let draining = false
   let reconnectedMs = Number.NEGATIVE_INFINITY
+  let lastTickMs = performance.now()
   let idle: (() => void) | undefined
 
   bus.onStatus((status) => {
@@ -72,7 +73,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       if (nowMs - atMs < TOMBSTONE_MS) break
       tombstones.delete(key)
     }
+    const absentMs = absence(nowMs - lastTickMs, TICK_MS)
+    lastTickMs = nowMs
     if (!bus.connected) return
+    if (absentMs > 0) for (const attempt of attempts.values()) attempt.onAbsence(absentMs)
     for (const attempt of attempts.values()) attempt.tick(nowMs, nowMs - reconnectedMs < RECONNECT_GRACE_MS)
   }, TICK_MS)
 
