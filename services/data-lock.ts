@@ -14,7 +14,8 @@ export interface DataLock {
 export function lockDataDir(dir: string): DataLock {
   const db = new DatabaseSync(join(dir, 'lock.db'))
   try {
-    db.exec('create table if not exists holder (pid integer not null)')
+    // Long enough for another start that is just writing its process id.
+    db.exec('pragma busy_timeout = 200; create table if not exists holder (pid integer not null)')
     db.exec('begin immediate; delete from holder')
     db.prepare('insert into holder (pid) values (?)').run(process.pid)
     // Committed, so that others can read who holds it; then held by a transaction that never writes.
