@@ -1,11 +1,11 @@
 // Door of the router: takes a job, decides who shall serve it, reserves the lease and makes the offer.
 // The answer never travels back through here: the offer names the inbox of the job's owner.
 
-import type { Offer, Submit } from '#contracts/attempt.ts'
-import { jobMessage, settlements } from '#contracts/attempt.ts'
+import type { Offer, Settlements, Submit } from '#contracts/attempt.ts'
+import { jobMessage, settlementKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
-import { decode, encode } from '#contracts/message.ts'
+import { decode, decodeKind, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import {
   asAnswerInbox,
@@ -27,7 +27,7 @@ import type { Health } from './health.ts'
 import { learn } from './health.ts'
 import { createLeases } from './leases.ts'
 import { openRegistry } from './registry.ts'
-import { route } from './route.ts'
+import { route, routingTable } from './route.ts'
 
 const SWEEP_MS = 10_000
 
@@ -50,6 +50,7 @@ export interface RouterOptions {
 export async function startRouter({ backbone, settings, logger, instance, demo }: RouterOptions): Promise<Router> {
   const { bus } = backbone
   const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, demo })
+  const table = routingTable(registry.catalog)
   const health: Health = new Map()
   const leases = createLeases()
   let unreadable = 0
@@ -73,7 +74,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
   function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
     const nowMs = performance.now()
     const span = startSpan(`process ${jobs}`, { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
-    const decision = route(job, registry.catalog, health, nowMs)
+    const decision = route(job, table, health, nowMs)
     if ('noroute' in decision) {
       bus.publish(inbox, encode({ t: 'noroute', ...decision.noroute }))
       span.fail(decision.noroute.reason)
@@ -100,9 +101,16 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
       blob: job.blob,
       trace: span.context ?? job.trace,
     }
-    bus.publish(work(target.prov), encode(offer, body), { reply: offerReturn(instance, job.id, job.n) })
+    const offered = bus.publish(work(target.prov), encode(offer, body), { reply: offerReturn(instance, job.id, job.n) })
+    // The connection is going or coming: nobody has heard of this lease, so nobody else will end it.
+    if (!offered) release(key, 'not_offered')
     span.set({ 'freeway.chosen': target.prov, 'freeway.reason': decision.reason })
     span.end()
+  }
+
+  function release(lease: string, how: string): void {
+    leases.close({ t: 'release', lease })
+    logger.debug('lease closed', { lease, how })
   }
 
   /** The offer came back: nobody serves this provider. */
@@ -112,15 +120,14 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
     const key = attempt && `${attempt.request}.${attempt.n}`
     const lease = key && leases.get(key)
     if (!lease) return
-    leases.close({ t: 'release', lease: key })
-    logger.debug('lease closed', { lease: key, how: 'no_worker' })
+    release(key, 'no_worker')
     bus.publish(lease.inbox, encode({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
   }
 
   function onSettlements(message: BusMessage): void {
-    const read = decode(settlements, message.data)
-    if (!read) return
-    for (const item of read.message.items) {
+    const told = decodeKind<Settlements>(settlementKinds, message.data)
+    if (!told) return
+    for (const item of told.items) {
       const lease = leases.close(item)
       if (item.outcome) learn(health, item.outcome, performance.now())
       if (lease) logger.debug('lease closed', { lease: item.lease, how: item.t })
