@@ -85,9 +85,12 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
   }
 }
 
-/** `control` is the checked reply subject of an `accept`. */
-export function onMessage(attempt: Attempt, message: InboxMessage, control: Subject | undefined, nowMs: number): Step {
-  if (attempt.stage === 'submitted') return whileSubmitted(attempt, message, control, nowMs)
+/**
+ * `control` is the checked reply subject of an `accept`. `grace`: our own connection was just renewed. Who seems to be missing
+ * then may still be reconnecting, so the attempt is left to its timer, which leads to the next one.
+ */
+export function onMessage(attempt: Attempt, message: InboxMessage, control: Subject | undefined, grace: boolean, nowMs: number): Step {
+  if (attempt.stage === 'submitted') return whileSubmitted(attempt, message, control, grace, nowMs)
   if (message.t === 'routed') {
     // The worker's accept may overtake the router's word.
     attempt.routedMs ??= nowMs
@@ -120,7 +123,7 @@ export function onMessage(attempt: Attempt, message: InboxMessage, control: Subj
   }
 }
 
-function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subject | undefined, nowMs: number): Step {
+function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subject | undefined, grace: boolean, nowMs: number): Step {
   switch (message.t) {
     case 'routed':
       attempt.routedMs = nowMs
@@ -137,6 +140,9 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
       heard(attempt.liveness, nowMs)
       return { do: 'grant' }
     case 'refused':
+      if (grace) return nothing
+      attempt.stage = 'over'
+      return { do: 'replace', why: message.t }
     case 'busy':
       attempt.stage = 'over'
       return { do: 'replace', why: message.t }
@@ -162,8 +168,9 @@ export function onFrame(attempt: Attempt, frame: Frame, nowMs: number): 'deliver
 }
 
 /** Nobody listened to what we sent: the router before a grant, the worker after it. */
-export function onNobodyThere(attempt: Attempt, nowMs: number): Step {
+export function onNobodyThere(attempt: Attempt, grace: boolean, nowMs: number): Step {
   if (attempt.stage === 'submitted') {
+    if (grace) return nothing
     attempt.stage = 'over'
     return { do: 'no_router' }
   }
@@ -212,7 +219,7 @@ export function onReconnected(attempt: Attempt, nowMs: number): Step {
   heard(attempt.liveness, nowMs)
   if (attempt.stage === 'submitted') {
     attempt.stage = 'over'
-    return { do: 'replace', why: 'route_timeout' }
+    return { do: 'replace', why: attempt.routedMs === undefined ? 'route_timeout' : 'accept_timeout' }
   }
   return attempt.stage === 'over' ? nothing : { do: 'resend' }
 }

@@ -1,12 +1,12 @@
 // Where all requests of this ingress meet the bus: one inbox, one clock, and the memory of what is finished.
 
 import { getHeapStatistics } from 'node:v8'
-import type { BlobReference } from '#contracts/attempt.ts'
-import { inboxMessage } from '#contracts/attempt.ts'
+import type { BlobReference, InboxMessage } from '#contracts/attempt.ts'
+import { inboxKinds } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
-import { decode, encode } from '#contracts/message.ts'
+import { decodeKind, encode } from '#contracts/message.ts'
 import { asControl, attemptOf, inbox, inboxes, jobs, probeInbox } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
@@ -95,6 +95,11 @@ export class Desk {
     return this.#unsentBytes > this.#unsentLimitBytes
   }
 
+  /** Whoever seems to be missing may still be reconnecting. */
+  justReconnected(nowMs: number): boolean {
+    return nowMs - this.#reconnectedMs < RECONNECT_GRACE_MS
+  }
+
   begin(order: Order): Failover {
     const request = new Failover(order, this)
     this.#live.set(order.id, request)
@@ -157,7 +162,7 @@ export class Desk {
       if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#answerLate('chunk', message.reply, at.request, at.n, nowMs)
       return
     }
-    const read = decode(inboxMessage, message.data)?.message
+    const read = decodeKind<InboxMessage>(inboxKinds, message.data)
     if (!read) return
     const provider = read.t === 'accept' ? read.prov : undefined
     const control = provider ? asControl(message.reply, provider, at.request, at.n) : undefined
@@ -181,7 +186,7 @@ export class Desk {
 
   #tick(nowMs: number): void {
     const { connected } = this.bus
-    const grace = nowMs - this.#reconnectedMs < RECONNECT_GRACE_MS
+    const grace = this.justReconnected(nowMs)
     const absentMs = absence(nowMs - this.#lastTickMs, TICK_MS)
     this.#lastTickMs = nowMs
     let unsentBytes = 0

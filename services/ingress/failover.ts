@@ -78,13 +78,13 @@ export class Failover {
     if (this.#over || n !== this.#talk.attempt.n) return false
     if (message.t === 'accept' && this.#talk.attempt.stage !== 'submitted' && control !== this.#talk.attempt.control) return false
     if (message.t === 'busy') this.#talk.report.released(message.account, message.lease)
-    this.#act(onMessage(this.#talk.attempt, message, control, nowMs), nowMs)
+    this.#act(onMessage(this.#talk.attempt, message, control, this.#desk.justReconnected(nowMs), nowMs), nowMs)
     return true
   }
 
   onNobodyThere(n: number, nowMs: number): void {
     if (this.#over || n !== this.#talk.attempt.n) return
-    this.#act(onNobodyThere(this.#talk.attempt, nowMs), nowMs)
+    this.#act(onNobodyThere(this.#talk.attempt, this.#desk.justReconnected(nowMs), nowMs), nowMs)
   }
 
   onReconnected(nowMs: number): void {
