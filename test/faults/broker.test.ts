@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { chat, openChat } from '#test/support/chat.ts'
 import { expectInvariants, textOf } from '#test/support/invariants.ts'
 import { report } from '#test/support/measured.ts'
+import { keepAsking } from '#test/support/requests.ts'
 import { type Stack, startStack } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
 
@@ -79,6 +80,19 @@ it.each([1, 2, 3])('requests that arrive while the broker restarts are served on
   const replies = await Promise.all(asked.map(({ ended }) => ended))
   report('requests during a restart of the broker, slowest', Math.max(...replies.map(({ ms }) => ms)))
   for (const reply of replies) expect(reply).toMatchObject({ status: 200, finish: 'stop', error: undefined })
+  await expectInvariants(stack, replies, TIMEOUT)
+})
+
+it('a broker that restarts under load fails no request', async () => {
+  const load = keepAsking(stack.url)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await stack.nats.kill('SIGKILL')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await stack.nats.restart()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const replies = await load.stop()
+  for (const reply of replies) expect(reply).toMatchObject({ status: 200, finish: 'stop', error: undefined })
+  report('broker restarted under load, slowest request', Math.max(...replies.map(({ ms }) => ms)))
   await expectInvariants(stack, replies, TIMEOUT)
 })
 

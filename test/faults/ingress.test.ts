@@ -86,16 +86,57 @@ it('an ingress that must stop ends what is left with an error in the stream, nev
   await expectInvariants(stack, [reply], { whole: textOf({ chunks: 1_000, size: 24 }) })
 })
 
+it('a worker that must stop ends what is left with an error in the stream', async () => {
+  stack.simulator.setFault({}, { ...slow, chunks: 1_000 })
+  const open = openChat(ingress.url)
+  await open.untilText(120)
+  const worker = stack.workers.find(({ running, name }) => running && name === 'worker alpha') as Service
+  worker.kill('SIGTERM')
+  const reply = await open.ended
+  expect(reply).toMatchObject({ status: 200, broken: false, done: true, finish: undefined, error: { type: 'provider_error' } })
+  expect(await worker.exited).toEqual({ code: 0, signal: null })
+  await stack.start('worker', ['alpha'])
+  await expectInvariants(stack, [reply], { whole: textOf({ chunks: 1_000, size: 24 }) })
+})
+
+it('an ingress frozen for a second in mid-stream loses nothing', async () => {
+  stack.simulator.setFault({}, slow)
+  const open = openChat(ingress.url)
+  await open.untilText(120)
+  ingress.kill('SIGSTOP')
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  ingress.kill('SIGCONT')
+  const reply = await open.ended
+  expect(reply).toMatchObject({ status: 200, done: true, finish: 'stop', error: undefined })
+  await expectInvariants(stack, [reply], { whole: textOf(slow) })
+})
+
+it('an ingress frozen for longer is given up by the worker, and ends the answer with an error when it wakes', async () => {
+  stack.simulator.setFault({}, { ...slow, chunks: 1_000 })
+  const open = openChat(ingress.url)
+  await open.untilText(120)
+  ingress.kill('SIGSTOP')
+  const frozenMs = performance.now()
+  await until('the call is given up', () => stack.simulator.openCalls === 0)
+  report('ingress frozen, until its call is closed', performance.now() - frozenMs)
+  expect(performance.now() - frozenMs).toBeLessThan(4_000)
+  ingress.kill('SIGCONT')
+  const reply = await open.ended
+  expect(reply).toMatchObject({ status: 200, broken: false, done: true, finish: undefined, error: { type: 'provider_error' } })
+  await expectInvariants(stack, [reply], { whole: textOf({ chunks: 1_000, size: 24 }) })
+})
+
 it('a client that never reads costs little, and its provider is paused', async () => {
   const huge = { chunks: 16_000, size: 4_000 }
   await chat(ingress.url)
   stack.simulator.setFault({}, huge)
-  const before = [ingress, ...stack.workers].map(({ pid }) => memory(pid).nowMb)
+  const processes = [ingress, ...stack.workers.filter(({ running }) => running)]
+  const before = processes.map(({ pid }) => memory(pid).nowMb)
   const open = openChat(ingress.url, {}, { read: false })
   await open.opened
   const call = await stack.simulator.waitFor(({ body }) => JSON.stringify(body ?? '').includes(open.marker))
   await untilStill(() => call.bytesSent)
-  const grown = [ingress, ...stack.workers].map(({ pid }, i) => memory(pid).nowMb - (before[i] as number))
+  const grown = processes.map(({ pid }, i) => memory(pid).nowMb - (before[i] as number))
   process.stdout.write(
     `measured: 64 MB never read: provider stopped after ${(call.bytesSent / 1e6).toFixed(1)} MB; ingress and workers grew by ${grown.map((mb) => mb.toFixed(1)).join(', ')} MB\n`,
   )

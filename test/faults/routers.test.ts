@@ -60,7 +60,9 @@ it('a frozen router delays requests by one try each, and places nothing late', a
 })
 
 it.each([{ stream: true }, { stream: false }])('without any router a request is refused at once (stream: $stream)', async ({ stream }) => {
-  await Promise.all(alive().map((router) => (router.kill('SIGKILL'), router.exited)))
+  const routers = alive()
+  for (const router of routers) router.kill('SIGKILL')
+  await Promise.all(routers.map(({ exited }) => exited))
   const reply = await chat(stack.url, { stream })
   report('no router, until the refusal', reply.ms)
   expect(reply).toMatchObject({
