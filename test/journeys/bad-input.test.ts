@@ -132,6 +132,23 @@ describe('a body that is no JSON object', () => {
     await stillServes()
   })
 
+  it.each([
+    ['keys', `{"messages":[],${Array.from({ length: 1_000_000 }, (_, i) => `"${i}":1`).join(',')}}`],
+    ['messages', `{"messages":[${'1,'.repeat(1_000_000)}1]}`],
+  ])('is refused when it has a million %s, before others notice', async (_, body) => {
+    const refused = post(body)
+    const health: number[] = []
+    for (let over = false; !over; ) {
+      const askedAt = performance.now()
+      await (await fetch(`${gateway.url}/health`)).text()
+      health.push(performance.now() - askedAt)
+      over = await Promise.race([refused.then(() => true), new Promise<boolean>((soon) => setTimeout(soon, 5, false))])
+    }
+    await expectRefused(await refused)
+    expect(Math.max(...health)).toBeLessThan(1_000)
+    nothingWasCalled()
+  })
+
   it('may begin with a byte order mark', async () => {
     const response = await post(new Uint8Array([0xef, 0xbb, 0xbf, ...new TextEncoder().encode(JSON.stringify(valid))]))
     expect(response.status).toBe(200)
