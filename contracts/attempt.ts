@@ -4,6 +4,7 @@
 
 import { z } from 'zod'
 import { estimate, jobKinds, need } from './job.ts'
+import { kindsOf } from './message.ts'
 import { isToken } from './subjects.ts'
 
 const token = z.string().refine(isToken)
@@ -178,6 +179,7 @@ const pong = z.object({ t: z.literal('pong'), router: token })
 
 export const inboxMessage = z.discriminatedUnion('t', [routed, noroute, refused, busy, accept, hb, head, end, fail, pong])
 export type InboxMessage = z.infer<typeof inboxMessage>
+export const inboxKinds = kindsOf(inboxMessage)
 export type Head = z.infer<typeof head>
 export type End = z.infer<typeof end>
 export type Routed = z.infer<typeof routed>
@@ -202,6 +204,7 @@ export type CancelReason = (typeof cancelReasons)[number]
 
 export const controlMessage = z.discriminatedUnion('t', [grant, deny, ack, cancel])
 export type ControlMessage = z.infer<typeof controlMessage>
+export const controlKinds = kindsOf(controlMessage)
 
 // ingress, worker → lease ---------------------------------------------------------------------
 
@@ -228,7 +231,9 @@ const release = z.object({ t: z.literal('release'), lease: z.string(), outcome: 
 export const settlement = z.discriminatedUnion('t', [settle, release])
 export type Settlement = z.infer<typeof settlement>
 /** One request carries all transitions of an account since the last one; repeats do nothing. */
-export const settlements = z.object({ items: z.array(settlement) })
+export const settlements = z.object({ t: z.literal('settlements'), items: z.array(settlement) })
+export type Settlements = z.infer<typeof settlements>
+export const settlementKinds: ReadonlySet<string> = new Set(['settlements'])
 
 // ingress → blob ------------------------------------------------------------------------------
 

@@ -17,18 +17,41 @@ export function encode(message: object, body?: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Undefined for anything but a well-formed message of `schema`. `body` is a view on `bytes`. */
-export function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): { message: T; body: Uint8Array | undefined } | undefined {
+export interface Decoded<T> {
+  message: T
+  /** A view on the bytes. */
+  body: Uint8Array | undefined
+}
+
+/** For messages that open a conversation. Undefined for anything but a well-formed message of `schema`. */
+export function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): Decoded<T> | undefined {
+  const read = parse(bytes)
+  const parsed = read && schema.safeParse(read.message)
+  return parsed?.success ? { message: parsed.data, body: read?.body } : undefined
+}
+
+/**
+ * For what is said within a conversation, where only services of our own take part: its kind is looked at, and no more.
+ * Checking every field of all of them took a tenth of the CPU time of a request.
+ */
+export function decodeKind<T extends { t: string }>(kinds: ReadonlySet<string>, bytes: Uint8Array): T | undefined {
+  const message = parse(bytes)?.message as T | null | undefined
+  return typeof message === 'object' && message !== null && kinds.has(message.t) ? message : undefined
+}
+
+/** The words that stand in `t` of a union of messages. */
+export function kindsOf(union: { options: readonly { shape: { t: { value: string } } }[] }): ReadonlySet<string> {
+  return new Set(union.options.map((option) => option.shape.t.value))
+}
+
+function parse(bytes: Uint8Array): Decoded<unknown> | undefined {
   if (bytes[0] !== OPENING_BRACE) return undefined
   // JSON.stringify never writes a raw line feed, so the first one ends the head.
   const feed = bytes.indexOf(LINE_FEED)
-  let value: unknown
   try {
-    value = JSON.parse(decoder.decode(feed < 0 ? bytes : bytes.subarray(0, feed)))
+    if (feed < 0) return { message: JSON.parse(decoder.decode(bytes)), body: undefined }
+    return { message: JSON.parse(decoder.decode(bytes.subarray(0, feed))), body: bytes.subarray(feed + 1) }
   } catch {
     return undefined // not a message of ours: the caller counts it
   }
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) return undefined
-  return { message: parsed.data, body: feed < 0 ? undefined : bytes.subarray(feed + 1) }
 }

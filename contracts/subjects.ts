@@ -91,17 +91,17 @@ export function attemptOf(subject: string): { request: string; n: number } | und
 
 /** The reply of an `accept`, if it is a control subject of this very provider, request and attempt. */
 export function asControl(text: string | undefined, provider: string, request: string, n: number): Subject | undefined {
-  return matching(text, ['ctl', provider, undefined, request, String(n)])
+  return between(text, `${PREFIX}.ctl.${provider}.`, `.${request}.${n}`)
 }
 
 /** The reply of an offer or grant, if it is the inbox of this very request and attempt. */
 export function asInbox(text: string | undefined, request: string, n: number): Subject | undefined {
-  return matching(text, ['in', undefined, request, String(n)])
+  return between(text, `${PREFIX}.in.`, `.${request}.${n}`)
 }
 
 /** The reply of a probe, if it is the probe inbox of some ingress. */
 export function asProbeInbox(text: string | undefined): Subject | undefined {
-  return matching(text, ['in', undefined, 'probe', '0'])
+  return between(text, `${PREFIX}.in.`, '.probe.0')
 }
 
 /** The reply of a `request`, if it lies below the prefix where services let answers come in. */
@@ -110,14 +110,8 @@ export function asAnswerInbox(text: string | undefined): Subject | undefined {
   return text.split('.').every((token) => TOKEN.test(token)) ? (text as Subject) : undefined
 }
 
-function matching(text: string | undefined, expected: (string | undefined)[]): Subject | undefined {
-  if (!text?.startsWith(`${PREFIX}.`)) return undefined
-  const tokens = text.slice(PREFIX.length + 1).split('.')
-  if (tokens.length !== expected.length) return undefined
-  for (let i = 0; i < tokens.length; i++) {
-    const want = expected[i]
-    const token = tokens[i] as string
-    if (want === undefined ? !TOKEN.test(token) : token !== want) return undefined
-  }
-  return text as Subject
+/** One token of ours between a known beginning and a known end. */
+function between(text: string | undefined, beginning: string, end: string): Subject | undefined {
+  if (!text?.startsWith(beginning) || !text.endsWith(end)) return undefined
+  return TOKEN.test(text.slice(beginning.length, -end.length)) ? (text as Subject) : undefined
 }

@@ -12,7 +12,7 @@ import type { Role } from '#contracts/event.ts'
 import { connectAlone, openBackbones } from './backbones.ts'
 import { banner } from './banner.ts'
 import { demoProvider } from './demo.ts'
-import { untilSignal } from './lifecycle.ts'
+import { collectStartupGarbage, untilSignal } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
 import { createLogger } from './logger.ts'
 import { openOutbox } from './outbox.ts'
@@ -80,6 +80,7 @@ async function run(service: string, open: (self: Process) => Promise<{ drain?():
   stack.defer(() => tracing.stop())
   const signalled = untilSignal()
   const opened = await open({ settings, logger, instance: randomBytes(12).toString('base64url'), stack })
+  collectStartupGarbage()
   const signal = await signalled
   logger.info('stopping', { signal, grace_ms: settings.drainMs })
   await opened.drain?.()

@@ -49,7 +49,7 @@ export function openSettlements(bus: Bus): Settlements {
   async function send(account: string, items: Settlement[]): Promise<boolean> {
     pending.delete(account)
     try {
-      await bus.request(lease(account), encode({ items }), { timeoutMs: ANSWER_TIMEOUT_MS })
+      await bus.request(lease(account), encode({ t: 'settlements', items }), { timeoutMs: ANSWER_TIMEOUT_MS })
       size -= items.length
       return true
     } catch {

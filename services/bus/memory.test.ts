@@ -3,10 +3,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { afterEach, expect, test } from 'vitest'
 import { type BusMessage, type BusStatus, LogFull } from '#contracts/bus.ts'
-import { event as eventSubject, inbox, inboxes, work } from '#contracts/subjects.ts'
+import { event as eventSubject, inbox, inboxes } from '#contracts/subjects.ts'
 import { collect } from '#test/support/collect.ts'
 import { type Broker, openMemoryBroker } from './memory.ts'
 
@@ -147,19 +146,4 @@ test('a disconnected handle loses what was on its way, and nobody sees interest 
   faults.reconnect()
   send('afterwards')
   expect(await got.until(1)).toEqual(['afterwards'])
-})
-
-test('a burst of messages takes less than ten microseconds each', async () => {
-  const broker = await open()
-  const [sender, receiver] = [broker.connect('a'), broker.connect('b')]
-  const data = new Uint8Array(200)
-  let got = 0
-  const all = Promise.withResolvers<void>()
-  receiver.bus.subscribe(work('p'), () => ++got === 20_000 && all.resolve())
-  const before = process.cpuUsage()
-  for (let i = 0; i < 20_000; i++) sender.bus.publish(work('p'), data)
-  await all.promise
-  const { user, system } = process.cpuUsage(before)
-  // One measures 1 µs; the rest is room for a busy machine and a cold start.
-  expect((user + system) / 20_000).toBeLessThan(10)
 })

@@ -191,6 +191,6 @@ function headerText(text: string): string {
   return text.replaceAll(/[^\x20-\x7e]/g, '?')
 }
 
-function ms(duration: number): string {
-  return Math.max(0, duration).toFixed(2)
+function ms(duration: number): number {
+  return Math.max(0, Math.round(duration * 100) / 100)
 }

@@ -14,15 +14,37 @@ interface Candidate {
   model: Model
 }
 
-export function route(job: Submit, catalog: Catalog, health: Health, nowMs: number): Route {
-  const named = candidatesFor(job.model, catalog)
-  if (!named) return { noroute: { reason: 'unknown_model' } }
+/** The catalogue, looked up by every name that a model goes by. Made once for each catalogue. */
+export interface RoutingTable {
+  /** What may serve a request that leaves the choice to us. */
+  open: readonly Candidate[]
+  named: ReadonlyMap<string, readonly Candidate[]>
+}
+
+export function routingTable({ providers, aliases }: Catalog): RoutingTable {
+  const open: Candidate[] = []
+  const named = new Map<string, Candidate[]>()
+  const add = (name: string, candidates: Candidate[]) => named.set(name, [...(named.get(name) ?? []), ...candidates])
+  for (const provider of providers.filter(({ enabled }) => enabled)) {
+    for (const model of provider.models.filter(({ enabled }) => enabled)) {
+      const candidate = { provider, model }
+      if (model.capabilities.includes('chat')) open.push(candidate)
+      for (const name of new Set([model.id, `${provider.name}/${model.id}`])) add(name, [candidate])
+    }
+  }
+  for (const [alias, target] of aliases) if (!named.has(alias)) add(alias, named.get(target) ?? [])
+  return { open, named }
+}
+
+export function route(job: Submit, table: RoutingTable, health: Health, nowMs: number): Route {
+  const named = virtual(job.model) ? table.open : table.named.get(job.model ?? '')
+  if (!named || (named.length === 0 && !virtual(job.model))) return { noroute: { reason: 'unknown_model' } }
   const able = named.filter(({ model }) => serves(model, job.need))
   if (named.length > 0 && able.length === 0) return { noroute: { reason: 'unsupported' } }
 
   const open = able.filter(({ provider }) => provider.configured && !isExcluded(provider, job.exclude))
   const rested = open.filter(({ provider }) => restsUntil(health, provider.name) <= nowMs)
-  const [best] = rested.sort((a, b) => rank(b, job, health) - rank(a, job, health))
+  const best = rested.reduce<Candidate | undefined>((a, b) => (a && rank(a, job, health) >= rank(b, job, health) ? a : b), undefined)
   if (best) return { target: targetOf(best), reason: virtual(job.model) ? 'weight' : 'named' }
   if (open.length === 0) return { noroute: { reason: 'none' } }
   const soonest = Math.min(...open.map(({ provider }) => restsUntil(health, provider.name)))
@@ -36,33 +58,6 @@ export function accountOf(provider: string): string {
 
 function virtual(model: string | undefined): boolean {
   return model === undefined || virtualModelOf(model) !== undefined
-}
-
-/** Undefined if nobody offers a model of that name. */
-function candidatesFor(name: string | undefined, catalog: Catalog): Candidate[] | undefined {
-  const enabled = catalog.providers.filter((provider) => provider.enabled)
-  if (name === undefined || virtual(name)) {
-    return enabled.flatMap((provider) => provider.models.filter(isOpenToAll).map((model) => ({ provider, model })))
-  }
-  const found = byName(name, enabled)
-  if (found.length > 0) return found
-  const alias = catalog.aliases.find(([from]) => from === name)
-  const aliased = alias ? byName(alias[1], enabled) : []
-  return aliased.length > 0 ? aliased : undefined
-}
-
-function byName(name: string, providers: CatalogProvider[]): Candidate[] {
-  const found: Candidate[] = []
-  for (const provider of providers) {
-    for (const model of provider.models) {
-      if (model.enabled && (model.id === name || `${provider.name}/${model.id}` === name)) found.push({ provider, model })
-    }
-  }
-  return found
-}
-
-function isOpenToAll(model: Model): boolean {
-  return model.enabled && model.capabilities.includes('chat')
 }
 
 function serves(model: Model, need: Need): boolean {

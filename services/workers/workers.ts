@@ -1,10 +1,10 @@
 // Door of the workers: takes offers for the providers it serves, and runs one attempt for each that is granted.
 
-import type { Offer } from '#contracts/attempt.ts'
-import { controlMessage, offer as offerSchema } from '#contracts/attempt.ts'
+import type { ControlMessage, Offer } from '#contracts/attempt.ts'
+import { controlKinds, offer as offerSchema } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
-import { decode, encode } from '#contracts/message.ts'
+import { decode, decodeKind, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asInbox, attemptOf, blob, buckets, control } from '#contracts/subjects.ts'
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
@@ -168,11 +168,11 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const attempt = attempts.get(key)
     const nowMs = performance.now()
     if (message.noResponders) return attempt?.onNobodyThere(nowMs)
-    const read = decode(controlMessage, message.data)
-    if (!read) return
-    if (attempt) return attempt.onControl(read.message, nowMs)
+    const said = decodeKind<ControlMessage>(controlKinds, message.data)
+    if (!said) return
+    if (attempt) return attempt.onControl(said, nowMs)
     const inbox = asInbox(message.reply, at.request, at.n)
-    if (read.message.t !== 'grant' || !inbox) return
+    if (said.t !== 'grant' || !inbox) return
     bus.publish(inbox, encode(tooLate(tombstones.get(key)?.granted ? 'gone' : 'expired')))
   }
 
