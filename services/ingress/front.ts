@@ -60,7 +60,8 @@ export async function openFront({ host, port, handle }: FrontOptions): Promise<F
       const target = node ? (node.req.url ?? '') : targetOf(request.url)
       const refusal = lacksHost(node) ? malformedHost() : refuse(target, request.headers)
       if (refusal) {
-        if (node) node.res.shouldKeepAlive = false
+        // Closing while a body is on its way would reset the connection before the client has read why: Node discards the rest.
+        if (node && refusal.status === 400) node.res.shouldKeepAlive = false
         return withRequestId(errorResponse(refusal), request.headers)
       }
       return handle(node ? plainNodeRequest(request, node, target) : plainRequest(request, target))
@@ -106,8 +107,9 @@ export function readBody(request: Request): Promise<Uint8Array> {
     req.on('data', (part: Uint8Array) => {
       bytes += part.length
       if (bytes <= MAX_BODY_BYTES) return void parts.push(part)
-      req.removeAllListeners('data')
-      node.res.shouldKeepAlive = false
+      // What still comes is discarded; see above for why the connection stays open.
+      req.removeAllListeners('data').resume()
+      parts.length = 0
       reject(bodyTooLarge())
     })
     req.once('end', () => resolve(concat(parts)))
