@@ -30,6 +30,8 @@ export function openSettlements(bus: Bus): Settlements {
       timer = undefined
       void flush().then((done) => {
         if (!done) schedule(RETRY_MS * (0.75 + Math.random() / 2))
+        // Reported while others were on their way.
+        else if (pending.size > 0) schedule(FLUSH_MS)
       })
     }, delayMs)
   }

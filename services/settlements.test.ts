@@ -1,0 +1,53 @@
+import { afterEach, expect, it } from 'vitest'
+import type { Settlement } from '#contracts/attempt.ts'
+import type { BusMessage } from '#contracts/bus.ts'
+import { encode } from '#contracts/message.ts'
+import { asAnswerInbox, leases } from '#contracts/subjects.ts'
+import { collect } from '#test/support/collect.ts'
+import { openMemoryBroker } from './bus/memory.ts'
+import { openSettlements } from './settlements.ts'
+
+const open: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close()
+})
+
+const release = (lease: string): Settlement => ({ t: 'release', lease })
+
+async function start() {
+  const broker = await openMemoryBroker()
+  const ingress = broker.connect('ingress')
+  const router = broker.connect('router')
+  const settlements = openSettlements(ingress.bus)
+  open.push(broker, { close: () => settlements.close(0) })
+  const heard = collect<BusMessage>()
+  router.bus.subscribe(leases, heard.add)
+  const answer = (message: BusMessage | undefined) => {
+    const to = asAnswerInbox(message?.reply)
+    if (to) router.bus.publish(to, encode({ ok: true }))
+  }
+  return { settlements, heard, answer }
+}
+
+it('what is reported while others are on their way is sent as well', async () => {
+  const { settlements, heard, answer } = await start()
+  settlements.report('alpha-1', release('a.1'))
+  const [first] = await heard.until(1)
+  settlements.report('beta-1', release('b.1'))
+  // Longer than a report waits for others, so that its turn comes while the first is unanswered.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  answer(first)
+  const [, second] = await heard.until(2)
+  expect(second?.subject).toBe('fw.v1.lease.beta-1')
+  answer(second)
+})
+
+it('what nobody has answered is sent again, together with what came since', async () => {
+  const { settlements, heard, answer } = await start()
+  settlements.report('alpha-1', release('a.1'))
+  await heard.until(1)
+  settlements.report('alpha-1', release('a.2'))
+  const last = (await heard.until(2)).at(-1)
+  answer(last)
+  expect(new TextDecoder().decode(last?.data)).toContain('a.1')
+})
