@@ -91,7 +91,9 @@ async function startMember(name: string, args: string[], env: Record<string, str
 
   async function runOnce(): Promise<number | null> {
     const script = new URL('./freeway.ts', import.meta.url).pathname
-    const child = spawn(process.execPath, [...process.execArgv, script, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    // In process groups of their own: Ctrl-C on a terminal reaches us alone, and we stop them in order.
+    const options = { env, stdio: ['ignore', 'pipe', 'inherit'], detached: true } as const
+    const child = spawn(process.execPath, [...process.execArgv, script, ...args], options)
     member.child = child
     if (child.stdout) {
       createInterface({ input: child.stdout }).on('line', (line) => {

@@ -78,7 +78,8 @@ export async function startNatsServer({ dir, binary, port, monitor }: NatsServer
   let exited: Promise<void>
 
   async function start(): Promise<void> {
-    running = spawn(program as string, ['-c', file], { stdio: 'ignore' })
+    // In a process group of its own: Ctrl-C on a terminal must not end the broker before those who drain over it.
+    running = spawn(program as string, ['-c', file], { stdio: 'ignore', detached: true })
     const gone = Promise.withResolvers<void>()
     exited = gone.promise
     running.once('exit', () => gone.resolve())
