@@ -1,6 +1,6 @@
 // A cluster on one machine: nats-server and every service as its own process, watched, and stopped in the order of the drain.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -92,7 +92,7 @@ async function startMember(name: string, args: string[], env: Record<string, str
   async function runOnce(): Promise<number | null> {
     const script = new URL('./freeway.ts', import.meta.url).pathname
     // In process groups of their own: Ctrl-C on a terminal reaches us alone, and we stop them in order.
-    const options = { env, stdio: ['ignore', 'pipe', 'inherit'], detached: true } as const
+    const options: SpawnOptions = { env, stdio: ['ignore', 'pipe', 'inherit'], detached: true }
     const child = spawn(process.execPath, [...process.execArgv, script, ...args], options)
     member.child = child
     if (child.stdout) {
