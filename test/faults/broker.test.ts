@@ -5,7 +5,7 @@ import { chat, openChat } from '#test/support/chat.ts'
 import { expectInvariants, textOf } from '#test/support/invariants.ts'
 import { report } from '#test/support/measured.ts'
 import { keepAsking } from '#test/support/requests.ts'
-import { type Stack, startStack } from '#test/support/stack.ts'
+import { type Service, type Stack, startStack } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
 
 let stack: Stack
@@ -15,6 +15,7 @@ beforeAll(async () => {
 afterAll(() => stack?.[Symbol.asyncDispose]())
 beforeEach(() => stack.reset())
 
+const isReady = async () => (await fetch(`${stack.url}/ready`)).status === 200
 const slow = { chunks: 60, size: 24, tps: 30 }
 const TIMEOUT = { timeoutMs: 15_000 }
 
@@ -48,18 +49,22 @@ it('answers that were collected meanwhile are complete too', async () => {
   await expectInvariants(stack, replies, { whole: textOf(slow), ...TIMEOUT })
 })
 
-it('a stream whose window is full while the broker is away goes on afterwards', async () => {
+it('a stream whose window is full while the broker is away goes on, though its worker comes back last', async () => {
   const long = { chunks: 4_000, size: 1_000 }
   stack.simulator.setFault({}, { ...long, tps: 4_000 })
   const open = openChat(stack.url)
   await open.untilText(200_000)
   await stack.nats.kill('SIGKILL')
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const worker = stack.workers.find(({ name }) => name === 'worker alpha') as Service
+  worker.kill('SIGSTOP')
   await stack.nats.restart()
+  await until('the ingress is back, and what it asked of the worker is lost', isReady)
+  worker.kill('SIGCONT')
   const reply = await open.ended
   expect(reply).toMatchObject({ status: 200, done: true, finish: 'stop', error: undefined })
   await expectInvariants(stack, [reply], { whole: textOf(long), ...TIMEOUT })
-})
+}, 20_000)
 
 it('a new request waits one second for the broker, and is then refused', async () => {
   await stack.nats.kill('SIGKILL')
@@ -101,7 +106,7 @@ it('the gateway is ready again one second after the broker is', async () => {
   await until('the ingress says that it is not ready', async () => (await fetch(`${stack.url}/ready`)).status === 503)
   await stack.nats.restart()
   const backMs = performance.now()
-  await until('the ingress is ready', async () => (await fetch(`${stack.url}/ready`)).status === 200)
+  await until('the ingress is ready', isReady)
   report('broker back, until ready', performance.now() - backMs)
   const reply = await chat(stack.url)
   expect(reply).toMatchObject({ status: 200, finish: 'stop' })
