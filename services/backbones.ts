@@ -26,9 +26,6 @@ export async function openBackbones({ settings, instance, stack }: Owner): Promi
   if (natsUrl) {
     return { name: `NATS at ${withoutCredentials(natsUrl)}`, connect: (role) => connectedTo(natsUrl, role, instance, stack) }
   }
-  const { lockDataDir } = await import('./data-lock.ts')
-  const lock = lockDataDir(settings.dataDir)
-  stack.defer(() => lock.release())
   const { openMemoryBroker } = await import('./bus/memory.ts')
   const broker = await openMemoryBroker({ file: join(settings.dataDir, 'freeway.db') })
   stack.defer(() => broker.close())

@@ -10,6 +10,7 @@ import { openMemoryEventLog } from './memory-event-log.ts'
 import { openMemoryBucket } from './memory-key-value.ts'
 import { openRequests } from './requests.ts'
 import { openStore } from './sqlite.ts'
+import { lockFile } from './sqlite-lock.ts'
 import { copyOf, type Receiver, type Subscriber, Switchboard } from './switchboard.ts'
 
 export interface Broker {
@@ -41,7 +42,9 @@ export interface Handle {
 const MAX_PAYLOAD_BYTES = 1024 * 1024
 const DEFAULT_LOG_BYTES = 512 * 1024 * 1024
 
+/** Rejects with SettingsError if another process has the file open. */
 export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }: MemoryBrokerOptions = {}): Promise<Broker> {
+  const lock = file === undefined ? undefined : lockFile(`${file}.lock`)
   const store = openStore(file ?? ':memory:')
   const switchboard = new Switchboard()
   const buckets = new Map<string, ReturnType<typeof openMemoryBucket>>()
@@ -82,6 +85,7 @@ export async function openMemoryBroker({ file, maxLogBytes = DEFAULT_LOG_BYTES }
       open.clear()
       log.close()
       store.close()
+      lock?.release()
     },
   }
 }

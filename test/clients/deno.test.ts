@@ -80,6 +80,7 @@ describe('freeway on Deno', () => {
     if ('tps' in fault) await (await answer).body?.getReader().read()
     const leftAt = Date.now()
     controller.abort()
+    // The abort is its error.
     await answer.catch(() => {})
     await upstream.waitFor(({ closedAt }) => closedAt !== undefined)
     expect(call.closedBy).toBe('peer')

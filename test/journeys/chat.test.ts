@@ -309,6 +309,7 @@ describe('a client that leaves', () => {
     if (stream) await (await answer).body?.getReader().read()
     const leftAt = Date.now()
     controller.abort()
+    // The abort is its error.
     await answer.catch(() => {})
     await upstream.waitFor(({ id, closedAt }) => id === call.id && closedAt !== undefined)
     expect(call.closedBy).toBe('peer')

@@ -181,7 +181,7 @@ describe('a second start in the same data directory', () => {
     const dir = await folder()
     const first = await start({ dir })
     expect(await refusal({ dir })).toBe(
-      `freeway: the data directory ${join(dir, 'data')} is in use by another freeway (process ${first.pid}): stop it, or set FREEWAY_DATA to another directory`,
+      `freeway: ${join(dir, 'data', 'freeway.db.lock')}: the data directory is in use by another freeway (process ${first.pid}): stop it, or set FREEWAY_DATA to another directory`,
     )
     expect((await chat(first.url)).status).toBe(200)
   })
@@ -303,6 +303,7 @@ describe('a stop', () => {
     gateway.kill('SIGINT')
     expect(await gateway.exited).toEqual({ code: 1, signal: null })
     expect(Date.now() - askedAt).toBeLessThan(1_000)
+    // Cut in the midst, as asked.
     await reader.cancel().catch(() => {})
   })
 

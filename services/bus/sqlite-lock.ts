@@ -1,18 +1,17 @@
-// One process at a time in a data directory: the in-process broker holds in memory what another process would change under it on disk.
+// One process at a time for the broker's file: what the broker holds in memory, another process would change under it on disk.
 // The lock is SQLite's own, so the system frees it when its holder dies, however it dies; a file with a process id in it would not.
 
-import { join } from 'node:path'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
-import { SettingsError } from './settings-error.ts'
+import { SettingsError } from '../settings-error.ts'
 
-export interface DataLock {
+export interface FileLock {
   release(): void
 }
 
-/** The directory must exist. Throws SettingsError, which names the process that holds it. */
-export function lockDataDir(dir: string): DataLock {
-  const db = new DatabaseSync(join(dir, 'lock.db'))
+/** `path` is a file for the lock alone; its folder must exist. Throws SettingsError, which names the process that holds it. */
+export function lockFile(path: string): FileLock {
+  const db = new DatabaseSync(path)
   try {
     // Long enough for another start that is just writing its process id.
     db.exec('pragma busy_timeout = 200; create table if not exists holder (pid integer not null)')
@@ -25,7 +24,7 @@ export function lockDataDir(dir: string): DataLock {
     const pid = db.prepare('select pid from holder').get()?.pid
     db.close()
     const holder = pid === undefined ? 'another freeway' : `another freeway (process ${pid})`
-    throw new SettingsError(`the data directory ${dir} is in use by ${holder}: stop it, or set FREEWAY_DATA to another directory`)
+    throw new SettingsError(`${path}: the data directory is in use by ${holder}: stop it, or set FREEWAY_DATA to another directory`)
   }
   return { release: () => db.close() }
 }
@@ -33,5 +32,5 @@ export function lockDataDir(dir: string): DataLock {
 /** SQLITE_BUSY; Node tells the number, Deno only the words. */
 function isBusy(error: unknown): boolean {
   const { errcode, message } = error as { errcode?: number; message: string }
-  return errcode === 5 || /database is locked/.test(message)
+  return errcode === 5 || message.includes('database is locked')
 }
