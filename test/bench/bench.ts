@@ -20,7 +20,7 @@ import type { UpstreamCounts } from './upstream.ts'
 const ROUNDS = 3
 const STARTS = 3
 const IDLE_MS = 2000
-const WARM_UP_MS = 1200
+const WARM_UP_MS = 3000
 /** Work that follows an answer, such as writing down what happened, belongs to it. */
 const SETTLE_MS = 300
 const TOP = 25
