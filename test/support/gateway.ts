@@ -53,8 +53,13 @@ const entry = join(import.meta.dirname, '../../services/freeway.ts')
 /** Resolves when it can serve. Rejects with what it printed if it ends before that. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const run = await runFreeway(['start'], options)
-  const [, url = ''] = await run.printed(/"msg":"ready","url":"([^"]+)"/)
-  return Object.defineProperties(run, { url: { value: url }, port: { value: Number(new URL(url).port) } }) as Gateway
+  try {
+    const [, url = ''] = await run.printed(/"msg":"ready","url":"([^"]+)"/)
+    return Object.defineProperties(run, { url: { value: url }, port: { value: Number(new URL(url).port) } }) as Gateway
+  } catch (error) {
+    await run[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
 export async function runFreeway(args: string[], { config, env, dir, runtime }: GatewayOptions = {}): Promise<Run> {
