@@ -8,6 +8,7 @@ export type Subject = string & { readonly [brand]: 'subject' }
 export type Pattern = string & { readonly [brand]: 'subject' | 'pattern' }
 
 const TOKEN = /^[A-Za-z0-9_-]{1,40}$/
+const ATTEMPT_NUMBER = /^\d{1,2}$/
 const PREFIX = 'fw.v1'
 
 export class InvalidSubject extends Error {
@@ -84,9 +85,9 @@ export const catalogKey = 'catalog'
 export function attemptOf(subject: string): { request: string; n: number } | undefined {
   const last = subject.lastIndexOf('.')
   const before = subject.lastIndexOf('.', last - 1)
-  const n = Number(subject.slice(last + 1))
-  if (before < 0 || !Number.isInteger(n) || n < 0) return undefined
-  return { request: subject.slice(before + 1, last), n }
+  const n = subject.slice(last + 1)
+  if (before < 0 || !ATTEMPT_NUMBER.test(n)) return undefined
+  return { request: subject.slice(before + 1, last), n: Number(n) }
 }
 
 /** The reply of an `accept`, if it is a control subject of this very provider, request and attempt. */
