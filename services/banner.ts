@@ -11,9 +11,11 @@ export interface BannerFacts {
   /** Providers that a worker of this process or cluster serves. */
   adminToken: { token: string; created: boolean; path: string | undefined }
   demo: boolean
+  /** There is no client yet, so that nobody on this machine needs a key. */
+  open: boolean
 }
 
-export function banner({ version, url, bus, store, catalog, adminToken, demo }: BannerFacts): string {
+export function banner({ version, url, bus, store, catalog, adminToken, demo, open }: BannerFacts): string {
   const enabled = catalog.providers.filter((provider) => provider.enabled)
   const ready = enabled.filter((provider) => provider.configured)
   const lacking = enabled.filter((provider) => !provider.configured)
@@ -25,12 +27,13 @@ export function banner({ version, url, bus, store, catalog, adminToken, demo }: 
     `  store      ${store}`,
     `  providers  ${ready.map(({ name }) => name).join(', ') || 'none'}`,
     ...(lacking.length > 0 ? [`  no key     ${lacking.map(({ name, env }) => `${name}${env[0] ? ` (${env[0]})` : ''}`).join(', ')}`] : []),
+    `  access     ${open ? 'without a key from this machine, until there is a client' : 'with the key of a client'}`,
     `  admin      ${placeOfToken(adminToken)}`,
     ...(demo ? ['', '  Answers come from the built-in demo. Set a provider key, e.g. GROQ_API_KEY, and start again for real ones.'] : []),
     '',
     '  Try it:',
     '',
-    ...example(url).map((line) => `    ${line}`),
+    ...example(url, open).map((line) => `    ${line}`),
     '',
   ]
   return lines.join('\n')
@@ -42,9 +45,10 @@ function placeOfToken({ token, created, path }: BannerFacts['adminToken']): stri
   return created ? `token ${token}  (kept in ${path}, shown only now)` : `token in ${path}`
 }
 
-function example(url: string): string[] {
+function example(url: string, open: boolean): string[] {
   return [
     `curl ${url}/v1/chat/completions \\`,
+    ...(open ? [] : ["  -H 'authorization: Bearer YOUR_KEY' \\"]),
     "  -H 'content-type: application/json' \\",
     `  -d '{"messages":[{"role":"user","content":"Hello!"}],"stream":true}'`,
   ]

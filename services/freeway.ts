@@ -97,7 +97,7 @@ async function start(self: Process) {
   const demo = router.catalog.providers.some(({ name, enabled }) => name === 'demo' && enabled)
   const store = `SQLite in ${settings.dataDir}`
   process.stdout.write(
-    `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo })}\n`,
+    `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo, open: settings.clients.length === 0 })}\n`,
   )
   stack.defer(() => {
     ingress.drain()

@@ -239,6 +239,7 @@ describe('keys', () => {
 
   it('of clients in freeway.json open the gateway, and nothing else does', async () => {
     const gateway = await start({ config: { clients }, env: { FREEWAY_ADMIN_TOKEN: token } })
+    await gateway.printed(/access {5}with the key of a client(?:.*\n)*.*authorization: Bearer YOUR_KEY/)
     expect((await chat(gateway.url, {}, { authorization: `Bearer ${key}` })).status).toBe(200)
     expect((await chat(gateway.url, {}, { 'x-api-key': key })).status).toBe(200)
     expect((await chat(gateway.url)).status).toBe(401)
@@ -253,6 +254,7 @@ describe('keys', () => {
 
   it('are not needed on loopback while there is no client', async () => {
     const gateway = await start()
+    await gateway.printed(/access {5}without a key from this machine/)
     expect((await chat(gateway.url)).status).toBe(200)
     expect((await chat(gateway.url, {}, { authorization: 'Bearer whatever-the-sdk-wants' })).status).toBe(200)
     expect((await fetch(`${gateway.url}/v1/models`, { method: 'HEAD' })).status).toBe(200)
