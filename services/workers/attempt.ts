@@ -9,8 +9,8 @@ import { startSpan } from '#services/trace.ts'
 import type { Answer } from './answer.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'
-import { overdueBy, rounded, shares, timesOf, timeToFirstToken } from './call-times.ts'
-import { Outgoing, tooLate } from './outgoing.ts'
+import { overdueBy, rounded, timesOf, timeToFirstToken } from './call-times.ts'
+import { headOf, Outgoing, tooLate } from './outgoing.ts'
 import type { AnswerSink } from './sink.ts'
 import type { UpstreamCall } from './upstream.ts'
 import { estimatedUsage } from './usage.ts'
@@ -146,16 +146,7 @@ export class Attempt {
       head: (framing, type, upstreamId) => {
         this.#times.headMs = performance.now()
         this.#span.event('first_chunk')
-        this.#out.head({
-          t: 'head',
-          status: 200,
-          framing,
-          type,
-          provider: this.offer.prov,
-          model: this.offer.model,
-          upstream_id: upstreamId,
-          ...shares(this.#times),
-        })
+        this.#out.head(headOf(this.offer, framing, type, upstreamId, this.#times))
       },
       payload: (bytes, whole) => {
         this.#payloadBytes += bytes.length

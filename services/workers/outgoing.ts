@@ -1,9 +1,11 @@
 // What goes to the owner of an attempt and must arrive: its head, numbered frames, its end. Kept until acknowledged, sent again on demand.
 // The window is the only back-pressure there is: the bus itself never says stop.
 
-import type { Fail } from '#contracts/attempt.ts'
+import type { Fail, Head, Offer } from '#contracts/attempt.ts'
 import { MAX_FRAME_PAYLOAD_BYTES, writeFrame } from '#contracts/frame.ts'
 import { encode } from '#contracts/message.ts'
+import type { CallTimes } from './call-times.ts'
+import { shares } from './call-times.ts'
 
 const RESEND_AT_MOST_EVERY_MS = 100
 
@@ -81,6 +83,12 @@ export class Outgoing {
     for (const frame of this.#ring) this.#publish(frame)
     this.repeatFinal()
   }
+}
+
+/** The answer has begun: what it is, who gives it, and where the time went. */
+export function headOf(offer: Offer, framing: Head['framing'], type: string, upstreamId: string | undefined, times: CallTimes): Head {
+  const { prov: provider, model } = offer
+  return { t: 'head', status: 200, framing, type, provider, model, upstream_id: upstreamId, ...shares(times) }
 }
 
 /** The answer to a grant that comes too late: the offer was given up, or the attempt has ended. */
