@@ -35,7 +35,7 @@ export function learn(health: Health, outcome: AttemptOutcome, nowMs: number): v
   }
   if (outcome.status === 429) return rest(seen, nowMs + (outcome.retry_after_ms ?? DEFAULT_COOLDOWN_MS))
   if (outcome.key_fault) return rest(seen, nowMs + BENCHED_KEY_MS)
-  if (isClientsFault(outcome)) return
+  if (isOurs(outcome) || isClientsFault(outcome)) return
   seen.failuresInRow++
   if (seen.failuresInRow < FAILURES_TO_OPEN) return
   seen.opened++
@@ -51,6 +51,11 @@ function rest(seen: ProviderHealth, untilMs: number): void {
   seen.restUntilMs = Math.max(seen.restUntilMs, untilMs)
 }
 
+/** The provider was not called: a worker was late or had ended, or we could not hand over the body. */
+function isOurs({ phase }: AttemptOutcome): boolean {
+  return phase === 'expired' || phase === 'gone' || phase === 'body'
+}
+
 function isClientsFault({ phase, status }: AttemptOutcome): boolean {
-  return phase === 'status' && status >= 400 && status < 500 && status !== 408
+  return (phase === 'status' || phase === 'in_band') && status >= 400 && status < 500 && status !== 408
 }
