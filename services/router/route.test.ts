@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest'
+import type { Submit } from '#contracts/attempt.ts'
+import type { Catalog } from '#contracts/catalog.ts'
+import { catalog as catalogSchema } from '#contracts/catalog.ts'
+import type { Health } from './health.ts'
+import { route, routingTable } from './route.ts'
+
+const NOW = 50_000
+
+type Entry = Record<string, unknown> & { models?: Record<string, unknown>[] }
+
+function catalogOf(providers: Record<string, Entry>, aliases: [string, string][] = []): Catalog {
+  const entries = Object.entries(providers).map(([name, own]) => ({
+    name,
+    base_url: 'http://127.0.0.1:1/v1',
+    configured: true,
+    models: [{ id: 'm' }],
+    ...own,
+  }))
+  return catalogSchema.parse({ providers: entries, aliases })
+}
+
+function jobFor(change: Partial<Submit> = {}): Submit {
+  return {
+    v: 1,
+    t: 'submit',
+    id: 'r1',
+    n: 1,
+    ttl_ms: 60_000,
+    kind: 'chat',
+    stream: true,
+    include_usage: false,
+    fallback: true,
+    billable_ok: true,
+    need: { tools: false, vision: false, json: false, ctx: 100 },
+    est: { in: 10, out: 90 },
+    exclude: [],
+    avoid: [],
+    ...change,
+  }
+}
+
+const resting = (rests: Record<string, number>): Health =>
+  new Map(Object.entries(rests).map(([name, ms]) => [name, { failuresInRow: 0, opened: 0, restUntilMs: NOW + ms, ttfbMs: undefined }]))
+
+/** `provider/model`, or the reason why there is none. */
+function routed(catalog: Catalog, job: Partial<Submit>, health: Health = new Map()): string {
+  const found = route(jobFor(job), routingTable(catalog), health, NOW)
+  return 'target' in found ? `${found.target.prov}/${found.target.model}` : found.noroute.reason
+}
+
+describe('a model is found by', () => {
+  const catalog = catalogOf(
+    {
+      alpha: { models: [{ id: 'm-large' }, { id: 'vendor/shared' }] },
+      beta: { weight: 2, models: [{ id: 'vendor/shared' }, { id: 'beta/own' }, { id: 'off', enabled: false }] },
+      gamma: { enabled: false, models: [{ id: 'hidden' }] },
+    },
+    [
+      ['opc/large', 'alpha/m-large'],
+      ['m-large', 'beta/vendor/shared'],
+      ['nowhere', 'gamma/hidden'],
+    ],
+  )
+  it.each([
+    ['its own name', 'm-large', 'alpha/m-large'],
+    ['its own name with a slash, at the best of several providers', 'vendor/shared', 'beta/vendor/shared'],
+    ['provider and name', 'alpha/vendor/shared', 'alpha/vendor/shared'],
+    ['a name that begins with its provider', 'beta/own', 'beta/beta/own'],
+    ['an alias', 'opc/large', 'alpha/m-large'],
+    ['a virtual name, which leaves the choice to us', 'freeai-auto', 'beta/vendor/shared'],
+    ['no name at all', undefined, 'beta/vendor/shared'],
+  ])('%s', (_, model, target) => expect(routed(catalog, { model })).toBe(target))
+
+  it.each([
+    ['nobody has', 'gpt-17'],
+    ['differs in case', 'M-Large'],
+    ['is half of another', 'large'],
+    ['is switched off', 'off'],
+    ['belongs to a provider that is switched off', 'hidden'],
+    ['is an alias of what is switched off', 'nowhere'],
+    ['is a property of objects', 'constructor'],
+    ['belongs to another provider', 'alpha/beta/own'],
+    ['is empty', ''],
+  ])('nothing else: one that %s is unknown', (_, model) => expect(routed(catalog, { model })).toBe('unknown_model'))
+
+  it('its name before an alias of that name', () => expect(routed(catalog, { model: 'm-large' })).toBe('alpha/m-large'))
+})
+
+it('the target carries what the worker and the ingress need to know', () => {
+  const catalog = catalogOf({ alpha: { metered: true, models: [{ id: 'x/y' }] } })
+  const found = (model: string | undefined) => route(jobFor({ model }), routingTable(catalog), new Map(), NOW)
+  const target = { prov: 'alpha', account: 'alpha-1', model: 'x/y', billable: true }
+  expect(found('alpha/x/y')).toEqual({ target, reason: 'named' })
+  expect(found('auto')).toEqual({ target, reason: 'weight' })
+})
+
+describe('what a model must be able to do', () => {
+  const catalog = catalogOf({
+    plain: { weight: 9, models: [{ id: 'plain', context_window: 1_000 }] },
+    skilled: { models: [{ id: 'skilled', capabilities: ['chat', 'tools', 'vision'], context_window: 1_000 }] },
+    wide: { models: [{ id: 'wide', context_window: 9_000 }] },
+    speech: { weight: 99, models: [{ id: 'voice', capabilities: ['audio'] }] },
+  })
+  const need = { tools: false, vision: false, json: false, ctx: 100 }
+  it.each([
+    ['chat', {}, 'plain/plain'],
+    ['tools', { tools: true }, 'skilled/skilled'],
+    ['see', { vision: true }, 'skilled/skilled'],
+    ['hold just as much', { ctx: 1_000 }, 'plain/plain'],
+    ['hold more', { ctx: 1_001 }, 'wide/wide'],
+    ['hold more and use tools', { ctx: 1_001, tools: true }, 'unsupported'],
+    ['hold more than any', { ctx: 9_001 }, 'unsupported'],
+  ])('%s', (_, more, target) => expect(routed(catalog, { need: { ...need, ...more } })).toBe(target))
+
+  it('a named model that cannot is no other than that', () => {
+    expect(routed(catalog, { model: 'plain', need: { ...need, tools: true } })).toBe('unsupported')
+  })
+})
+
+describe('among several', () => {
+  const three = catalogOf({ a: { weight: 3 }, b: { weight: 2 }, c: { weight: 1 } })
+  it.each<[string, Partial<Submit>, string]>([
+    ['the greatest weight wins', {}, 'a/m'],
+    ['an excluded provider is never taken', { exclude: ['a'] }, 'b/m'],
+    ['an excluded account is never taken', { exclude: ['a/a-1'] }, 'b/m'],
+    ['the account of another is not meant', { exclude: ['a/b-1'] }, 'a/m'],
+    ['nobody is left when all are excluded', { exclude: ['a', 'b', 'c'] }, 'none'],
+    ['an avoided provider comes last', { avoid: ['a'] }, 'b/m'],
+    ['of avoided ones, the one that was avoided less often', { avoid: ['a', 'a', 'b', 'c', 'c'] }, 'b/m'],
+    ['an avoided one is better than none', { avoid: ['c'], exclude: ['a', 'b'] }, 'c/m'],
+    ['the client’s wish goes before weight', { preferred: 'c' }, 'c/m'],
+    ['avoiding goes before the client’s wish', { preferred: 'c', avoid: ['c'] }, 'a/m'],
+    ['a wish that cannot be had is no obstacle', { preferred: 'c', exclude: ['c'] }, 'a/m'],
+    ['a wish for a provider that nobody knows neither', { preferred: 'zeta' }, 'a/m'],
+  ])('%s', (_, job, target) => expect(routed(three, job)).toBe(target))
+
+  it('the quicker one wins when weights are equal, then the better model, then the first', () => {
+    const equal = catalogOf({ a: { models: [{ id: 'm', intelligence_rank: 3 }] }, b: { models: [{ id: 'm', intelligence_rank: 2 }] } })
+    const took = (ttfbMs: number) => ({ failuresInRow: 0, opened: 0, restUntilMs: 0, ttfbMs })
+    expect(
+      routed(
+        equal,
+        {},
+        new Map([
+          ['a', took(90)],
+          ['b', took(100)],
+        ]),
+      ),
+    ).toBe('a/m')
+    expect(
+      routed(
+        equal,
+        {},
+        new Map([
+          ['a', took(110)],
+          ['b', took(100)],
+        ]),
+      ),
+    ).toBe('b/m')
+    expect(routed(equal, {})).toBe('b/m')
+    expect(routed(catalogOf({ a: {}, b: {} }), {})).toBe('a/m')
+  })
+
+  it('one that nobody has timed yet counts as neither quick nor slow', () => {
+    const took = (ttfbMs: number) => ({ failuresInRow: 0, opened: 0, restUntilMs: 0, ttfbMs })
+    expect(routed(catalogOf({ a: {}, b: {} }), {}, new Map([['a', took(1_500)]]))).toBe('b/m')
+    expect(routed(catalogOf({ b: {}, a: {} }), {}, new Map([['a', took(500)]]))).toBe('a/m')
+  })
+})
+
+describe('a provider that rests', () => {
+  const two = catalogOf({ a: { weight: 2 }, b: { weight: 1 } })
+  it('is passed over until its time has come', () => {
+    expect(routed(two, {}, resting({ a: 1 }))).toBe('b/m')
+    expect(routed(two, {}, resting({ a: 0 }))).toBe('a/m')
+  })
+
+  it('is what the client is told to wait for, the soonest of those that it may have', () => {
+    const health = resting({ a: 12_000, b: 7_000 })
+    const found = (job: Partial<Submit>) => route(jobFor(job), routingTable(two), health, NOW)
+    expect(found({})).toEqual({ noroute: { reason: 'cooldown', retry_after_ms: 7_000 } })
+    expect(found({ exclude: ['b'] })).toEqual({ noroute: { reason: 'cooldown', retry_after_ms: 12_000 } })
+    expect(found({ model: 'a/m' })).toEqual({ noroute: { reason: 'cooldown', retry_after_ms: 12_000 } })
+  })
+})
+
+describe('a provider without a key', () => {
+  const catalog = catalogOf({ a: { weight: 9, configured: false }, b: {} })
+  it('is never chosen', () => expect(routed(catalog, {})).toBe('b/m'))
+  it('is known all the same: its model is not unknown, nobody can serve it', () => expect(routed(catalog, { model: 'a/m' })).toBe('none'))
+})
+
+it('an empty catalogue knows no model and has nobody for the others', () => {
+  expect(routed(catalogOf({}), { model: 'm' })).toBe('unknown_model')
+  expect(routed(catalogOf({}), {})).toBe('none')
+})
