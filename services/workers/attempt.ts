@@ -94,6 +94,8 @@ export class Attempt {
   onAbsence(absentMs: number): void {
     excuse(this.#liveness, absentMs)
     this.#times.lastDataMs += absentMs
+    // The owner has given it up by now: a call that was not written before must not be written late.
+    if (absentMs >= OFFER_KEPT_MS && this.#state === 'calling' && !this.#sent) this.#fail(tooLate('expired'), performance.now())
   }
 
   /** Called every few milliseconds while the bus is connected. `grace`: just reconnected, the peer may be late. */
