@@ -10,6 +10,7 @@ import { lease } from '#contracts/subjects.ts'
 const FLUSH_MS = 10
 const ANSWER_TIMEOUT_MS = 500
 const RETRY_MS = 500
+const ROUTERS_BACK_MS = 500
 /** Past this a router has settled an estimate on its own. */
 const MAX_PENDING = 10_000
 
@@ -24,10 +25,18 @@ export function openSettlements(bus: Bus): Settlements {
   let size = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let flushing: Promise<boolean> | undefined
+  let routersBackMs = Number.NEGATIVE_INFINITY
+
+  // Routers reconnect one after the other. The first to answer ends the telling, so the one that holds the lease must be there.
+  bus.onStatus((status) => {
+    if (status === 'reconnected') routersBackMs = performance.now() + ROUTERS_BACK_MS
+  })
 
   function schedule(delayMs: number): void {
     timer ??= setTimeout(() => {
       timer = undefined
+      const earlyMs = routersBackMs - performance.now()
+      if (earlyMs > 0) return schedule(earlyMs)
       void flush().then((done) => {
         if (!done) schedule(RETRY_MS * (0.75 + Math.random() / 2))
         // Reported while others were on their way.
