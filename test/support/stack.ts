@@ -62,7 +62,7 @@ export interface Stack {
   /** Leases that the living routers hold. */
   readonly openLeases: string[]
   start(role: 'ingress' | 'router' | 'worker', args?: string[]): Promise<Service>
-  /** Forgets faults, calls and facts of the test before, and lets every provider say `load`. */
+  /** Forgets faults, calls, facts and leases of the test before, and lets every provider say `load`. */
   reset(): void
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -137,6 +137,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     start,
     reset() {
       before = openedChats()
+      for (const open of leases.values()) open.clear()
       simulator.reset()
       simulator.setFault({}, load)
       facts.length = 0
