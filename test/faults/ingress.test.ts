@@ -27,6 +27,7 @@ it('an ingress that is killed takes its upstream calls with it', async () => {
   stack.simulator.setFault({}, { ...slow, chunks: 1_000 })
   const streams = Array.from({ length: 30 }, () => openChat(ingress.url))
   await Promise.all(streams.map((stream) => stream.untilText(120)))
+  await until('all calls are told', () => facts(stack, 'att.granted').length === 30)
   const killedMs = performance.now()
   ingress.kill('SIGKILL')
   await until('every call is given up', () => stack.simulator.openCalls === 0)
@@ -43,7 +44,7 @@ it('an ingress that is killed takes its upstream calls with it', async () => {
 it('an ingress that is killed before the first byte takes its upstream calls with it', async () => {
   stack.simulator.setFault({}, { stall: 'head' })
   const asked = Array.from({ length: 10 }, (_, i) => openChat(ingress.url, { stream: i % 2 === 0 }))
-  await until('all calls are made', () => stack.simulator.calls.length === 10)
+  await until('all calls are made and told', () => stack.simulator.calls.length === 10 && facts(stack, 'att.granted').length === 10)
   const killedMs = performance.now()
   ingress.kill('SIGKILL')
   await until('every call is given up', () => stack.simulator.openCalls === 0)
