@@ -34,7 +34,7 @@ export interface Delivery {
   fail(error: FreewayError, headers: Record<string, string>): void
   /** The client is gone, or has to go: nothing more is sent. */
   drop(): void
-  /** Keeps a client that waits for its first byte on the line. */
+  /** Keeps a client on the line while the provider is silent. */
   tick(nowMs: number, headers: () => Record<string, string>): void
 }
 
@@ -65,13 +65,15 @@ export function streamed(startedMs: number, onLeave: () => void): Delivery {
     return controller as unknown as ReadableStreamDefaultController<Uint8Array>
   }
 
+  const unsentBytes = () => (controller && !over ? MAX_UNSENT_BYTES - (controller.desiredSize ?? 0) : 0)
+
   return {
     response: promise,
     get delivered() {
       return delivered
     },
     get unsentBytes() {
-      return controller && !over ? MAX_UNSENT_BYTES - (controller.desiredSize ?? 0) : 0
+      return unsentBytes()
     },
     open(_head, headers) {
       if (!over) begin(headers)
@@ -104,7 +106,8 @@ export function streamed(startedMs: number, onLeave: () => void): Delivery {
       else resolve(gone())
     },
     tick(nowMs, headers) {
-      if (over || delivered) return
+      // A client that does not even take what is there has to look stalled, and not be given more.
+      if (over || unsentBytes() > 0) return
       if (nowMs - lastWriteMs < (controller ? KEEP_ALIVE_MS : HELD_STATUS_MS)) return
       lastWriteMs = nowMs
       begin(headers()).enqueue(PING)
