@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import type { Fail, Noroute } from '#contracts/attempt.ts'
+import { type FailureType, FreewayError } from '#contracts/failure.ts'
+import type { RequestSoFar, Verdict } from './retry.ts'
+import {
+  afterFail,
+  afterLoss,
+  afterNoroute,
+  brokerDown,
+  MAX_GRANTED,
+  noRouter,
+  notPlaced,
+  outcomeOf,
+  shuttingDown,
+  tooLate,
+} from './retry.ts'
+
+const free = { prov: 'groq', account: 'groq-1', model: 'm', billable: false }
+const billable = { ...free, billable: true }
+
+const failed = (code: Fail['code'], change: Partial<Fail> = {}): Fail =>
+  ({
+    seq: 0,
+    phase: 'status',
+    status: 500,
+    code,
+    sent: true,
+    key_fault: false,
+    detail: 'upstream said sk-secret',
+    ...change,
+  }) as Fail
+const request = ({
+  fallback = true,
+  model,
+  ...change
+}: Partial<RequestSoFar> & { fallback?: boolean; model?: string } = {}): RequestSoFar => ({
+  id: 'aBcDeFgHiJkLmNoPqRsTuV',
+  job: { model, fallback },
+  granted: 1,
+  delivered: false,
+  widened: false,
+  ...change,
+})
+/** What is learned for the next try; undefined if there is none. */
+function next(verdict: Verdict): object | undefined {
+  if (!verdict.again) return undefined
+  const { again, error, ...learned } = verdict
+  return learned
+}
+
+describe('after a failure the request is tried again', () => {
+  it.each<[Fail['code'], object | undefined]>([
+    ['rate_limited', { exclude: 'groq' }],
+    ['auth', { exclude: 'groq/groq-1' }],
+    ['model_not_found', { exclude: 'groq' }],
+    ['unsupported', { exclude: 'groq' }],
+    ['server', { exclude: 'groq' }],
+    ['network', { exclude: 'groq' }],
+    ['timeout', { exclude: 'groq' }],
+    ['malformed', { exclude: 'groq' }],
+    ['truncated', { exclude: 'groq' }],
+    ['gone', { exclude: 'groq' }],
+    ['expired', { avoid: 'groq' }],
+    ['body', { avoid: 'groq' }],
+    ['context_length', { wider: true }],
+    ['invalid_request', undefined],
+    ['content_policy', undefined],
+  ])('%s: %j', (code, learned) => expect(next(afterFail(failed(code), free, request()))).toEqual(learned))
+
+  it.each<[string, Partial<RequestSoFar> & { fallback?: boolean }]>([
+    ['content has reached the client', { delivered: true }],
+    ['the client wants one attempt', { fallback: false }],
+    ['three were granted', { granted: MAX_GRANTED }],
+  ])('but never once %s', (_, so) => {
+    expect(next(afterFail(failed('server'), free, request(so)))).toBeUndefined()
+    expect(next(afterLoss(free, request(so)))).toBeUndefined()
+  })
+
+  it('a bigger context is asked for once', () => {
+    expect(next(afterFail(failed('context_length'), free, request({ widened: true })))).toBeUndefined()
+  })
+})
+
+describe('a call that may cost money', () => {
+  it.each<[string, Partial<Fail>, boolean]>([
+    ['was refused with a status', { phase: 'status', status: 503 }, true],
+    ['was refused inside the answer', { phase: 'in_band', status: 503 }, true],
+    ['never left', { phase: 'connect', sent: false }, true],
+    ['was granted too late', { phase: 'expired', code: 'expired', sent: false }, true],
+    ['may have been answered', { phase: 'ttfb', status: 504 }, false],
+    ['broke off', { phase: 'stream', status: 0 }, false],
+    ['took too long', { phase: 'limit', status: 504 }, false],
+    ['had ended before', { phase: 'gone', code: 'gone' }, false],
+  ])('that %s is repeated: %j %s', (_, change, again) => {
+    expect(afterFail(failed('server', change), billable, request()).again).toBe(again)
+    expect(afterFail(failed('server', change), free, request()).again).toBe(true)
+  })
+
+  it('is not repeated when its worker is lost; a free one is, elsewhere if possible', () => {
+    expect(next(afterLoss(billable, request()))).toBeUndefined()
+    expect(next(afterLoss(free, request()))).toEqual({ avoid: 'groq' })
+  })
+})
+
+describe('what the client is told', () => {
+  it.each<[Fail['code'], FailureType, number, boolean]>([
+    ['invalid_request', 'invalid_request_error', 400, true],
+    ['unsupported', 'invalid_request_error', 400, true],
+    ['context_length', 'context_length_exceeded', 400, false],
+    ['content_policy', 'content_policy_violation', 400, true],
+    ['timeout', 'provider_timeout', 504, true],
+    ['network', 'provider_error', 502, true],
+    ['truncated', 'provider_error', 502, true],
+    ['malformed', 'provider_error', 502, true],
+    ['server', 'provider_error', 502, true],
+    ['auth', 'provider_error', 502, true],
+    ['model_not_found', 'provider_error', 502, true],
+    ['rate_limited', 'provider_unavailable', 503, false],
+  ])('of %s: %s, %d', (code, type, status, withId) => {
+    const { error } = afterFail(failed(code), free, request())
+    expect(error).toMatchObject({ type, status })
+    expect(error.message.endsWith('. Error id: groq-aBcDeFgHiJkL')).toBe(withId)
+    expect(error.message).not.toContain('sk-secret')
+  })
+
+  it.each<[string, Parameters<typeof request>[0], FailureType]>([
+    ['leaves the choice to us', {}, 'provider_unavailable'],
+    ['names a virtual model', { model: 'freeai-auto' }, 'provider_unavailable'],
+    ['names a model', { model: 'groq/m' }, 'rate_limit_error'],
+    ['wants one attempt', { fallback: false }, 'rate_limit_error'],
+  ])('of a limit, when it %s: %j %s', (_, so, type) => {
+    expect(afterFail(failed('rate_limited', { retry_after_ms: 17_000 }), free, request(so)).error).toMatchObject({
+      type,
+      retryAfterMs: 17_000,
+    })
+    expect(afterFail(failed('rate_limited'), free, request(so)).error).toMatchObject({ type, retryAfterMs: 30_000 })
+  })
+
+  const last = new FreewayError('provider_error', 'the last one failed')
+  it.each<[Noroute['reason'], FreewayError | undefined, object]>([
+    ['unknown_model', undefined, { status: 400, code: 'model_not_found', param: 'model' }],
+    ['unknown_model', last, { status: 400, code: 'model_not_found' }],
+    ['unsupported', undefined, { status: 400, type: 'invalid_request_error', param: 'model' }],
+    ['none', undefined, { status: 503, type: 'provider_unavailable', retryAfterMs: 9_000 }],
+    ['quota', undefined, { status: 503, retryAfterMs: 9_000 }],
+    ['cooldown', undefined, { status: 503, retryAfterMs: 9_000 }],
+    ['version', undefined, { status: 503 }],
+    ['none', last, last],
+    ['cooldown', last, last],
+  ])('when there is no provider (%s) after %s', (reason, before, error) => {
+    expect(afterNoroute({ t: 'noroute', reason, retry_after_ms: 9_000 }, before)).toMatchObject(error)
+  })
+
+  it('to wait half a minute if no router says how long', () => {
+    expect(afterNoroute({ t: 'noroute', reason: 'none' }, undefined).retryAfterMs).toBe(30_000)
+  })
+
+  it.each([
+    [notPlaced(), 'provider_unavailable', 503],
+    [brokerDown(), 'server_error', 503],
+    [noRouter(), 'server_error', 503],
+    [shuttingDown(), 'server_error', 503],
+  ])('to come back soon: %s', (error, type, status) => expect(error).toMatchObject({ type, status, retryAfterMs: 1_000 }))
+})
+
+describe('what a request came to', () => {
+  it.each<[FreewayError, string]>([
+    [notPlaced(), 'no_route'],
+    [brokerDown(), 'gateway_error'],
+    [tooLate(), 'provider_timeout'],
+    [new FreewayError('provider_error', ''), 'provider_error'],
+    [new FreewayError('client_canceled', ''), 'client_canceled'],
+    [new FreewayError('context_length_exceeded', ''), 'client_error'],
+    [new FreewayError('rate_limit_error', ''), 'client_error'],
+  ])('%s: %s; truncated once content was delivered', (error, outcome) => {
+    expect(outcomeOf(error, false)).toBe(outcome)
+    expect(outcomeOf(error, true)).toBe('truncated')
+  })
+})
