@@ -9,14 +9,13 @@ export function pulledCall(
 ): UpstreamCall {
   const aborter = new AbortController()
   let call: UpstreamCall | undefined
-  fetchBody(aborter.signal).then(
-    (body) => {
+  fetchBody(aborter.signal)
+    .then((body) => {
       if (!aborter.signal.aborted) call = send(body)
-    },
-    (error: Error) => {
+    })
+    .catch((error: Error) => {
       if (!aborter.signal.aborted) events.onError(error)
-    },
-  )
+    })
   return {
     abort() {
       aborter.abort()
