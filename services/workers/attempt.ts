@@ -27,6 +27,7 @@ export class Attempt {
   readonly #out: Outgoing
   readonly #liveness: Liveness
   readonly #offeredMs: number
+  #ownerHeardMs = 0
   readonly #span: Span
   #state: State = 'offered'
   #call: UpstreamCall | undefined
@@ -64,11 +65,12 @@ export class Attempt {
 
   onControl(message: ControlMessage, nowMs: number): void {
     heard(this.#liveness, nowMs)
+    this.#ownerHeardMs = nowMs
     switch (message.t) {
       case 'grant':
         if (this.#state !== 'offered') return
         // After a freeze the grant was waiting in the socket, and its sender has long gone elsewhere.
-        if (nowMs - this.#offeredMs >= OFFER_KEPT_MS) return this.#expired(nowMs)
+        if (nowMs - this.#offeredMs >= OFFER_KEPT_MS) return this.#over('expired', nowMs, false)
         return this.#begin(message.window, message.ttl_ms, nowMs)
       case 'deny':
         if (this.#state === 'offered') this.#over('denied', nowMs, false)
@@ -94,8 +96,6 @@ export class Attempt {
   onAbsence(absentMs: number): void {
     excuse(this.#liveness, absentMs)
     this.#times.lastDataMs += absentMs
-    // The owner has given it up by now: a call that was not written before must not be written late.
-    if (absentMs >= OFFER_KEPT_MS && this.#state === 'calling' && !this.#sent) this.#fail(tooLate('expired'), performance.now())
   }
 
   /** Called every few milliseconds while the bus is connected. `grace`: just reconnected, the peer may be late. */
@@ -130,8 +130,11 @@ export class Attempt {
     this.#answer = answer
     this.#call = this.#world.call({
       onSend: () => {
+        const nowMs = performance.now()
+        // Frozen while connecting, whatever absence excuses: the owner has given this call up, and it must not be written late.
+        if (nowMs - this.#ownerHeardMs >= OFFER_KEPT_MS) return this.#fail(tooLate('expired'), nowMs)
         this.#sent = true
-        this.#times.sentMs = performance.now()
+        this.#times.sentMs = nowMs
       },
       onHeaders: (status, headers) => answer.onHeaders(status, headers),
       onData: (bytes) => {
@@ -215,11 +218,6 @@ export class Attempt {
     if (this.#state === 'offered') return this.#over('denied', nowMs, false)
     this.#call?.abort()
     this.#over(this.#ended ? this.#result : `canceled(${why})`, nowMs, false)
-  }
-
-  #expired(nowMs: number): void {
-    this.#out.tell(tooLate('expired'))
-    this.#over('expired', nowMs, false)
   }
 
   /** The owner is gone: nobody will read the answer, nobody else will settle the lease. */
