@@ -153,7 +153,10 @@ it('a grant that was in the socket of a frozen worker starts no call when it wak
   await until('the worker accepts', () => answers.length > 0)
   alpha.kill('SIGSTOP')
   const control = asControl(answers[0]?.reply, 'alpha', id, 1)
-  stack.bus.publish(control as Subject, encode({ t: 'grant', window: 262_144, ttl_ms: 30_000 }), { reply: inbox('faults', id, 1) })
+  const grant = () =>
+    stack.bus.publish(control as Subject, encode({ t: 'grant', window: 262_144, ttl_ms: 30_000 }), { reply: inbox('faults', id, 1) })
+  grant()
+  grant()
   await stack.bus.flush()
   await new Promise((resolve) => setTimeout(resolve, 1_100))
   alpha.kill('SIGCONT')
