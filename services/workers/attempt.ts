@@ -59,10 +59,6 @@ export class Attempt {
     this.#out.tell({ t: 'accept', w: world.worker, prov, account, model, billable })
   }
 
-  get #ended(): boolean {
-    return this.#state === 'ended'
-  }
-
   onControl(message: ControlMessage, nowMs: number): void {
     heard(this.#liveness, nowMs)
     this.#ownerHeardMs = nowMs
@@ -70,7 +66,10 @@ export class Attempt {
       case 'grant':
         if (this.#state !== 'offered') return
         // After a freeze the grant was waiting in the socket, and its sender has long gone elsewhere.
-        if (nowMs - this.#offeredMs >= OFFER_KEPT_MS) return this.#over('expired', nowMs, false)
+        if (nowMs - this.#offeredMs >= OFFER_KEPT_MS) {
+          this.#out.tell(tooLate('expired'))
+          return this.#over('expired', nowMs, false)
+        }
         return this.#begin(message.window, message.ttl_ms, nowMs)
       case 'deny':
         if (this.#state === 'offered') this.#over('denied', nowMs, false)
@@ -107,7 +106,7 @@ export class Attempt {
     if (this.#state === 'calling') this.#checkTimers(nowMs)
     const verdict = weigh(this.#liveness, this.#world.patience, nowMs)
     if (verdict === 'silent' || (verdict === 'gone' && !grace)) return this.#orphaned(nowMs)
-    if (this.#ended && nowMs - this.#finalMs >= FINAL_REPEATED_FOR_MS) return this.#over(this.#result, nowMs, false)
+    if (this.#state === 'ended' && nowMs - this.#finalMs >= FINAL_REPEATED_FOR_MS) return this.#over(this.#result, nowMs, false)
     if (verdict === 'probe' || nowMs - this.#lastBeatMs >= BEAT_MS) {
       this.#lastBeatMs = nowMs
       if (!this.#out.repeatFinal()) this.#out.tell({ t: 'hb', st: this.#stage(), seq: this.#out.sent })
@@ -195,7 +194,7 @@ export class Attempt {
 
   #onAck({ s, resend, fin }: Extract<ControlMessage, { t: 'ack' }>, nowMs: number): void {
     this.#out.ack(s)
-    if (fin && this.#ended) return this.#over(this.#result, nowMs, false)
+    if (fin && this.#state === 'ended') return this.#over(this.#result, nowMs, false)
     if (resend) this.#out.resend(nowMs)
     if (this.#paused && !this.#out.full) {
       this.#paused = false
@@ -217,13 +216,13 @@ export class Attempt {
   #cancel(why: CancelReason, nowMs: number): void {
     if (this.#state === 'offered') return this.#over('denied', nowMs, false)
     this.#call?.abort()
-    this.#over(this.#ended ? this.#result : `canceled(${why})`, nowMs, false)
+    this.#over(this.#state === 'ended' ? this.#result : `canceled(${why})`, nowMs, false)
   }
 
   /** The owner is gone: nobody will read the answer, nobody else will settle the lease. */
   #orphaned(nowMs: number): void {
     this.#call?.abort()
-    this.#over(this.#ended ? this.#result : 'canceled(orphan)', nowMs, true)
+    this.#over(this.#state === 'ended' ? this.#result : 'canceled(orphan)', nowMs, true)
   }
 
   #over(result: string, nowMs: number, orphan: boolean): void {
