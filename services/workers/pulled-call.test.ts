@@ -31,7 +31,7 @@ function begin(send?: (body: Uint8Array) => UpstreamCall) {
   /** What was told, once the body is there or will never be. */
   const after = async (settle: () => void) => {
     settle()
-    await fetched.promise.catch(() => {})
+    await Promise.allSettled([fetched.promise])
     await new Promise(setImmediate)
     return told
   }
