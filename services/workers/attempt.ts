@@ -130,8 +130,8 @@ export class Attempt {
     this.#call = this.#world.call({
       onSend: () => {
         const nowMs = performance.now()
-        // Frozen while connecting, whatever absence excuses: the owner has given this call up, and it must not be written late.
-        if (nowMs - this.#ownerHeardMs >= OFFER_KEPT_MS) return this.#fail(tooLate('expired'), nowMs)
+        // Frozen meanwhile, whatever absence excuses: the owner has given this call up. What is thrown here keeps it from being written.
+        if (nowMs - this.#ownerHeardMs >= OFFER_KEPT_MS) throw new Error('given up before it was sent')
         this.#sent = true
         this.#times.sentMs = nowMs
       },

@@ -12,7 +12,7 @@ export interface UpstreamRequest {
 
 /** Exactly one of `onEnd` and `onError` is called, and nothing after it; neither after `abort`. */
 export interface UpstreamEvents {
-  /** From here on bytes of the request may have been written. */
+  /** From here on bytes of the request may be written, unless this throws. */
   onSend(): void
   onHeaders(status: number, headers: Record<string, string | string[] | undefined>): void
   /** The bytes are the receiver's to keep. */
