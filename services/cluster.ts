@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { findNatsServer, startNatsServer } from './bus/server.ts'
 import type { Logger } from './logger.ts'
 import type { Settings } from './settings.ts'
@@ -24,7 +25,9 @@ const HEALTHY_MS = 30_000
 interface Member {
   name: string
   child: ChildProcess | undefined
-  stopping: boolean
+  readonly stopping: AbortController
+  /** Its address, if it has one. Rejects if the process ends before it is ready. */
+  ready: Promise<string>
   /** Settles when the process has ended for good. */
   ended: Promise<void>
 }
@@ -37,54 +40,60 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-/** Throws SettingsError where no nats-server is installed. Resolves when every process is ready. */
+/** Throws SettingsError where no nats-server is installed, or a process does not start. Resolves when every process is ready. */
 export async function startCluster(size: ClusterSize, settings: Settings, logger: Logger, demoUrl: string | undefined): Promise<Cluster> {
   if (!settings.natsUrl && !findNatsServer(process.env)) {
     throw new SettingsError(
       'freeway cluster needs nats-server: apt install nats-server, brew install nats-server, or set NATS_SERVER_BIN or NATS_URL',
     )
   }
+  // Of a start that fails nothing may be left behind: the processes do not end with us.
+  await using stack = new AsyncDisposableStack()
   const nats = settings.natsUrl ? undefined : await startNatsServer({ dir: join(settings.dataDir, 'nats') })
+  stack.defer(() => nats?.stop())
   const natsUrl = settings.natsUrl ?? (nats?.url as string)
   const env = { ...process.env, NATS_URL: natsUrl, ...(demoUrl ? { FREEWAY_DEMO_URL: demoUrl } : {}) }
-  const start = (name: string, args: string[], extra: Record<string, string> = {}) => startMember(name, args, { ...env, ...extra }, logger)
+  const serving: Member[] = []
+  const ingresses: Member[] = []
+  stack.defer(() => stopAll(serving))
+  stack.defer(() => stopAll(ingresses))
+  const start = (group: Member[], name: string, args: string[], extra: Record<string, string> = {}) => {
+    const member = startMember(name, args, { ...env, ...extra }, logger)
+    group.push(member)
+    return member.ready
+  }
 
   // The first router publishes the catalogue that all others wait for.
-  const routers = await Promise.all(range(size.router).map((i) => start(`router-${i}`, ['router'])))
-  const workers = await Promise.all(range(size.workers).map((i) => start(`worker-${i}`, ['worker'])))
-  const telemetry = await start('telemetry-0', ['telemetry'])
-  const ports = range(size.ingress).map((i) => settings.port + i)
-  const ingresses = await Promise.all(ports.map((port, i) => start(`ingress-${i}`, ['ingress'], { PORT: String(port) })))
+  await Promise.all(range(size.router).map((i) => start(serving, `router-${i}`, ['router'])))
+  await Promise.all(range(size.workers).map((i) => start(serving, `worker-${i}`, ['worker'])))
+  await start(serving, 'telemetry-0', ['telemetry'])
+  const ports = range(size.ingress).map((i) => (settings.port === 0 ? 0 : settings.port + i))
+  const urls = await Promise.all(ports.map((port, i) => start(ingresses, `ingress-${i}`, ['ingress'], { PORT: String(port) })))
 
-  return {
-    urls: ports.map((port) => `http://${settings.host}:${port}`),
-    natsUrl,
-    async stop() {
-      await Promise.all(ingresses.map(stopMember))
-      await Promise.all([...routers, ...workers, telemetry].map(stopMember))
-      await nats?.stop()
-    },
-  }
+  const owner = stack.move()
+  return { urls, natsUrl, stop: () => owner.disposeAsync() }
 }
 
-/** Resolves once the process says that it is ready; rejects if it ends before that. */
-async function startMember(name: string, args: string[], env: Record<string, string | undefined>, logger: Logger): Promise<Member> {
-  const { promise: ready, resolve: isReady, reject } = Promise.withResolvers<void>()
-  const member: Member = { name, child: undefined, stopping: false, ended: Promise.resolve() }
+function startMember(name: string, args: string[], env: Record<string, string | undefined>, logger: Logger): Member {
+  const { promise: ready, resolve: isReady, reject } = Promise.withResolvers<string>()
+  let wasReady = false
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const member: Member = { name, child: undefined, stopping, ready, ended: Promise.resolve() }
   member.ended = run()
-  await ready
   return member
 
   async function run(): Promise<void> {
     let restartMs = FIRST_RESTART_MS
-    while (!member.stopping) {
+    while (!signal.aborted) {
       const startedMs = performance.now()
       const code = await runOnce()
-      if (member.stopping) return
-      reject(new SettingsError(`${name} ended with code ${code} before it was ready; its log above says why`))
+      if (signal.aborted) return
+      if (!wasReady) return reject(new SettingsError(`${name} ended with code ${code} before it was ready; its log above says why`))
       if (performance.now() - startedMs > HEALTHY_MS) restartMs = FIRST_RESTART_MS
       logger.error('process ended, starting it again', { process: name, code, in_ms: restartMs })
-      await new Promise((resolve) => setTimeout(resolve, restartMs))
+      // Being stopped meanwhile ends the wait; the loop sees it.
+      await setTimeout(restartMs, undefined, { signal }).catch(() => {})
       restartMs = Math.min(restartMs * 2, SLOWEST_RESTART_MS)
     }
   }
@@ -97,7 +106,10 @@ async function startMember(name: string, args: string[], env: Record<string, str
     member.child = child
     if (child.stdout) {
       createInterface({ input: child.stdout }).on('line', (line) => {
-        if (line.includes('"msg":"ready"')) isReady()
+        if (line.includes('"msg":"ready"')) {
+          wasReady = true
+          isReady(/"url":"([^"]+)"/.exec(line)?.[1] ?? '')
+        }
         process.stdout.write(`${line}\n`)
       })
     }
@@ -106,10 +118,12 @@ async function startMember(name: string, args: string[], env: Record<string, str
   }
 }
 
-async function stopMember(member: Member): Promise<void> {
-  member.stopping = true
-  member.child?.kill('SIGTERM')
-  await member.ended
+async function stopAll(members: Member[]): Promise<void> {
+  for (const { stopping, child } of members) {
+    stopping.abort()
+    child?.kill('SIGTERM')
+  }
+  await Promise.all(members.map(({ ended }) => ended))
 }
 
 function range(count: number): number[] {

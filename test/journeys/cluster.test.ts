@@ -1,0 +1,101 @@
+// A cluster on one machine as an operator starts and stops it: every service a process of its own, watched, and nothing left behind.
+
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import process from 'node:process'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Simulator } from '#services/simulator/simulator.ts'
+import { chat, openChat } from '#test/support/chat.ts'
+import { type GatewayOptions, type Run, runFreeway } from '#test/support/gateway.ts'
+import { natsBinaries } from '#test/support/nats.ts'
+import { until } from '#test/support/until.ts'
+import { configWith, startUpstream } from '#test/support/upstream.ts'
+
+let simulator: Simulator
+beforeEach(async () => {
+  simulator = await startUpstream()
+})
+afterEach(() => simulator.close())
+
+interface Process {
+  pid: number
+  parent: number
+  command: string
+}
+
+function processes(): Process[] {
+  const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' })
+  return table.split('\n').flatMap((line) => {
+    const [, pid, parent, command = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+    return pid ? [{ pid: Number(pid), parent: Number(parent), command }] : []
+  })
+}
+const childrenOf = ({ pid }: Run) => processes().filter(({ parent }) => parent === pid)
+const running = (pids: number[]) => processes().filter(({ pid, command }) => pids.includes(pid) && !command.includes('<defunct>'))
+const roleOf = ({ command }: Process) =>
+  /freeway\.ts (\w+)/.exec(command)?.[1] ?? (command.includes('nats-server') ? 'nats-server' : command)
+
+async function startCluster(options: GatewayOptions = {}): Promise<{ run: Run; urls: string[] }> {
+  const run = await runFreeway(['cluster', '--ingress', '2', '--router', '2', '--workers', '2'], {
+    config: configWith(simulator),
+    ...options,
+  })
+  const [, line = ''] = await run.printed(/^ {2}API {8}(.*)$/m)
+  return { run, urls: line.split(/\s+/).map((url) => url.replace(/\/v1$/, '')) }
+}
+
+describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
+  it('answers at every ingress, replaces a router that dies, and stops in order with its streams complete', async () => {
+    const { run, urls } = await startCluster()
+    await using _ = run
+    const members = childrenOf(run)
+    expect(members.map(roleOf).sort()).toEqual(
+      ['ingress', 'ingress', 'nats-server', 'router', 'router', 'telemetry', 'worker', 'worker'].sort(),
+    )
+    const isReady = async (url: string) => (await fetch(`${url}/ready`)).ok
+    await until('both ingresses are ready', async () => (await Promise.all(urls.map(isReady))).every(Boolean))
+    for (const url of urls) expect(await chat(url, { model: 'm-large' })).toMatchObject({ status: 200, done: true })
+
+    const router = members.find((member) => roleOf(member) === 'router') as Process
+    process.kill(router.pid, 'SIGKILL')
+    expect(await chat(urls[0] as string, { model: 'm-large' })).toMatchObject({ status: 200, done: true })
+    const routers = () => childrenOf(run).filter((member) => roleOf(member) === 'router')
+    const ready = () => run.log.filter(({ msg, service }) => msg === 'ready' && service === 'router').length
+    await until('a new router is ready', () => ready() === 3, { timeoutMs: 10_000, state: () => run.log.slice(-5) })
+    expect(routers()).toHaveLength(2)
+    expect(run.log).toContainEqual(
+      expect.objectContaining({ msg: 'process ended, starting it again', process: expect.stringMatching(/^router-/) }),
+    )
+
+    simulator.setFault({}, { chunks: 40, size: 8, tps: 40 })
+    const stream = openChat(urls[1] as string, { model: 'm-large' })
+    await stream.untilText(16)
+    const all = childrenOf(run).map(({ pid }) => pid)
+    run.kill('SIGTERM')
+    expect(await stream.ended).toMatchObject({ status: 200, done: true, broken: false })
+    expect(await run.exited).toEqual({ code: 0, signal: null })
+    expect(running(all)).toEqual([])
+
+    const stops = run.log.filter(({ msg }) => msg === 'stopping').map(({ service }) => service)
+    expect(stops.slice(0, 3)).toEqual(['cluster', 'ingress', 'ingress'])
+    expect(stops.slice(3).sort()).toEqual(['router', 'router', 'telemetry', 'worker', 'worker'])
+  })
+
+  it('that cannot start says why, and leaves nothing behind', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    await using _ = { [Symbol.asyncDispose]: async () => void taken.close() }
+    const run = await runFreeway(['cluster', '--ingress', '1', '--router', '1', '--workers', '1'], {
+      config: configWith(simulator),
+      env: { PORT: String((taken.address() as AddressInfo).port) },
+    })
+    await using __ = run
+    await until('all but the ingress run', () => childrenOf(run).map(roleOf).includes('telemetry'), { timeoutMs: 15_000 })
+    const all = childrenOf(run).map(({ pid }) => pid)
+    expect((await run.exited).code).toBe(1)
+    expect(run.stderr).toContain('ingress-0 ended with code 1 before it was ready')
+    await until('nothing runs any more', () => running(all).length === 0, { state: () => running(all) })
+  })
+})
