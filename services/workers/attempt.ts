@@ -12,6 +12,7 @@ import type { CallTimes } from './call-times.ts'
 import { overdueBy, rounded, timesOf, timeToFirstToken } from './call-times.ts'
 import { headOf, Outgoing, tooLate } from './outgoing.ts'
 import type { AnswerSink } from './sink.ts'
+import { answerAttributes, callAttributes } from './span-attributes.ts'
 import type { UpstreamCall } from './upstream.ts'
 import { estimatedUsage } from './usage.ts'
 
@@ -50,11 +51,8 @@ export class Attempt {
     this.#liveness = newLiveness(nowMs)
     const options = { reply: world.control }
     this.#out = new Outgoing((bytes) => world.bus.publish(world.inbox, bytes, options))
-    this.#span = startSpan(`chat ${offer.model}`, {
-      kind: 'client',
-      parent: offer.trace,
-      attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': offer.prov, 'gen_ai.request.model': offer.model },
-    })
+    const attributes = callAttributes(offer, world.provider.base_url)
+    this.#span = startSpan(`chat ${offer.model}`, { kind: 'client', parent: offer.trace, attributes })
     const { prov, account, model, billable } = offer
     this.#out.tell({ t: 'accept', w: world.worker, prov, account, model, billable })
   }
@@ -160,8 +158,10 @@ export class Attempt {
           this.#call?.pause()
         }
       },
-      end: ({ finish, usage, usageSource, upstreamId, flags }) => {
+      end: (end) => {
+        const { finish, usage, usageSource, upstreamId, flags } = end
         this.#usage = usage
+        this.#span.set(answerAttributes(end, timeToFirstToken(this.#times)))
         this.#finish(
           'ok',
           { t: 'end', seq: this.#out.sent, finish, usage, usage_source: usageSource, upstream_id: upstreamId, flags },
@@ -176,6 +176,7 @@ export class Attempt {
     this.#call?.abort()
     const { phase, status } = failure
     this.#span.fail(failure.code)
+    if (status > 0) this.#span.set({ 'http.response.status_code': status })
     this.#finish(
       phase === 'status' || phase === 'in_band' ? `rejected(${status})` : `failed(${phase})`,
       { t: 'fail', seq: this.#out.sent, sent: this.#sent, key_fault: false, ...failure },
