@@ -99,13 +99,14 @@ describe('an answer that is streamed', () => {
   })
 
   it('keeps the client on the line while the provider falls silent in the middle', async () => {
-    const delivery = stream()
+    const delivery = streamed(performance.now() - 60_000, noLeave)
     delivery.open(head, headers)
     delivery.write(utf8('data: 1\n\n'))
     const reader = (await delivery.response).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>
     const read = async () => new TextDecoder().decode((await reader.read()).value)
     expect(await read()).toBe('data: 1\n\n')
     tick(delivery, 9_900)
+    expect(delivery.unsentBytes).toBe(0)
     tick(delivery, 10_001)
     delivery.write(utf8('data: 2\n\n'))
     expect([await read(), await read()]).toEqual([': ping\n', 'data: 2\n\n'])
