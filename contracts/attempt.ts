@@ -89,6 +89,7 @@ export const offer = target.extend({
   trace: trace.optional(),
 })
 export type Offer = z.infer<typeof offer>
+export const offerKinds: ReadonlySet<string> = new Set(['offer'])
 
 // router, worker → inbox ----------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ export interface BannerFacts {
   bus: string
   store: string
   catalog: Catalog
-  /** Providers that a worker of this process or cluster serves. */
   adminToken: { token: string; created: boolean; path: string | undefined }
   demo: boolean
   /** There is no client yet, so that nobody on this machine needs a key. */

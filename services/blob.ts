@@ -49,10 +49,14 @@ export class BodyUnavailable extends Error {
 export async function fetchBlob(bus: Bus, from: Subject, n: number, blob: BlobReference, signal: AbortSignal): Promise<Uint8Array> {
   const body = new Uint8Array(blob.size)
   let next = 0
+  let failed = false
   const pull = async () => {
-    while (next < blob.parts) {
+    while (next < blob.parts && !failed) {
       const k = next++
-      const payload = await fetchPart(bus, from, n, k, signal)
+      const payload = await fetchPart(bus, from, n, k, signal).catch((error: unknown) => {
+        failed = true
+        throw error
+      })
       if (payload.length !== Math.min(blob.part_size, blob.size - k * blob.part_size)) throw new BodyUnavailable('part of wrong size')
       body.set(payload, k * blob.part_size)
     }

@@ -77,7 +77,11 @@ export function openSettlements(bus: Bus): Settlements {
       const items = pending.get(account)
       if (items) items.push(settlement)
       else pending.set(account, [settlement])
-      schedule(FLUSH_MS)
+      if (!settlement.outcome?.phase) return schedule(FLUSH_MS)
+      // A provider has failed: the routers should know before they send it the next request.
+      clearTimeout(timer)
+      timer = undefined
+      schedule(0)
     },
     async close(graceMs) {
       const deadline = performance.now() + graceMs

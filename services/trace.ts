@@ -10,17 +10,20 @@ export interface TraceContext {
   tracestate?: string
 }
 
+/** A function is called only if the span is recorded: what costs something to find out belongs there. */
+export type LazyAttributes = Attributes | (() => Attributes)
+
 export interface SpanOptions {
   kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'
   parent?: TraceContext | undefined
-  attributes?: Attributes
+  attributes?: LazyAttributes
 }
 
 export interface Span {
   /** What a child in another service needs; undefined when tracing is off. */
   readonly context: TraceContext | undefined
   readonly traceId: string | undefined
-  set(attributes: Attributes): void
+  set(attributes: LazyAttributes): void
   event(name: string, attributes?: Attributes): void
   /** `type` is a low-cardinality word such as `rate_limited`, never a message. */
   fail(type: string): void
@@ -109,8 +112,13 @@ const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, set
 
 export function startSpan(name: string, options: SpanOptions): Span {
   if (!active) return noSpan
-  const { kind, parent, attributes } = options
+  const { kind, parent } = options
+  const attributes = options.attributes && found(options.attributes)
   return recorded(active.tracer.startSpan(name, { kind: active.kinds[kind], attributes }, active.parentOf(parent)))
+}
+
+function found(attributes: LazyAttributes): Attributes {
+  return typeof attributes === 'function' ? attributes() : attributes
 }
 
 const ERROR_STATUS = 2
@@ -123,7 +131,7 @@ function recorded(span: OtelSpan): Span {
   return {
     context,
     traceId,
-    set: (attributes) => void span.setAttributes(attributes),
+    set: (attributes) => void span.setAttributes(found(attributes)),
     event: (name, attributes) => void span.addEvent(name, attributes),
     fail: (type) => void span.setAttribute('error.type', type).setStatus({ code: ERROR_STATUS }),
     end: () => span.end(),

@@ -11,7 +11,7 @@ import { openMemoryBucket } from './memory-key-value.ts'
 import { openRequests } from './requests.ts'
 import { openStore } from './sqlite.ts'
 import { lockFile } from './sqlite-lock.ts'
-import { copyOf, type Receiver, type Subscriber, Switchboard } from './switchboard.ts'
+import { type Arrival, copyOf, type Receiver, type Subscriber, Switchboard, type Task } from './switchboard.ts'
 
 export interface Broker {
   /** One handle for each service. `name` must be a subject token. */
@@ -103,10 +103,10 @@ class MemoryHandle implements Bus, Handle, Receiver {
   readonly #subscriptions = new Map<Subscriber, string>()
   readonly #statusListeners = new Set<(status: BusStatus) => void>()
   readonly #closeListeners = new Set<() => void>()
-  #held: (() => void)[] | undefined
+  #held: Task[] | undefined
   #closed = false
   /** Counts connections: what was under way when one broke never arrives. */
-  #epoch = 0
+  epoch = 0
 
   constructor(switchboard: Switchboard, inboxPrefix: string) {
     this.#switchboard = switchboard
@@ -120,7 +120,7 @@ class MemoryHandle implements Bus, Handle, Receiver {
     const headers = options?.headers && new Map(Object.entries(options.headers))
     if (this.#held) {
       const copy = copyOf(data)
-      this.#held.push(() => this.#switchboard.send(this, to, copy, options?.reply, headers))
+      this.#held.push({ run: () => this.#switchboard.send(this, to, copy, options?.reply, headers) })
     } else this.#switchboard.send(this, to, data, options?.reply, headers)
     return true
   }
@@ -159,11 +159,18 @@ class MemoryHandle implements Bus, Handle, Receiver {
   }
 
   receive(task: () => void): void {
-    const epoch = this.#epoch
-    this.#switchboard.schedule(() => {
-      if (this.#held) this.#held.push(task)
-      else if (epoch === this.#epoch) task()
+    const { epoch } = this
+    this.#switchboard.schedule({
+      run: () => {
+        if (this.#held) this.#held.push({ run: task })
+        else if (epoch === this.epoch) task()
+      },
     })
+  }
+
+  arrive(arrival: Arrival): void {
+    if (this.#held) this.#held.push({ run: () => arrival.deliver() })
+    else if (arrival.epoch === this.epoch) arrival.deliver()
   }
 
   freeze(): void {
@@ -179,7 +186,7 @@ class MemoryHandle implements Bus, Handle, Receiver {
   disconnect(): void {
     if (!this.connected) return
     this.connected = false
-    this.#epoch++
+    this.epoch++
     for (const [subscriber, pattern] of this.#subscriptions) this.#switchboard.remove(pattern, subscriber)
     this.#tell('disconnected')
   }
@@ -198,14 +205,16 @@ class MemoryHandle implements Bus, Handle, Receiver {
     for (const subscriber of this.#subscriptions.keys()) subscriber.active = false
     this.#subscriptions.clear()
     this.connected = false
-    this.#epoch++
+    this.epoch++
     for (const listener of this.#closeListeners) listener()
     if (status) this.#tell(status)
   }
 
   #tell(status: BusStatus): void {
-    this.#switchboard.schedule(() => {
-      for (const listener of this.#statusListeners) callHandler(listener, status)
+    this.#switchboard.schedule({
+      run: () => {
+        for (const listener of this.#statusListeners) callHandler(listener, status)
+      },
     })
   }
 }

@@ -4,13 +4,22 @@ import { Buffer } from 'node:buffer'
 import { setImmediate } from 'node:timers'
 import type { BusMessage } from '#contracts/bus.ts'
 import { callHandler } from './handler.ts'
+import { PatternDepths } from './pattern-depths.ts'
 import { SubjectTrie } from './subject-trie.ts'
 
 /** A handle, as far as deliveries to it are concerned. */
 export interface Receiver {
+  /** Counts connections: what was under way when one broke never arrives. */
+  readonly epoch: number
   /** Set by tests alone: decides what becomes of a message addressed to this handle. */
   intercept: ((message: BusMessage, deliver: (message: BusMessage) => void) => void) | undefined
-  receive(task: () => void): void
+  /** The turn of a message has come. */
+  arrive(message: Arrival): void
+}
+
+/** Something whose turn comes later. */
+export interface Task {
+  run(): void
 }
 
 export interface Subscriber {
@@ -40,16 +49,19 @@ const NOTHING = new Uint8Array(0)
 export class Switchboard {
   readonly #subscribers = new SubjectTrie<Subscriber>()
   readonly #routes = new Map<string, Route>()
-  #queue: (() => void)[] = []
+  readonly #depths = new PatternDepths()
+  #queue: Task[] = []
   #scheduled = false
 
   add(pattern: string, subscriber: Subscriber): void {
     this.#subscribers.add(pattern, subscriber)
+    this.#depths.add(pattern)
     this.#routes.clear()
   }
 
   remove(pattern: string, subscriber: Subscriber): void {
     this.#subscribers.remove(pattern, subscriber)
+    this.#depths.remove(pattern)
     this.#routes.clear()
   }
 
@@ -63,7 +75,7 @@ export class Switchboard {
     if (own) this.#deliver(own, reply, NOTHING, undefined, undefined, true)
   }
 
-  schedule(task: () => void): void {
+  schedule(task: Task): void {
     this.#queue.push(task)
     if (this.#scheduled) return
     this.#scheduled = true
@@ -79,22 +91,24 @@ export class Switchboard {
     noResponders: boolean,
   ): void {
     const message: BusMessage = { subject, data: copyOf(data), reply, headers, noResponders }
-    if (to.handle.intercept) to.handle.intercept(message, (passed) => hand(to, passed))
-    else hand(to, message)
+    if (to.handle.intercept) to.handle.intercept(message, (passed) => this.schedule(new Arrival(to, passed)))
+    else this.schedule(new Arrival(to, message))
   }
 
   readonly #drain = (): void => {
     for (let round = 0; this.#queue.length > 0 && round < MAX_ROUNDS; round++) {
       const tasks = this.#queue
       this.#queue = []
-      for (const task of tasks) task()
+      for (const task of tasks) task.run()
     }
     this.#scheduled = this.#queue.length > 0
     if (this.#scheduled) setImmediate(this.#drain)
   }
 
+  /** Patterns look at the beginning of a subject only, so all subjects of one attempt, and of all others, share a route. */
   #route(subject: string): Route {
-    const known = this.#routes.get(subject)
+    const beginning = this.#depths.beginningOf(subject)
+    const known = this.#routes.get(beginning)
     if (known) return known
     const plain: Subscriber[] = []
     const groups = new Map<string, Group>()
@@ -107,9 +121,9 @@ export class Switchboard {
       }
     }
     const route = { plain, groups: [...groups.values()] }
-    // Most subjects live as long as one attempt: forgetting all of them now and then is cheaper than tracking their age.
+    // Where a pattern looks at all of a subject there may be many: forgetting all now and then is cheaper than tracking their age.
     if (this.#routes.size >= MAX_CACHED_ROUTES) this.#routes.clear()
-    this.#routes.set(subject, route)
+    this.#routes.set(beginning, route)
     return route
   }
 }
@@ -119,8 +133,23 @@ export function copyOf(data: Uint8Array): Uint8Array {
   return data.length === 0 ? NOTHING : Buffer.from(data)
 }
 
-function hand(to: Subscriber, message: BusMessage): void {
-  to.handle.receive(() => {
-    if (to.active) callHandler(to.onMessage, message)
-  })
+/** A message on its last step. */
+export class Arrival implements Task {
+  readonly to: Subscriber
+  readonly message: BusMessage
+  readonly epoch: number
+
+  constructor(to: Subscriber, message: BusMessage) {
+    this.to = to
+    this.message = message
+    this.epoch = to.handle.epoch
+  }
+
+  run(): void {
+    this.to.handle.arrive(this)
+  }
+
+  deliver(): void {
+    if (this.to.active) callHandler(this.to.onMessage, this.message)
+  }
 }

@@ -162,7 +162,7 @@ export class Desk {
       if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#answerLate('chunk', message.reply, at.request, at.n, nowMs)
       return
     }
-    const read = decodeKind<InboxMessage>(inboxKinds, message.data)
+    const read = decodeKind<InboxMessage>(inboxKinds, message.data)?.message
     if (!read) return
     const provider = read.t === 'accept' ? read.prov : undefined
     const control = provider ? asControl(message.reply, provider, at.request, at.n) : undefined

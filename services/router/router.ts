@@ -125,7 +125,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
   }
 
   function onSettlements(message: BusMessage): void {
-    const told = decodeKind<Settlements>(settlementKinds, message.data)
+    const told = decodeKind<Settlements>(settlementKinds, message.data)?.message
     if (!told) return
     for (const item of told.items) {
       const lease = leases.close(item)

@@ -51,7 +51,7 @@ export class Attempt {
     this.#liveness = newLiveness(nowMs)
     const options = { reply: world.control }
     this.#out = new Outgoing((bytes) => world.bus.publish(world.inbox, bytes, options))
-    const attributes = callAttributes(offer, world.provider.base_url)
+    const attributes = () => callAttributes(offer, world.provider.base_url)
     this.#span = startSpan(`chat ${offer.model}`, { kind: 'client', parent: offer.trace, attributes })
     const { prov, account, model, billable } = offer
     this.#out.tell({ t: 'accept', w: world.worker, prov, account, model, billable })
@@ -161,7 +161,7 @@ export class Attempt {
       end: (end) => {
         const { finish, usage, usageSource, upstreamId, flags } = end
         this.#usage = usage
-        this.#span.set(answerAttributes(end, timeToFirstToken(this.#times)))
+        this.#span.set(() => answerAttributes(end, timeToFirstToken(this.#times)))
         this.#finish(
           'ok',
           { t: 'end', seq: this.#out.sent, finish, usage, usage_source: usageSource, upstream_id: upstreamId, flags },

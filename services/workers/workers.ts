@@ -1,10 +1,10 @@
 // Door of the workers: takes offers for the providers it serves, and runs one attempt for each that is granted.
 
 import type { ControlMessage, Offer } from '#contracts/attempt.ts'
-import { controlKinds, offer as offerSchema } from '#contracts/attempt.ts'
+import { controlKinds, offerKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
-import { decode, decodeKind, encode } from '#contracts/message.ts'
+import { decodeKind, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asInbox, attemptOf, blob, buckets, control } from '#contracts/subjects.ts'
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
@@ -81,7 +81,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }, TICK_MS)
 
   function onOffer(place: Place, message: BusMessage): void {
-    const read = decode(offerSchema, message.data)
+    const read = decodeKind<Offer>(offerKinds, message.data)
     if (!read) return logger.warn('unreadable offer', { provider: place.provider.name })
     const { message: offer, body } = read
     const key = `${offer.id}.${offer.n}`
@@ -168,7 +168,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const attempt = attempts.get(key)
     const nowMs = performance.now()
     if (message.noResponders) return attempt?.onNobodyThere(nowMs)
-    const said = decodeKind<ControlMessage>(controlKinds, message.data)
+    const said = decodeKind<ControlMessage>(controlKinds, message.data)?.message
     if (!said) return
     if (attempt) return attempt.onControl(said, nowMs)
     const inbox = asInbox(message.reply, at.request, at.n)
