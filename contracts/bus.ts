@@ -14,6 +14,7 @@ export interface BusMessage {
 }
 
 export interface Subscription {
+  /** Nothing new comes in. A member of a queue group still gets what was handed to it before. */
   unsubscribe(): void
 }
 

@@ -53,9 +53,12 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
   stack.defer(() => nats?.stop())
   const natsUrl = settings.natsUrl ?? (nats?.url as string)
   const env = { ...process.env, NATS_URL: natsUrl, ...(demoUrl ? { FREEWAY_DEMO_URL: demoUrl } : {}) }
-  const serving: Member[] = []
+  const routers: Member[] = []
+  const workers: Member[] = []
   const ingresses: Member[] = []
-  stack.defer(() => stopAll(serving))
+  // Workers still tell the routers what became of their leases.
+  stack.defer(() => stopAll(routers))
+  stack.defer(() => stopAll(workers))
   stack.defer(() => stopAll(ingresses))
   const start = (group: Member[], name: string, args: string[], extra: Record<string, string> = {}) => {
     const member = startMember(name, args, { ...env, ...extra }, logger)
@@ -64,9 +67,9 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
   }
 
   // The first router publishes the catalogue that all others wait for.
-  await Promise.all(range(size.router).map((i) => start(serving, `router-${i}`, ['router'])))
-  await Promise.all(range(size.workers).map((i) => start(serving, `worker-${i}`, ['worker'])))
-  await start(serving, 'telemetry-0', ['telemetry'])
+  await Promise.all(range(size.router).map((i) => start(routers, `router-${i}`, ['router'])))
+  await Promise.all(range(size.workers).map((i) => start(workers, `worker-${i}`, ['worker'])))
+  await start(workers, 'telemetry-0', ['telemetry'])
   const ports = range(size.ingress).map((i) => (settings.port === 0 ? 0 : settings.port + i))
   const urls = await Promise.all(ports.map((port, i) => start(ingresses, `ingress-${i}`, ['ingress'], { PORT: String(port) })))
 

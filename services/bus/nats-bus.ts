@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer'
 import { setImmediate } from 'node:timers'
-import { type Msg, type MsgHdrs, type NatsConnection, headers as natsHeaders } from 'nats'
+import { type Msg, type MsgHdrs, type NatsConnection, headers as natsHeaders, type Subscription } from 'nats'
 import { type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
 import type { Pattern, Subject } from '#contracts/subjects.ts'
 import { callHandler, reportFault } from './handler.ts'
@@ -60,11 +60,13 @@ export class NatsBus implements Bus {
 
   subscribe(pattern: Pattern, onMessage: (message: BusMessage) => void, options?: { queue?: string }) {
     if (this.#nc.isClosed()) throw new Disconnected('subscribe: the connection to the broker is closed')
-    return this.#nc.subscribe(pattern, {
+    const subscription = this.#nc.subscribe(pattern, {
       queue: options?.queue,
       // An exception in here would end the library's read loop for good.
       callback: (error, message) => (error ? reportFault(error) : callHandler(onMessage, new NatsMessage(message))),
     })
+    // What a queue has handed to this member nobody else will get: it is still handled.
+    return { unsubscribe: () => (options?.queue ? leaveQueue(subscription) : subscription.unsubscribe()) }
   }
 
   async flush(): Promise<void> {
@@ -105,6 +107,11 @@ class NatsMessage implements BusMessage {
     const { headers } = this.#message
     return headers && new Map(headers.keys().map((name) => [name, headers.get(name)]))
   }
+}
+
+function leaveQueue(subscription: Subscription): void {
+  // It fails only on a connection that is closed, where nothing can come in any more.
+  subscription.drain().catch(() => {})
 }
 
 function headersOf(record: Record<string, string>) {

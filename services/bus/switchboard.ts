@@ -150,6 +150,7 @@ export class Arrival implements Task {
   }
 
   deliver(): void {
-    if (this.to.active) callHandler(this.to.onMessage, this.message)
+    // What a queue has handed to a member nobody else will get: it is still handled.
+    if (this.to.active || this.to.queue !== undefined) callHandler(this.to.onMessage, this.message)
   }
 }

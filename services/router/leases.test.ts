@@ -34,3 +34,8 @@ it('a lease that nobody reports is dropped a minute after its deadline', () => {
   expect(leases.get('r1.1')).toBeUndefined()
   expect(leases.get('r2.1')).toBeDefined()
 })
+
+it('what is told again is no news', () => {
+  const leases = createLeases()
+  expect([leases.isNews('r1.1'), leases.isNews('r1.1'), leases.isNews('r1.2')]).toEqual([true, false, true])
+})

@@ -10,6 +10,8 @@ export interface Lease extends Target {
 
 /** A lease that nobody reports is dropped this long after its request's deadline. */
 const EXPIRY_GRACE_MS = 60_000
+/** Repeats come within seconds, so forgetting all of them now and then does no harm. */
+const MAX_TOLD = 10_000
 
 export interface Leases {
   /** False if this attempt has one already: an attempt number is submitted once. */
@@ -17,12 +19,15 @@ export interface Leases {
   get(key: string): Lease | undefined
   /** The lease that this transition closed; undefined if it was closed before. */
   close(settlement: Settlement): Lease | undefined
+  /** True once for each lease: what is told again, to whichever router, must not be learned from twice. */
+  isNews(lease: string): boolean
   sweep(nowMs: number): void
   readonly open: number
 }
 
 export function createLeases(): Leases {
   const leases = new Map<string, Lease>()
+  const told = new Set<string>()
   return {
     reserve(key, target, inbox, ttlMs, nowMs) {
       if (leases.has(key)) return false
@@ -34,6 +39,12 @@ export function createLeases(): Leases {
       const lease = leases.get(key)
       leases.delete(key)
       return lease
+    },
+    isNews(lease) {
+      if (told.has(lease)) return false
+      if (told.size >= MAX_TOLD) told.clear()
+      told.add(lease)
+      return true
     },
     sweep(nowMs) {
       for (const [key, lease] of leases) if (lease.expiresMs <= nowMs) leases.delete(key)

@@ -195,3 +195,19 @@ it('an empty catalogue knows no model and has nobody for the others', () => {
   expect(routed(catalogOf({}), { model: 'm' })).toBe('unknown_model')
   expect(routed(catalogOf({}), {})).toBe('none')
 })
+
+describe('a schema', () => {
+  const need = { tools: false, vision: false, json: true, ctx: 100 }
+
+  it('goes to a model that follows schemas, whatever the weights', () => {
+    const catalog = catalogOf({
+      loose: { weight: 9, models: [{ id: 'loose' }] },
+      strict: { models: [{ id: 'strict', capabilities: ['chat', 'json_schema'] }] },
+    })
+    expect(routed(catalog, { need })).toBe('strict/strict')
+  })
+
+  it('goes to any model where none is known to follow schemas', () => {
+    expect(routed(catalogOf({ loose: { models: [{ id: 'loose' }] } }), { need })).toBe('loose/loose')
+  })
+})

@@ -70,12 +70,14 @@ function isExcluded(provider: CatalogProvider, exclude: readonly string[]): bool
   return exclude.includes(provider.name) || exclude.includes(`${provider.name}/${accountOf(provider.name)}`)
 }
 
-/** Each term outweighs all that follow it: what to avoid, the client's wish, the operator's weight, speed, the model's rank. */
+/** Each term outweighs all that follow it: what to avoid, schemas, the client's wish, the operator's weight, speed, the model's rank. */
 function rank({ provider, model }: Candidate, job: Submit, health: Health): number {
   const avoided = job.avoid.filter((name) => name === provider.name).length * -1e12
+  // Only a preference: a model that is not known to follow schemas may follow this one all the same.
+  const schemaless = job.need.json && !model.capabilities.includes('json_schema') ? -1e11 : 0
   const preferred = job.preferred === provider.name ? 1e9 : 0
   const ttfbMs = Math.min(health.get(provider.name)?.ttfbMs ?? 1_000, 60_000)
-  return avoided + preferred + provider.weight * 1e6 - ttfbMs - model.intelligence_rank / 1e3
+  return avoided + schemaless + preferred + provider.weight * 1e6 - ttfbMs - model.intelligence_rank / 1e3
 }
 
 function targetOf({ provider, model }: Candidate): Target {

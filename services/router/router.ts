@@ -129,7 +129,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
     if (!told) return
     for (const item of told.items) {
       const lease = leases.close(item)
-      if (item.outcome) learn(health, item.outcome, performance.now())
+      if (item.outcome && leases.isNews(item.lease)) learn(health, item.outcome, performance.now())
       if (lease) logger.debug('lease closed', { lease: item.lease, how: item.t })
     }
     const answerTo = asAnswerInbox(message.reply)

@@ -193,6 +193,19 @@ describeAdapters('the bus', (open) => {
     expect(got.items).toEqual([])
   })
 
+  test('who leaves a queue still gets what the queue had handed to it', async () => {
+    const got = collect<string>()
+    const subscription = b.subscribe(subjects.work(token), (message) => got.add(text(message)), { queue: 'w' })
+    await b.flush()
+    a.publish(subjects.work(token), bytes('last'))
+    await a.flush()
+    subscription.unsubscribe()
+    expect(await got.until(1)).toEqual(['last'])
+    a.publish(subjects.work(token), bytes('too late'))
+    await settle(a, b)
+    expect(got.items).toEqual(['last'])
+  })
+
   test('the caller may reuse its buffer, and each receiver owns what it gets', async () => {
     const got = collect<string>()
     for (const bus of [a, b]) {
