@@ -127,3 +127,14 @@ it('that drains takes no offers, whatever the catalogue says, but is still reach
   router.bus.publish(control('groq', 'w1', 'r1', 1), new Uint8Array([1]))
   expect((await told.until(1))[0]?.subject).toBe(control('groq', 'w1', 'r1', 1))
 })
+
+it('says why it does not serve what it was asked to serve', () => {
+  const { places } = open(['groq', 'nonsense', 'keyless', 'off'])
+  const catalog = catalogOf({ name: 'groq' }, { name: 'keyless' }, { name: 'off', enabled: false })
+  places.update(catalog)
+  expect(places.missing(catalog)).toEqual([
+    ['nonsense', 'unknown'],
+    ['keyless', 'no key: set KEY_OF_keyless'],
+    ['off', 'disabled'],
+  ])
+})

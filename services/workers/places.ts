@@ -29,6 +29,8 @@ export interface PlacesOptions {
 
 export interface Places {
   readonly names: string[]
+  /** Those of `only` that cannot be served, each with the reason. */
+  missing(catalog: Catalog): [provider: string, reason: string][]
   /** Brings the places in line with the catalogue. */
   update(catalog: Catalog): void
   /** An attempt has left its place. */
@@ -75,6 +77,15 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
   return {
     get names() {
       return [...places.keys()]
+    },
+    missing(catalog) {
+      return only
+        .filter((name) => !places.has(name))
+        .map((name) => {
+          const provider = catalog.providers.find((known) => known.name === name)
+          if (!provider) return [name, 'unknown']
+          return [name, provider.enabled ? `no key: set ${provider.env[0] ?? 'api_key in freeway.json'}` : 'disabled']
+        })
     },
     update(catalog) {
       if (draining) return

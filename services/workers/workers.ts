@@ -178,6 +178,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
   const catalog = await watchCatalog(await backbone.keyValue(buckets.config), (now) => places.update(now))
   await bus.flush()
+  for (const [provider, reason] of places.missing(catalog.current)) logger.warn('provider cannot be served', { provider, reason })
   logger.info('ready', { providers: places.names })
 
   return {
