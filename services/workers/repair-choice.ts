@@ -23,6 +23,17 @@ export class ChoiceRepair {
     this.#tools = new ToolCalls(makeId)
   }
 
+  /** Text passes as it is from here on, until the end. */
+  get saysPlainly(): boolean {
+    return this.#think.done && this.reason === undefined
+  }
+
+  /** A piece of text that needs no repair. */
+  say(text: string): void {
+    this.produced = true
+    this.characters += text.length
+  }
+
   /** Repairs an element of a stream chunk's `choices`. Returns whether anything had to be changed, or the word of a breakdown. */
   repair(choice: Fields): boolean | { breakdown: unknown } {
     let changed = false

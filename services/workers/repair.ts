@@ -4,7 +4,9 @@
 import type { ChunkUsage, FinishReason } from '#contracts/chunk.ts'
 import { readUsage } from '#contracts/wire/chat-completions/usage.ts'
 import { type SseEvent, writeSse } from '#contracts/wire/sse.ts'
+import { isDone, isNoise, parseEvent } from './event-data.ts'
 import { errorOfFinish, type InBandError, readInBandError } from './in-band-error.ts'
+import { type Likeness, likenessOf, textLike } from './likeness.ts'
 import { ChoiceRepair, type Fields } from './repair-choice.ts'
 
 export interface RepairOptions {
@@ -45,6 +47,8 @@ export interface RepairEnd {
 
 const NOTHING: Repaired = { output: undefined, meaningful: false, failure: undefined }
 const CHARACTERS_PER_TOKEN = 4
+/** A stream whose events are never alike is not searched for likeness for ever. */
+const MAX_LOOKS = 16
 const OBJECT = 'chat.completion.chunk'
 const NULL_USAGE_AT_END = ',"usage":null}'
 
@@ -62,6 +66,10 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
   let started = false
   let done = false
   let held = ''
+  /** An event that was right as it came, and the choice that spoke in it. */
+  let likeness: Likeness | undefined
+  let speaker: ChoiceRepair | undefined
+  let looks = 0
 
   const allFinished = () => choices.size > 0 && choices.values().every((choice) => choice.reason !== undefined)
   const choiceAt = (index: number) => {
@@ -94,7 +102,12 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
   function push(event: SseEvent): Repaired {
     if (done) return NOTHING
     const { data } = event
-    const fields = parse(data)
+    const said = likeness && event.plain && speaker?.saysPlainly ? textLike(likeness, data) : undefined
+    if (said !== undefined) {
+      speaker?.say(said)
+      return { output: event.raw, meaningful: true, failure: undefined }
+    }
+    const fields = parseEvent(data)
     if (fields === undefined) {
       if (isNoise(data)) return NOTHING
       if (!isDone(data)) return fail({ status: 502, message: 'the provider sent an event that is no JSON object', code: 'malformed' })
@@ -153,6 +166,11 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
       const output = held + (text ?? writeSse(data))
       held = ''
       return { output, meaningful, failure: undefined }
+    }
+    if (text === undefined && event.plain && looks < MAX_LOOKS) {
+      looks++
+      const found = likenessOf(fields, data)
+      if (found) [likeness, speaker] = [found, choices.get(kept[0]?.index as number)]
     }
     return { output: text ?? (event.plain ? event.raw : writeSse(data)), meaningful, failure: undefined }
   }
@@ -213,26 +231,4 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
 function endsTellingly(choice: ChoiceRepair): boolean {
   if (choice.reason === undefined) return false
   return choice.produced || choice.reasoned || choice.reason === 'length' || choice.reason === 'content_filter'
-}
-
-/** Null for JSON that holds no fields, undefined for what is no JSON. */
-function parse(data: string): Fields | null | undefined {
-  try {
-    const value: unknown = JSON.parse(data)
-    if (Array.isArray(value)) return isDone(data) ? undefined : null
-    return typeof value === 'object' ? (value as Fields | null) : null
-  } catch {
-    return undefined // the caller tells `[DONE]` from noise
-  }
-}
-
-/** An empty event, or a comment that some relay has put into one. */
-function isNoise(data: string): boolean {
-  const text = data.trimStart()
-  return text === '' || text.startsWith(':')
-}
-
-function isDone(data: string): boolean {
-  const text = data.trim()
-  return text === '[DONE]' || text === '["DONE"]' || text === 'DONE'
 }

@@ -4,6 +4,7 @@ import type { Offer } from '#contracts/attempt.ts'
 import { concat, utf8 } from '#contracts/bytes.ts'
 import type { SseEvent } from '#contracts/wire/sse.ts'
 import { SseReader } from '#contracts/wire/sse.ts'
+import { isDone } from './event-data.ts'
 import type { InBandError } from './in-band-error.ts'
 import type { Reading } from './reading.ts'
 import { createRepair } from './repair.ts'
@@ -84,8 +85,4 @@ export class Streaming implements Reading {
 
 function asBytes(piece: Uint8Array | string): Uint8Array {
   return typeof piece === 'string' ? utf8(piece) : piece
-}
-
-function isDone(data: string): boolean {
-  return data.length < 16 && data.includes('DONE')
 }
