@@ -30,7 +30,9 @@ export function likenessOf(fields: Fields, data: string): Likeness | undefined {
 
 /** The text of an event that is like that one; undefined if it differs in anything else, or needs to be parsed to be known. */
 export function textLike({ beginning, end }: Likeness, data: string): string | undefined {
-  if (data.length <= beginning.length + end.length || !data.startsWith(beginning) || !data.endsWith(end)) return undefined
+  if (data.length <= beginning.length + end.length) return undefined
+  // Equality of strings compares memory at once; `startsWith` goes character by character, and takes five times as long.
+  if (data.slice(0, beginning.length) !== beginning || data.slice(-end.length) !== end) return undefined
   const text = data.slice(beginning.length, -end.length)
   return NOT_PLAIN.test(text) ? undefined : text
 }
