@@ -90,12 +90,12 @@ async function start(self: Process) {
   const { settings, stack } = self
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const backbones = await openBackbones(self)
+  const { store } = await openTelemetry(self, await backbones.connect('telemetry'))
   const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self))
   await openWorkers(self, await backbones.connect('worker'), [])
   const token = await adminToken(settings)
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
   const demo = router.catalog.providers.some(({ name, enabled }) => name === 'demo' && enabled)
-  const store = `SQLite in ${settings.dataDir}`
   process.stdout.write(
     `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo, open: settings.clients.length === 0 })}\n`,
   )
@@ -134,9 +134,7 @@ async function runWorker(self: Process, only: string[]) {
 }
 
 async function runTelemetry(self: Process) {
-  const { startTelemetry } = await import('./telemetry/telemetry.ts')
-  const telemetry = await startTelemetry(self)
-  self.stack.defer(() => telemetry.close())
+  await openTelemetry(self, await connectAlone(self, 'telemetry'))
   return {}
 }
 
@@ -188,6 +186,13 @@ async function openWorkers({ settings, logger, instance, stack }: Process, backb
   const workers = await startWorkers({ backbone, settings, logger, instance, outbox, only })
   stack.defer(() => workers.close())
   return workers
+}
+
+async function openTelemetry({ settings, logger, stack }: Process, backbone: Backbone) {
+  const { startTelemetry } = await import('./telemetry/telemetry.ts')
+  const telemetry = await startTelemetry({ backbone, settings, logger })
+  stack.defer(() => telemetry.close())
+  return telemetry
 }
 
 async function openSimulator({ stack }: Process, port: number): Promise<string> {

@@ -1,17 +1,106 @@
-// Door of telemetry. For now it only says that it is here: facts wait in the event log, which keeps them for seven days.
+// Door of telemetry: takes what has happened from the event log to the store. A message of the log is acknowledged
+// when all its facts are durable, and comes again otherwise; repeats are harmless, for a fact writes the same place each time.
 
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import type { Backbone, LoggedEvent } from '#contracts/bus.ts'
+import { eventConsumer } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
+import type { Settings } from '#services/settings.ts'
+import { type ReadMessage, readMessage } from './reading.ts'
+import type { EventStore } from './store/store.ts'
 
 export interface Telemetry {
+  /** In words, for the banner. */
+  readonly store: string
+  /** Takes nothing new, and ends what it is about to write. */
   close(): Promise<void>
 }
 
-export async function startTelemetry({ logger }: { logger: Logger }): Promise<Telemetry> {
-  logger.info('ready', { note: 'analytics are not computed yet; events are kept in the log' })
-  const alive = setInterval(() => {}, 2 ** 30)
+export interface TelemetryOptions {
+  backbone: Backbone
+  settings: Pick<Settings, 'dataDir' | 'mongodbUrl'>
+  logger: Logger
+}
+
+/** Messages; each carries up to 500 facts. A batch has to be stored well before its messages are handed out again. */
+const MAX_BATCH = 200
+const MAX_WAIT_MS = 200
+const ACK_WAIT_MS = 30_000
+/** Facts that are saved together. */
+const SAVED_TOGETHER = 1_000
+const RETRY_MS = 2_000
+
+/** Resolves when it takes events. A MongoDB that is down is waited for in the background: the log keeps what comes. */
+export async function startTelemetry({ backbone, settings, logger }: TelemetryOptions): Promise<Telemetry> {
+  const store = await openStore(settings)
+  let working: Promise<void> = Promise.resolve()
+  let closed = false
+  let down = false
+
+  async function onBatch(messages: LoggedEvent[]): Promise<void> {
+    const waiting = messages[Symbol.iterator]()
+    for (let next = waiting.next(); !next.done && !closed; ) {
+      const together: [LoggedEvent, ReadMessage][] = []
+      let facts = 0
+      for (; !next.done && facts < SAVED_TOGETHER; next = waiting.next()) {
+        const read = readMessage(next.value.id, next.value.data)
+        facts += read.events.length
+        together.push([next.value, read])
+        // Reading is work as well: others come in between.
+        await setImmediate()
+      }
+      try {
+        await saveAndAcknowledge(together)
+        if (down) logger.info('the store is back', { store: store.name })
+        down = false
+      } catch (error) {
+        if (!down) logger.error('the store is down; events wait in the log', { store: store.name, error })
+        down = true
+        for (const [message] of together) message.nak(RETRY_MS)
+        for (; !next.done; next = waiting.next()) next.value.nak(RETRY_MS)
+      }
+    }
+  }
+
+  async function saveAndAcknowledge(together: [LoggedEvent, ReadMessage][]): Promise<void> {
+    const { saved } = await store.save(together.flatMap(([, { events }]) => events))
+    const isSaved = new Set(saved)
+    for (const [message, { events, fault }] of together) {
+      if (fault) {
+        await store.bury({ ...fault, at: Date.now() })
+        logger.error('an event could not be read and is kept as a dead letter', { message: fault.id, reason: fault.reason })
+      }
+      if (!events.every(({ id }) => isSaved.has(id))) message.nak(RETRY_MS)
+      else if (events.length === 0) message.term()
+      // Unacknowledged it comes again, which is harmless.
+      else message.ack().catch((error: unknown) => logger.debug('an acknowledgement was lost', { message: message.id, error }))
+    }
+  }
+
+  const subscription = await backbone.events.consume(
+    { durable: eventConsumer, maxBatch: MAX_BATCH, maxWaitMs: MAX_WAIT_MS, ackWaitMs: ACK_WAIT_MS },
+    (messages) => {
+      working = onBatch(messages)
+      return working
+    },
+  )
+  logger.info('ready', { store: store.name })
   return {
+    store: store.name,
     async close() {
-      clearInterval(alive)
+      closed = true
+      subscription.unsubscribe()
+      await working
+      await store.close()
     },
   }
+}
+
+async function openStore({ dataDir, mongodbUrl }: TelemetryOptions['settings']): Promise<EventStore> {
+  // Neither driver is loaded where the other one is used.
+  if (mongodbUrl) return (await import('./store/mongo.ts')).openMongoStore(mongodbUrl)
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  return (await import('./store/sqlite.ts')).openSqliteStore(join(dataDir, 'telemetry.db'))
 }

@@ -1,0 +1,38 @@
+// Pure. A message of the event log: its facts, and what is wrong with it. One bad fact takes no other with it.
+
+import { createHash } from 'node:crypto'
+import { type Event, event } from '#contracts/event.ts'
+
+export interface ReadMessage {
+  events: Event[]
+  /** What has to be kept as a dead letter. */
+  fault: { id: string; reason: string; text: string } | undefined
+}
+
+const MAX_TEXT_BYTES = 64 * 1024
+
+/** Never throws. */
+export function readMessage(id: string, data: Uint8Array): ReadMessage {
+  const { facts, reason } = factsOf(data)
+  const events: Event[] = []
+  let fault = reason
+  for (const fact of facts) {
+    const result = event.safeParse(fact)
+    if (result.success) events.push(result.data)
+    else fault ??= result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+  }
+  if (fault === undefined) return { events, fault: undefined }
+  const text = new TextDecoder().decode(data.subarray(0, MAX_TEXT_BYTES))
+  // Whoever is not one of ours may have given it no id.
+  return { events, fault: { id: id || createHash('sha256').update(data).digest('hex'), reason: fault, text } }
+}
+
+function factsOf(data: Uint8Array): { facts: unknown[]; reason?: string } {
+  try {
+    const batch: unknown = JSON.parse(new TextDecoder().decode(data))
+    const { events } = (batch ?? {}) as { events?: unknown }
+    return Array.isArray(events) ? { facts: events } : { facts: [], reason: 'events: expected an array' }
+  } catch (error) {
+    return { facts: [], reason: (error as Error).message }
+  }
+}

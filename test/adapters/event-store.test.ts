@@ -1,0 +1,202 @@
+// One suite for every adapter of the event store, and what telemetry promises on top of it.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Event } from '#contracts/event.ts'
+import { event as eventSubject } from '#contracts/subjects.ts'
+import { openMemoryBroker } from '#services/bus/memory.ts'
+import { createLogger } from '#services/logger.ts'
+import { openMongoStore } from '#services/telemetry/store/mongo.ts'
+import { KEPT_MS } from '#services/telemetry/store/store.ts'
+import { startTelemetry } from '#services/telemetry/telemetry.ts'
+import { corpus, countNaively, someTimeMs } from '#test/support/corpus.ts'
+import { findMongo, openSqliteHarness, openStandInHarness, type StoreHarness } from '#test/support/event-stores.ts'
+import { type MongoStandIn, startMongoStandIn } from '#test/support/mongo-stand-in.ts'
+import { until } from '#test/support/until.ts'
+
+const request = (id: string, at = Date.now()): Event => ({
+  id: `${id}.0.req.start.ingress`,
+  at,
+  name: 'req.start',
+  request: id,
+  model: null,
+  stream: false,
+})
+const time = fc.integer({ min: someTimeMs - 1, max: someTimeMs + 10_001 })
+/** To the end of what a date can say. */
+const ALL = [0, 8.64e15] as const
+const stack = { current: new AsyncDisposableStack() }
+beforeEach(() => {
+  stack.current = new AsyncDisposableStack()
+})
+afterEach(() => stack.current.disposeAsync())
+
+/** Telemetry on a bus of its own. */
+async function runTelemetry({ settings }: Pick<StoreHarness, 'settings'>) {
+  const lines: { level: string; msg: string }[] = []
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-telemetry-'))
+  stack.current.defer(() => rm(dir, { recursive: true }))
+  const broker = await openMemoryBroker({ file: join(dir, 'bus.db') })
+  stack.current.defer(() => broker.close())
+  const logger = createLogger({ service: 'test', level: 'info', write: (line) => lines.push(JSON.parse(line)) })
+  const telemetry = await startTelemetry({ backbone: broker.connect('telemetry'), settings, logger })
+  stack.current.defer(() => telemetry.close())
+  const { events } = broker.connect('ingress')
+  const append = (id: string, text: string) => events.append(eventSubject('ingress', 'batch', 'v1'), id, new TextEncoder().encode(text))
+  return { lines, append, appendFacts: (id: string, facts: unknown[]) => append(id, JSON.stringify({ events: facts })) }
+}
+
+function storeSuite(openHarness: () => Promise<StoreHarness>) {
+  let harness: StoreHarness
+  beforeEach(async () => {
+    harness = await openHarness()
+    stack.current.defer(() => harness.close())
+  })
+  const opened = async () => {
+    const store = await harness.open()
+    stack.current.defer(() => store.close())
+    return store
+  }
+
+  it('whatever the order and however often it is told, everything counts once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        corpus.chain((facts) =>
+          fc.record({
+            facts: fc.constant(facts),
+            told: fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 }),
+            cut: fc.integer({ min: 1, max: 40 }),
+            window: fc.tuple(time, time),
+          }),
+        ),
+        async ({ facts, told, cut, window: [sinceMs, untilMs] }) => {
+          await using own = new AsyncDisposableStack()
+          const fresh = await openHarness()
+          own.defer(() => fresh.close())
+          const store = await fresh.open()
+          own.defer(() => store.close())
+          for (let i = 0; i < told.length; i += cut) {
+            const part = told.slice(i, i + cut)
+            expect(new Set((await store.save(part)).saved)).toEqual(new Set(part.map(({ id }) => id)))
+          }
+          expect(await store.totals(...ALL)).toEqual(countNaively(facts, ...ALL))
+          expect(await store.totals(sinceMs, untilMs)).toEqual(countNaively(facts, sinceMs, untilMs))
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  it('more records than one page holds are all counted, also when their time is the same', async () => {
+    const store = await opened()
+    const facts = Array.from({ length: 2_300 }, (_, i) => request(`r${i}`, someTimeMs))
+    await store.save(facts)
+    expect((await store.totals(someTimeMs, someTimeMs + 1)).requests).toBe(2_300)
+    expect((await store.totals(someTimeMs + 1, someTimeMs + 9_000)).requests).toBe(0)
+  })
+
+  it('what was saved is there after opening it again, and saved again it counts once', async () => {
+    const facts = [request('a'), request('b')]
+    const first = await harness.open()
+    await first.save(facts)
+    await first.close()
+    const store = await opened()
+    expect(await store.save([...facts, request('c')])).toEqual({ saved: [...facts, request('c')].map(({ id }) => id) })
+    expect((await store.totals(...ALL)).requests).toBe(3)
+  })
+
+  it('two that write at the same time lose nothing', async () => {
+    const [one, two] = [await opened(), await opened()]
+    const facts = Array.from({ length: 300 }, (_, i) => request(`r${i % 200}`))
+    await one.save([request('first')])
+    await Promise.all([one.save(facts.slice(0, 200)), two.save(facts.slice(100))])
+    expect((await one.totals(...ALL)).requests).toBe(201)
+  })
+
+  it('lost facts are kept, and count as no request', async () => {
+    const store = await opened()
+    const id = 'i.1.drop.count.ingress'
+    expect(await store.save([{ id, at: someTimeMs, name: 'drop.count', instance: 'i', dropped: 7 }])).toEqual({ saved: [id] })
+    expect(await store.totals(...ALL)).toEqual({ requests: 0, byOutcome: {}, byProvider: {}, in: 0, out: 0 })
+  })
+
+  it('poison is kept as a dead letter, and blocks nothing', async () => {
+    const { append, appendFacts, lines } = await runTelemetry(harness)
+    const store = await opened()
+    await append('not-json', `no json${'x'.repeat(100_000)}`)
+    await append('no-batch', 'null')
+    await appendFacts('half', [request('good'), { ...request('bad'), at: 'yesterday' }, { name: 'of.tomorrow' }])
+    await appendFacts('whole', [request('after')])
+    await until('the facts that can be read are counted', async () => (await store.totals(...ALL)).requests === 2)
+    await until('the others are buried', async () => (await harness.deadLetters()).length === 3)
+    const letters = await harness.deadLetters()
+    expect(letters.map(({ id }) => id).sort()).toEqual(['half', 'no-batch', 'not-json'])
+    expect(letters.find(({ id }) => id === 'not-json')?.text).toHaveLength(64 * 1024)
+    expect(letters.find(({ id }) => id === 'half')).toMatchObject({
+      reason: expect.stringContaining('at'),
+      text: expect.stringContaining('yesterday'),
+    })
+    expect(lines.filter(({ msg }) => msg.includes('dead letter'))).toHaveLength(3)
+  })
+}
+
+describe('SQLite', () => {
+  storeSuite(openSqliteHarness)
+
+  it('forgets what it has not heard of for thirty days', async () => {
+    const harness = await openSqliteHarness()
+    stack.current.defer(() => harness.close())
+    const store = await harness.open()
+    stack.current.defer(() => store.close())
+    await store.save([request('new'), ...Array.from({ length: 500 }, (_, i) => request(`old${i}`, Date.now() - KEPT_MS - 1_000))])
+    expect((await store.totals(...ALL)).requests).toBe(1)
+  })
+})
+
+describe('MongoDB, spoken with its stand-in,', () => {
+  storeSuite(openStandInHarness)
+
+  let server: MongoStandIn
+  beforeEach(async () => {
+    server = await startMongoStandIn()
+  })
+
+  it('a bulk write that fails in part: only what was written is saved', async () => {
+    stack.current.defer(() => server.stop())
+    const store = openMongoStore(server.url)
+    stack.current.defer(() => store.close())
+    server.refuse((id) => id === 'b')
+    const facts = [request('a'), request('b'), request('c')]
+    expect((await store.save(facts)).saved).toEqual(['a', 'c'].map((id) => request(id).id))
+    server.refuse(() => false)
+    expect((await store.save(facts)).saved).toHaveLength(3)
+  })
+
+  it('a server that is away: said once, and everything is counted when it is back', async () => {
+    await server.stop()
+    const { appendFacts, lines } = await runTelemetry({ settings: { dataDir: '', mongodbUrl: server.url } })
+    await appendFacts('1', [request('a')])
+    await until('the store is found down', () => lines.some(({ msg }) => msg.startsWith('the store is down')))
+    await appendFacts('2', [request('b')])
+    await server.start()
+    stack.current.defer(() => server.stop())
+    const stored = () => [...(server.collections.get('requests')?.keys() ?? [])].sort()
+    await until('all is stored', () => stored().length === 2, { timeoutMs: 12_000, state: stored })
+    await until('it says so', () => lines.some(({ msg }) => msg === 'the store is back'))
+    expect(lines.map(({ msg }) => msg.split(';')[0])).toEqual(['ready', 'the store is down', 'the store is back'])
+  })
+})
+
+const mongo = findMongo()
+
+describe.skipIf(!mongo)(`${mongo?.name ?? 'MongoDB'}`, () => {
+  let server: Awaited<ReturnType<NonNullable<typeof mongo>['start']>>
+  beforeAll(async () => {
+    if (mongo) server = await mongo.start()
+  }, 120_000)
+  afterAll(() => server?.stop())
+  storeSuite(() => server.open())
+})

@@ -1,0 +1,105 @@
+// The stores of telemetry, each with a way to open it again and to look into it, so that one suite can hold all to the same rules.
+// MongoDB is a real one: at MONGODB_URL, else in a container where Docker answers. Its stand-in runs everywhere.
+
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { DatabaseSync } from 'node:sqlite'
+import { MongoClient } from 'mongodb'
+import { GenericContainer, Wait } from 'testcontainers'
+import type { DeadLetter, EventStore } from '#services/telemetry/store/store.ts'
+import { startMongoStandIn } from './mongo-stand-in.ts'
+
+export interface StoreHarness {
+  /** As telemetry is told of it. */
+  readonly settings: { dataDir: string; mongodbUrl: string | undefined }
+  /** The same database again, each time. */
+  open(): Promise<EventStore>
+  deadLetters(): Promise<Pick<DeadLetter, 'id' | 'reason' | 'text'>[]>
+  close(): Promise<void>
+}
+
+export async function openSqliteHarness(): Promise<StoreHarness> {
+  const { openSqliteStore } = await import('#services/telemetry/store/sqlite.ts')
+  const dataDir = await mkdtemp(join(tmpdir(), 'freeway-store-'))
+  const file = join(dataDir, 'telemetry.db')
+  return {
+    settings: { dataDir, mongodbUrl: undefined },
+    open: async () => openSqliteStore(file),
+    async deadLetters() {
+      using db = new DatabaseSync(file, { readOnly: true })
+      return db.prepare('select key as id, reason, text from dead_letter order by key').all() as unknown as DeadLetter[]
+    },
+    close: () => rm(dataDir, { recursive: true }),
+  }
+}
+
+export async function openStandInHarness(): Promise<StoreHarness> {
+  const server = await startMongoStandIn()
+  const { openMongoStore } = await import('#services/telemetry/store/mongo.ts')
+  return {
+    settings: { dataDir: tmpdir(), mongodbUrl: server.url },
+    open: async () => openMongoStore(server.url),
+    async deadLetters() {
+      return [...(server.collections.get('dead_letters')?.values() ?? [])].map(letterOf)
+    },
+    close: () => server.stop(),
+  }
+}
+
+/** A database of its own on the server at `url`. */
+async function openMongoHarness(url: string): Promise<StoreHarness> {
+  const { openMongoStore } = await import('#services/telemetry/store/mongo.ts')
+  const own = new URL(url)
+  own.pathname = `/freeway_test_${randomBytes(6).toString('hex')}`
+  const client = new MongoClient(own.href)
+  return {
+    settings: { dataDir: tmpdir(), mongodbUrl: own.href },
+    open: async () => openMongoStore(own.href),
+    deadLetters: async () => (await client.db().collection('dead_letters').find().sort({ _id: 1 }).toArray()).map(letterOf),
+    async close() {
+      await client.db().dropDatabase()
+      await client.close()
+    },
+  }
+}
+
+export interface MongoServer {
+  name: string
+  start(): Promise<{ open(): Promise<StoreHarness>; stop(): Promise<void> }>
+}
+
+/** Undefined where there is none, and says so on stderr. */
+export function findMongo(): MongoServer | undefined {
+  const url = process.env.MONGODB_URL
+  if (url) return { name: 'MONGODB_URL', start: async () => ({ open: () => openMongoHarness(url), stop: async () => {} }) }
+  if (dockerAnswers()) return { name: 'MongoDB in a container', start: startContainer }
+  process.stderr.write('\nNO MongoDB FOUND: its store is tested against a stand-in only (set MONGODB_URL, or start Docker)\n\n')
+  return undefined
+}
+
+function dockerAnswers(): boolean {
+  try {
+    execFileSync('docker', ['info'], { timeout: 2_000, stdio: 'ignore' })
+    return true
+  } catch {
+    // Not installed, not running, or not for us: for this test all the same.
+    return false
+  }
+}
+
+async function startContainer() {
+  const container = await new GenericContainer('mongo:8.0')
+    .withExposedPorts(27017)
+    .withWaitStrategy(Wait.forLogMessage(/Waiting for connections/))
+    .start()
+  const url = `mongodb://${container.getHost()}:${container.getMappedPort(27017)}/`
+  return { open: () => openMongoHarness(url), stop: async () => void (await container.stop()) }
+}
+
+function letterOf({ _id, reason, text }: Record<string, unknown>): Pick<DeadLetter, 'id' | 'reason' | 'text'> {
+  return { id: String(_id), reason: String(reason), text: String(text) }
+}
