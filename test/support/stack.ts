@@ -61,7 +61,7 @@ export interface Stack {
   readonly requests: number
   /** Leases that the living routers hold. */
   readonly openLeases: string[]
-  start(role: 'ingress' | 'router' | 'worker', args?: string[]): Promise<Service>
+  start(role: 'ingress' | 'router' | 'worker' | 'telemetry', args?: string[]): Promise<Service>
   /** Forgets faults, calls, facts and leases of the test before, and lets every provider say `load`. */
   reset(): void
   [Symbol.asyncDispose](): Promise<void>
@@ -100,7 +100,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   await follow(watch, facts)
 
   const leases = new Map<Service, Set<string>>()
-  const running = { ingress: [] as Service[], router: [] as Service[], worker: [] as Service[] }
+  const running = { ingress: [] as Service[], router: [] as Service[], worker: [] as Service[], telemetry: [] as Service[] }
 
   async function start(role: keyof typeof running, args: string[] = []): Promise<Service> {
     const open = new Set<string>()

@@ -1,0 +1,61 @@
+// Telemetry dies while facts come in, also between its write and the acknowledgement: rows 46 and 47.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { eventConsumer } from '#contracts/subjects.ts'
+import { connectNats } from '#services/bus/nats.ts'
+import { openSqliteStore } from '#services/telemetry/store/sqlite.ts'
+import type { EventStore } from '#services/telemetry/store/store.ts'
+import { countNaively } from '#test/support/corpus.ts'
+import { expectInvariants } from '#test/support/invariants.ts'
+import { natsBinaries } from '#test/support/nats.ts'
+import { keepAsking } from '#test/support/requests.ts'
+import { type Stack, startStack } from '#test/support/stack.ts'
+import { until } from '#test/support/until.ts'
+
+const ALWAYS = [0, Number.MAX_SAFE_INTEGER] as const
+/** Instead of half a minute. A consumer that is there is used as it is. */
+const ACK_WAIT_MS = 1_500
+
+let dir: string
+let stack: Stack
+let store: EventStore
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'freeway-telemetry-'))
+  stack = await startStack({ env: { FREEWAY_DATA: dir } })
+  store = openSqliteStore(join(dir, 'telemetry.db'))
+  const backbone = await connectNats({ servers: stack.nats.url, role: 'telemetry', instance: 'first' })
+  const options = { durable: eventConsumer, maxBatch: 1, maxWaitMs: 1, ackWaitMs: ACK_WAIT_MS }
+  const consumer = await backbone.events.consume(options, async () => {})
+  consumer.unsubscribe()
+  await backbone.close()
+})
+afterAll(async () => {
+  await store?.close()
+  await stack?.[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true })
+})
+
+const counted = async () => (await store.totals(...ALWAYS)).requests
+
+it.skipIf(natsBinaries().length === 0)(
+  'telemetry killed again and again while facts come in: every request counts exactly once',
+  async () => {
+    const asking = keepAsking(stack.url)
+    for (let kill = 0; kill < 4; kill++) {
+      const telemetry = await stack.start('telemetry')
+      const before = await counted()
+      await until('it counts', async () => (await counted()) > before, { timeoutMs: 10_000 })
+      telemetry.kill('SIGKILL')
+      await telemetry.exited
+    }
+    const replies = await asking.stop()
+    await stack.start('telemetry')
+    await expectInvariants(stack, replies)
+    const expected = countNaively(stack.facts, ...ALWAYS)
+    expect(expected).toMatchObject({ requests: replies.length, byOutcome: { ok: replies.length } })
+    await expect.poll(() => store.totals(...ALWAYS), { timeout: 15_000 }).toEqual(expected)
+  },
+)
