@@ -211,3 +211,24 @@ describe('a schema', () => {
     expect(routed(catalogOf({ loose: { models: [{ id: 'loose' }] } }), { need })).toBe('loose/loose')
   })
 })
+
+describe('what the prompt asks for', () => {
+  const catalog = catalogOf({
+    plain: { models: [{ id: 'plain', intelligence_rank: 1 }] },
+    coder: { models: [{ id: 'coder', capabilities: ['chat', 'code'] }] },
+    thinker: { models: [{ id: 'thinker', capabilities: ['chat', 'reasoning'] }] },
+  })
+  const asked = (wish: 'code' | 'reasoning' | 'general' | undefined, more = {}) =>
+    route(jobFor(more), routingTable(catalog), new Map(), NOW, wish)
+
+  it.each([
+    ['code', 'coder'],
+    ['reasoning', 'thinker'],
+    ['general', 'plain'],
+    [undefined, 'plain'],
+  ] as const)('%s goes to %s', (wish, prov) => expect(asked(wish)).toMatchObject({ target: { prov } }))
+
+  it('but not past what the client prefers', () => {
+    expect(asked('code', { preferred: 'thinker' })).toMatchObject({ target: { prov: 'thinker' } })
+  })
+})

@@ -6,6 +6,7 @@ import { virtualModelOf } from '#contracts/catalog.ts'
 import type { Need } from '#contracts/job.ts'
 import type { Health } from './health.ts'
 import { restsUntil } from './health.ts'
+import type { Label } from './intent/model.ts'
 
 export type Route = { target: Target; reason: string } | { noroute: Omit<Noroute, 't'> }
 
@@ -36,7 +37,8 @@ export function routingTable({ providers, aliases }: Catalog): RoutingTable {
   return { open, named }
 }
 
-export function route(job: Submit, table: RoutingTable, health: Health, nowMs: number): Route {
+/** `wish`: the kind of model that suits the prompt, if that is known. */
+export function route(job: Submit, table: RoutingTable, health: Health, nowMs: number, wish?: Label): Route {
   const named = virtual(job.model) ? table.open : table.named.get(job.model ?? '')
   if (!named || (named.length === 0 && !virtual(job.model))) return { noroute: { reason: 'unknown_model' } }
   const able = named.filter(({ model }) => serves(model, job.need))
@@ -44,8 +46,11 @@ export function route(job: Submit, table: RoutingTable, health: Health, nowMs: n
 
   const open = able.filter(({ provider }) => provider.configured && !isExcluded(provider, job.exclude))
   const rested = open.filter(({ provider }) => restsUntil(health, provider.name) <= nowMs)
-  const best = rested.reduce<Candidate | undefined>((a, b) => (a && rank(a, job, health) >= rank(b, job, health) ? a : b), undefined)
-  if (best) return { target: targetOf(best), reason: virtual(job.model) ? 'weight' : 'named' }
+  const best = rested.reduce<Candidate | undefined>(
+    (a, b) => (a && rank(a, job, health, wish) >= rank(b, job, health, wish) ? a : b),
+    undefined,
+  )
+  if (best) return { target: targetOf(best), reason: virtual(job.model) ? (wish ?? 'weight') : 'named' }
   if (open.length === 0) return { noroute: { reason: 'none' } }
   const soonest = Math.min(...open.map(({ provider }) => restsUntil(health, provider.name)))
   return { noroute: { reason: 'cooldown', retry_after_ms: soonest - nowMs } }
@@ -70,14 +75,15 @@ function isExcluded(provider: CatalogProvider, exclude: readonly string[]): bool
   return exclude.includes(provider.name) || exclude.includes(`${provider.name}/${accountOf(provider.name)}`)
 }
 
-/** Each term outweighs all that follow it: what to avoid, schemas, the client's wish, the operator's weight, speed, the model's rank. */
-function rank({ provider, model }: Candidate, job: Submit, health: Health): number {
+/** Each term outweighs all that follow it: what to avoid, schemas, the client's wish, the operator's weight, the prompt, speed, the model's rank. */
+function rank({ provider, model }: Candidate, job: Submit, health: Health, wish: Label | undefined): number {
   const avoided = job.avoid.filter((name) => name === provider.name).length * -1e12
   // Only a preference: a model that is not known to follow schemas may follow this one all the same.
   const schemaless = job.need.json && !model.capabilities.includes('json_schema') ? -1e11 : 0
   const preferred = job.preferred === provider.name ? 1e9 : 0
+  const suited = wish !== undefined && wish !== 'general' && model.capabilities.includes(wish) ? 1e5 : 0
   const ttfbMs = Math.min(health.get(provider.name)?.ttfbMs ?? 1_000, 60_000)
-  return avoided + schemaless + preferred + provider.weight * 1e6 - ttfbMs - model.intelligence_rank / 1e3
+  return avoided + schemaless + preferred + provider.weight * 1e6 + suited - ttfbMs - model.intelligence_rank / 1e3
 }
 
 function targetOf({ provider, model }: Candidate): Target {

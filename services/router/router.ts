@@ -28,6 +28,7 @@ import { learn } from './health.ts'
 import { createLeases } from './leases.ts'
 import { openRegistry } from './registry.ts'
 import { route, routingTable } from './route.ts'
+import { wishOf } from './wish.ts'
 
 const SWEEP_MS = 10_000
 
@@ -74,7 +75,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
   function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
     const nowMs = performance.now()
     const span = startSpan(`process ${jobs}`, { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
-    const decision = route(job, table, health, nowMs)
+    const decision = route(job, table, health, nowMs, wishOf(job, body))
     if ('noroute' in decision) {
       bus.publish(inbox, encode({ t: 'noroute', ...decision.noroute }))
       span.fail(decision.noroute.reason)
