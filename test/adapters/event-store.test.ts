@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Event } from '#contracts/event.ts'
@@ -146,6 +147,24 @@ function storeSuite(openHarness: () => Promise<StoreHarness>) {
 describe('SQLite', () => {
   storeSuite(openSqliteHarness)
 
+  it('a file that somebody else holds: said once, and everything is counted when it is free', async () => {
+    const harness = await openSqliteHarness()
+    stack.current.defer(() => harness.close())
+    const { appendFacts, lines } = await runTelemetry(harness)
+    const said = () => lines.map(({ msg }) => msg.split(';')[0])
+    using holder = new DatabaseSync(join(harness.settings.dataDir, 'telemetry.db'))
+    holder.exec('begin immediate')
+    await appendFacts('1', [request('a')])
+    await until('the store is found down', () => said().includes('the store is down'))
+    await appendFacts('2', [request('b')])
+    holder.exec('commit')
+    const store = await harness.open()
+    stack.current.defer(() => store.close())
+    await until('all is counted', async () => (await store.totals(...ALL)).requests === 2)
+    await until('it says so', () => said().includes('the store is back'))
+    expect(said()).toEqual(['ready', 'the store is down', 'the store is back'])
+  })
+
   it('forgets what it has not heard of for thirty days', async () => {
     const harness = await openSqliteHarness()
     stack.current.defer(() => harness.close())
@@ -154,6 +173,17 @@ describe('SQLite', () => {
     await store.save([request('new'), ...Array.from({ length: 500 }, (_, i) => request(`old${i}`, Date.now() - KEPT_MS - 1_000))])
     expect((await store.totals(...ALL)).requests).toBe(1)
   })
+})
+
+it('an address of MongoDB that cannot be read is told without repeating its password', () => {
+  let said = ''
+  try {
+    openMongoStore('mongodb://me:se/cret@127.0.0.1/x')
+  } catch (error) {
+    said = String(error)
+  }
+  expect(said).toContain('MONGODB_URL')
+  expect(said).not.toContain('cret')
 })
 
 describe('MongoDB, spoken with its stand-in,', () => {

@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
 import { MongoClient } from 'mongodb'
-import { GenericContainer, Wait } from 'testcontainers'
 import type { DeadLetter, EventStore } from '#services/telemetry/store/store.ts'
 import { startMongoStandIn } from './mongo-stand-in.ts'
 
@@ -92,6 +91,7 @@ function dockerAnswers(): boolean {
 }
 
 async function startContainer() {
+  const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer('mongo:8.0')
     .withExposedPorts(27017)
     .withWaitStrategy(Wait.forLogMessage(/Waiting for connections/))

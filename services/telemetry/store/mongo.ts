@@ -1,6 +1,7 @@
 // The store for many replicas: MongoDB, or a server that speaks its protocol; so only operations that all of them have.
 
 import { type AnyBulkWriteOperation, type Collection, MongoBulkWriteError, MongoClient, type MongoClientOptions } from 'mongodb'
+import { SettingsError } from '#services/settings-error.ts'
 import { type Change, changesOf, kinds } from '../merge.ts'
 import { type AttemptRecord, countTotals, type Records, type RequestRecord } from '../totals.ts'
 import { type EventStore, KEPT_MS } from './store.ts'
@@ -32,9 +33,9 @@ const options: MongoClientOptions = {
   writeConcern: { w: 'majority', wtimeoutMS: 5_000 },
 }
 
-/** Does not wait for the server: as long as it is down, whoever asks is told so. Throws when the address cannot be read. */
+/** Does not wait for the server: as long as it is down, whoever asks is told so. Throws SettingsError when the address cannot be read. */
 export function openMongoStore(url: string): EventStore {
-  const { hosts, srvHost } = new MongoClient(url, options).options
+  const { hosts, srvHost } = readAddress(url)
   const [, database = DEFAULT_DATABASE] = /^[^/]+\/\/[^/]+\/([^?]+)/.exec(url) ?? []
   let opened: Promise<Opened> | undefined
   let closed = false
@@ -81,6 +82,17 @@ export function openMongoStore(url: string): EventStore {
       // If it was never open there is nothing to close.
       await opened?.then(({ client }) => client.close()).catch(() => {})
     },
+  }
+}
+
+function readAddress(url: string): MongoClient['options'] {
+  try {
+    return new MongoClient(url, options).options
+  } catch {
+    // The driver's words repeat the address, and with it the password.
+    throw new SettingsError(
+      'MONGODB_URL: cannot be read; expected mongodb://host:port/database, with special characters of a password as %40',
+    )
   }
 }
 
