@@ -28,7 +28,8 @@ const codes = new Uint16Array(room)
 const look = new Float32Array(shapes)
 const present = new Uint8Array(ideas)
 const order = new Int32Array(ideas)
-const kinds = kindsOfCharacters()
+const unknown = 255
+const kinds = new Uint8Array(65_536).fill(unknown)
 let turn = 0
 let count = 0
 let groupStart = 0
@@ -43,7 +44,7 @@ export function features(text: string): Features {
   structure(read, look)
   turn = turn === 0xffff_ffff ? 1 : turn + 1
   const end = normalise(read)
-  trust = 1 - 0.7 * foreignShare(end)
+  trust = 1 - 0.7 * Math.min(1, 4 * foreignShare(end))
   writeIdeas(end)
   for (let at = 0; at < shapes; at++) if (look[at] !== 0) put(buckets + 3 * ideas + at, look[at]!)
   put(buckets + dense - 1, 1)
@@ -65,7 +66,7 @@ function normalise(read: string): number {
   codes[end++] = 32
   for (let at = 0; at < lower.length && end < room - 2; at++) {
     const c = lower.charCodeAt(at)
-    const kind = kinds[c]
+    const kind = kindOf(c)
     if (kind === 0) {
       if (codes[end - 1] !== 32) codes[end++] = 32
     } else if (kind === 2) {
@@ -92,7 +93,7 @@ function writeIdeas(end: number): void {
     if (present[idea] === 0) order[found++] = idea
     present[idea]! |= 1 | (at < edgeChars ? 2 : 0) | (at > end - edgeChars ? 4 : 0)
   }
-  const weight = 1.5 / Math.sqrt(found + 2)
+  const weight = 2.2 / Math.sqrt(found + 2)
   for (let at = 0; at < found; at++) {
     const idea = order[at]!
     put(buckets + idea, weight)
@@ -113,7 +114,7 @@ function writeIdeas(end: number): void {
 function mayBegin(at: number): boolean {
   if (codes[at] === 32) return false
   if (codes[at - 1] === 32) return true
-  const kind = kinds[codes[at]!]
+  const kind = kindOf(codes[at]!)
   if (kind === 3) return true
   return kind === 4 && (codes[at - 2] === 32 || (at > 2 && codes[at - 3] === 32))
 }
@@ -140,7 +141,7 @@ function writeCharacters(end: number): void {
   groupStart = count
   for (let at = 0; at < end - 2; at++) {
     const two = mix(mix(0xc4a5, codes[at]!), codes[at + 1]!)
-    if (kinds[codes[at]!] === 3) hashed(two)
+    if (kindOf(codes[at]!) === 3) hashed(two)
     if (codes[at + 1] === 32) continue
     const three = mix(two, codes[at + 2]!)
     hashed(three)
@@ -157,7 +158,7 @@ function writeShapes(read: string): void {
   let three = 1
   for (let at = 0; at < read.length; at++) {
     const c = read.charCodeAt(at)
-    const kind = kinds[c]!
+    const kind = kindOf(c)
     const now = kind === 0 ? c : kind === 2 ? 48 : 97
     if (now === one && (now === 97 || now === 48 || now === 32)) continue
     if (now !== 97 || one !== 32) {
@@ -195,19 +196,13 @@ function mix(hash: number, c: number): number {
   return Math.imul(hash ^ c, 0x0100_0193) ^ (hash >>> 17)
 }
 
-/** 0 mark or space, 1 letter, 2 digit, 3 letter of a script without spaces, 4 letter of a script with joined prefixes. */
-function kindsOfCharacters(): Uint8Array {
-  const table = new Uint8Array(65_536)
-  const all = Array.from(table, (_, c) => (c >= 0xd800 && c <= 0xdfff ? ' ' : String.fromCharCode(c))).join('')
-  for (const run of all.matchAll(/[\p{L}\p{M}+#]+/gu)) table.fill(1, run.index, run.index + run[0].length)
-  for (const run of all.matchAll(/\p{Nd}+/gu)) table.fill(2, run.index, run.index + run[0].length)
-  for (let c = 0xd800; c <= 0xdfff; c++) table[c] = 1
-  const mark = (from: number, to: number, kind: number) => {
-    for (let c = from; c <= to; c++) if (table[c] === 1) table[c] = kind
-  }
-  mark(0x0e00, 0x0fff, 3)
-  mark(0x1780, 0x17ff, 3)
-  mark(0x3040, 0x9fff, 3)
-  mark(0x0590, 0x06ff, 4)
-  return table
+/** 0 mark or space, 1 letter, 2 digit, 3 letter of a script without spaces, 4 letter of a script with joined prefixes; found out when first met. */
+function kindOf(c: number): number {
+  const known = kinds[c]!
+  if (known !== unknown) return known
+  const letter = String.fromCharCode(c)
+  const spaceless = (c >= 0x0e00 && c <= 0x0fff) || (c >= 0x1780 && c <= 0x17ff) || (c >= 0x3040 && c <= 0x9fff)
+  const kind = /[\p{L}\p{M}\p{Cs}+#]/u.test(letter) ? (spaceless ? 3 : c >= 0x0590 && c <= 0x06ff ? 4 : 1) : /\p{Nd}/u.test(letter) ? 2 : 0
+  kinds[c] = kind
+  return kind
 }

@@ -12,7 +12,7 @@ const ends: number[] = [-1]
 const begins = new Uint8Array(65_536)
 
 for (const [idea, line] of lines.entries()) {
-  for (const spelling of line.slice(line.indexOf(':') + 1).split(',')) learn(spelling.trim().replace('_', ' '), idea)
+  for (const spelling of normalise(line.slice(line.indexOf(':') + 1)).split(',')) learn(spelling.trim().replace('_', ' '), idea)
 }
 
 /** The idea whose longest spelling begins at `from` in `codes`, or -1. Walks no further than the longest entry. */
@@ -29,9 +29,12 @@ export function ideaAt(codes: Uint16Array, from: number, end: number): number {
 }
 
 /** Punctuation in a spelling is a space in normalised text, and so it is here. */
-function learn(spelling: string, idea: number): void {
-  const normal = spelling.toLowerCase().replaceAll(/[^\p{L}\p{M}+# ]+/gu, ' ')
-  if (normal.trim() === '') return
+function normalise(line: string): string {
+  return line.toLowerCase().replaceAll(/[^\p{L}\p{M}+#,_]+/gu, ' ')
+}
+
+function learn(normal: string, idea: number): void {
+  if (normal === '') return
   begins[normal.charCodeAt(0)] = 1
   let node = 0
   for (let at = 0; at < normal.length; at++) {

@@ -18,7 +18,7 @@ export function structure(text: string, into: Float32Array): void {
       if (c === 65 + (n[29]! % 5) && isOptionMark(text.charCodeAt(at + 1))) n[29]!++
       lineStart = false
     }
-    const digit = c >= 48 && c <= 57
+    const digit = isDigit(c)
     if (digit) {
       n[2]!++
       if (!inNumber) n[3]!++
@@ -73,6 +73,13 @@ function write(n: Float64Array, length: number, text: string, into: Float32Array
   into[slot++] = length > 1500 ? 1 : 0
   into[slot++] = isQuestion(text.charCodeAt(length - 1)) ? 1 : 0
   into[slot++] = n[7]! > 0 ? 1 : 0
+}
+
+/** Latin, Arabic, Persian, Devanagari, Bengali, Thai and full-width digits. */
+function isDigit(c: number): boolean {
+  if (c < 128) return c >= 48 && c <= 57
+  if (c < 0x700) return (c >= 0x660 && c <= 0x669) || (c >= 0x6f0 && c <= 0x6f9)
+  return (c >= 0x966 && c <= 0x96f) || (c >= 0x9e6 && c <= 0x9ef) || (c >= 0xe50 && c <= 0xe59) || (c >= 0xff10 && c <= 0xff19)
 }
 
 const isLower = (c: number) => c >= 97 && c <= 122

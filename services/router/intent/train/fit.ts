@@ -5,22 +5,26 @@ import { buckets, dense } from '../features.ts'
 import { softmax } from '../model.ts'
 import type { Packed } from './rows.ts'
 
-const epochs = 6
+const epochs = 8
+/** The weights are the mean of those after these last epochs: one epoch alone is noisy. */
+const averaged = 5
 const rate = 0.25
 const decay = 2e-6
-const hiddenShare = 0.35
+const hiddenShare = 0.5
 
 /** Weights, three a feature. */
 export function learn(rows: Packed[], seed = 1): Float32Array {
   const weights = new Float32Array(3 * (buckets + dense))
+  const mean = new Float32Array(weights.length)
   const squares = new Float32Array(weights.length).fill(0.01)
   const random = generator(seed)
   const order = rows.map((_, at) => at)
   for (let epoch = 0; epoch < epochs; epoch++) {
     shuffle(order, random)
     for (const at of order) step(rows[at]!, weights, squares, random)
+    if (epoch >= epochs - averaged) for (let at = 0; at < mean.length; at++) mean[at]! += weights[at]! / averaged
   }
-  return weights
+  return mean
 }
 
 function step(row: Packed, weights: Float32Array, squares: Float32Array, random: () => number): void {
