@@ -90,11 +90,11 @@ async function start(self: Process) {
   const { settings, stack } = self
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const backbones = await openBackbones(self)
-  const { store } = await openTelemetry(self, await backbones.connect('telemetry'))
   const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self))
   await openWorkers(self, await backbones.connect('worker'), [])
   const token = await adminToken(settings)
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
+  const store = `SQLite in ${settings.dataDir}`
   const demo = router.catalog.providers.some(({ name, enabled }) => name === 'demo' && enabled)
   process.stdout.write(
     `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo, open: settings.clients.length === 0 })}\n`,
@@ -134,7 +134,10 @@ async function runWorker(self: Process, only: string[]) {
 }
 
 async function runTelemetry(self: Process) {
-  await openTelemetry(self, await connectAlone(self, 'telemetry'))
+  const { startTelemetry } = await import('./telemetry/telemetry.ts')
+  const { settings, logger, stack } = self
+  const telemetry = await startTelemetry({ backbone: await connectAlone(self, 'telemetry'), settings, logger })
+  stack.defer(() => telemetry.close())
   return {}
 }
 
@@ -186,13 +189,6 @@ async function openWorkers({ settings, logger, instance, stack }: Process, backb
   const workers = await startWorkers({ backbone, settings, logger, instance, outbox, only })
   stack.defer(() => workers.close())
   return workers
-}
-
-async function openTelemetry({ settings, logger, stack }: Process, backbone: Backbone) {
-  const { startTelemetry } = await import('./telemetry/telemetry.ts')
-  const telemetry = await startTelemetry({ backbone, settings, logger })
-  stack.defer(() => telemetry.close())
-  return telemetry
 }
 
 async function openSimulator({ stack }: Process, port: number): Promise<string> {

@@ -8,8 +8,8 @@ import { type Change, changesOf, type Kind, kinds, partsOf } from '../merge.ts'
 import { type AttemptRecord, countTotals, type Records, type RequestRecord } from '../totals.ts'
 import { type EventStore, KEPT_MS } from './store.ts'
 
-/** Changes that are written in one go; about a millisecond. */
-const STEP = 50
+/** Changes that are written in one go; a few milliseconds. Keys are random, so fewer and larger goes touch each page less often. */
+const STEP = 200
 const PAGE = 500
 const SWEEP_MS = 60 * 60 * 1000
 const SWEEP_STEP = 200
