@@ -33,8 +33,8 @@ it('an ingress that is killed takes its upstream calls with it', async () => {
   await until('every call is given up', () => stack.simulator.openCalls === 0)
   const ms = performance.now() - killedMs
   report('ingress killed with 30 streams, until the last call is closed', ms)
-  // The figure to reach is 100; the rest is room for a busy machine.
-  expect(ms).toBeLessThan(400)
+  // The figure to reach is 100. Shorter than the 3 s of silence after which a worker gives up, so it proves the signal.
+  expect(ms).toBeLessThan(1_500)
   const replies = await Promise.all(streams.map(({ ended }) => ended))
   for (const reply of replies) expect(reply).toMatchObject({ broken: true, done: false })
   await expectInvariants(stack, replies, { whole: textOf({ chunks: 1_000, size: 24 }), lostRequests: 30 })
@@ -49,7 +49,7 @@ it('an ingress that is killed before the first byte takes its upstream calls wit
   ingress.kill('SIGKILL')
   await until('every call is given up', () => stack.simulator.openCalls === 0)
   report('ingress killed before the first byte, until the last call is closed', performance.now() - killedMs)
-  expect(performance.now() - killedMs).toBeLessThan(1_000)
+  expect(performance.now() - killedMs).toBeLessThan(2_500)
   await Promise.all(asked.map(({ ended }) => ended))
   await expectInvariants(stack, [], { lostRequests: 10 })
 })
@@ -120,7 +120,7 @@ it('an ingress frozen for longer is given up by the worker, and ends the answer 
   const frozenMs = performance.now()
   await until('the call is given up', () => stack.simulator.openCalls === 0)
   report('ingress frozen, until its call is closed', performance.now() - frozenMs)
-  expect(performance.now() - frozenMs).toBeLessThan(4_000)
+  expect(performance.now() - frozenMs).toBeLessThan(8_000)
   ingress.kill('SIGCONT')
   const reply = await open.ended
   expect(reply).toMatchObject({ status: 200, broken: false, done: true, finish: undefined, error: { type: 'provider_error' } })
