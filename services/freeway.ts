@@ -45,10 +45,18 @@ interface Process {
 }
 
 const commands: Record<string, (args: string[]) => Promise<void>> = {
-  start: () => run('freeway', start),
-  ingress: () => run('ingress', runIngress),
-  router: () => run('router', runRouter),
-  worker: (only) => run('worker', (self) => runWorker(self, only)),
+  start: () =>
+    run('freeway', start, () =>
+      Promise.all([import('./router/router.ts'), import('./workers/workers.ts'), import('./ingress/ingress.ts')]),
+    ),
+  ingress: () => run('ingress', runIngress, () => Promise.all([import('./bus/nats.ts'), import('./ingress/ingress.ts')])),
+  router: () => run('router', runRouter, () => Promise.all([import('./bus/nats.ts'), import('./router/router.ts')])),
+  worker: (only) =>
+    run(
+      'worker',
+      (self) => runWorker(self, only),
+      () => Promise.all([import('./bus/nats.ts'), import('./workers/workers.ts')]),
+    ),
   telemetry: () => run('telemetry', runTelemetry),
   cluster: (args) => run('cluster', (self) => runCluster(self, args)),
   simulate: (args) => run('simulator', (self) => runSimulator(self, args)),
@@ -72,15 +80,21 @@ try {
 }
 
 /** Opens a service, waits for a signal, and stops it: first what it says itself, then everything on the stack in reverse order. */
-async function run(service: string, open: (self: Process) => Promise<{ drain?(): Promise<void> }>): Promise<void> {
+async function run(
+  service: string,
+  open: (self: Process) => Promise<{ drain?(): Promise<void> }>,
+  load: () => Promise<unknown> = async () => {},
+): Promise<void> {
   const settings = loadSettings(process.env, process.cwd())
   const logger = createLogger({ service, level: settings.logLevel })
   await using stack = new AsyncDisposableStack()
   const tracing = await startTracing({ service: `freeway-${service}`, endpoint: settings.otlpEndpoint, version })
   stack.defer(() => tracing.stop())
   const signalled = untilSignal()
-  const opened = await open({ settings, logger, instance: randomBytes(12).toString('base64url'), stack })
+  await load()
+  // Before the service is ready: afterwards the pause would meet its first requests.
   collectStartupGarbage()
+  const opened = await open({ settings, logger, instance: randomBytes(12).toString('base64url'), stack })
   const signal = await signalled
   logger.info('stopping', { signal, grace_ms: settings.drainMs })
   await opened.drain?.()
