@@ -3,22 +3,17 @@
 // so that whoever only routes a job never parses the client's text.
 
 import { z } from 'zod'
+import { explained } from './explained.ts'
 import { estimate, jobKinds, need } from './job.ts'
+import { learnedLimit } from './limit.ts'
 import { kindsOf } from './message.ts'
+import { phases, refusalCodes, refusalScopes, usage } from './settlement.ts'
 import { isToken } from './subjects.ts'
 
 const token = z.string().refine(isToken)
 const attemptNumber = z.int().min(0).max(32)
 const ms = z.number().min(0)
 const trace = z.object({ traceparent: z.string(), tracestate: z.string().optional() })
-const usage = z.object({
-  in: z.int().min(0),
-  out: z.int().min(0),
-  cached: z.int().min(0).optional(),
-  reasoning: z.int().min(0).optional(),
-})
-export type Usage = z.infer<typeof usage>
-
 /** Reference to a body that stays at the ingress and is pulled in parts. Sizes in bytes. */
 const blob = z.object({
   size: z.int().min(0),
@@ -62,6 +57,12 @@ export const submit = z.object({
   exclude: z.array(z.string()),
   /** Soft: taken only if nothing else is left. */
   avoid: z.array(z.string()),
+  /** How long the job may wait for a window of quota to open, once every candidate's is spent. Absent: not at all. */
+  max_wait_ms: ms.optional(),
+  /** Roles of the caller, beside `public`: which access tiers are open to it. Absent: all. */
+  roles: z.array(z.string()).optional(),
+  /** The client wants to know why: `routed` and `noroute` then carry `explained`. */
+  explain: z.boolean().optional(),
   blob: blob.optional(),
   trace: trace.optional(),
 })
@@ -93,12 +94,22 @@ export const offerKinds: ReadonlySet<string> = new Set(['offer'])
 
 // router, worker → inbox ----------------------------------------------------------------------
 
-const routed = target.extend({ t: z.literal('routed'), lease: z.string(), reason: z.string() })
+const routed = target.extend({
+  t: z.literal('routed'),
+  lease: z.string(),
+  reason: z.string(),
+  /** The strategy that decided, for the records. */
+  strategy: z.string().optional(),
+  explained: explained.optional(),
+})
 const noroute = z.object({
   t: z.literal('noroute'),
-  reason: z.enum(['none', 'unknown_model', 'quota', 'cooldown', 'unsupported', 'version']),
+  reason: z.enum(['none', 'unknown_model', 'quota', 'cooldown', 'unsupported', 'tier', 'version']),
   retry_after_ms: ms.optional(),
+  explained: explained.optional(),
 })
+/** The job is parked until a window opens: placing takes as long as `wait_ms`, and this is repeated every second. */
+const waiting = z.object({ t: z.literal('waiting'), wait_ms: ms, position: z.int().min(1) })
 const refused = z.object({ t: z.literal('refused'), prov: token, reason: z.literal('no_worker') })
 const busy = z.object({
   t: z.literal('busy'),
@@ -124,6 +135,8 @@ const head = z.object({
 })
 const end = z.object({
   t: z.literal('end'),
+  /** What the headers of the answer told about limits. */
+  learned: z.array(learnedLimit).optional(),
   /** Number of frames. */
   seq: z.int().min(0),
   finish: z.string(),
@@ -132,31 +145,6 @@ const end = z.object({
   upstream_id: z.string().optional(),
   flags: z.array(z.string()).optional(),
 })
-
-/** Where in a call it failed; `expired` and `gone` answer a grant that comes too late. */
-export const phases = ['expired', 'gone', 'body', 'connect', 'status', 'ttfb', 'in_band', 'stream', 'limit'] as const
-export type Phase = (typeof phases)[number]
-
-/** What a provider's refusal means for us. */
-export const refusalCodes = [
-  'rate_limited',
-  'auth',
-  'invalid_request',
-  'context_length',
-  'content_policy',
-  'model_not_found',
-  // This provider cannot serve such a request; another may.
-  'unsupported',
-  'server',
-  'network',
-  'timeout',
-  'malformed',
-  'truncated',
-  'expired',
-  'gone',
-  'body',
-] as const
-export type RefusalCode = (typeof refusalCodes)[number]
 
 const fail = z.object({
   t: z.literal('fail'),
@@ -170,6 +158,9 @@ const fail = z.object({
   sent: z.boolean(),
   key_fault: z.boolean(),
   retry_after_ms: ms.optional(),
+  /** What is at fault and must rest: this request only, the model, the key (account), or the whole provider. */
+  scope: z.enum(refusalScopes).optional(),
+  learned: z.array(learnedLimit).optional(),
   usage: usage.optional(),
   /** Redacted, for operators only. */
   detail: z.string(),
@@ -178,7 +169,7 @@ export type Fail = z.infer<typeof fail>
 
 const pong = z.object({ t: z.literal('pong'), router: token })
 
-export const inboxMessage = z.discriminatedUnion('t', [routed, noroute, refused, busy, accept, hb, head, end, fail, pong])
+export const inboxMessage = z.discriminatedUnion('t', [routed, noroute, waiting, refused, busy, accept, hb, head, end, fail, pong])
 export type InboxMessage = z.infer<typeof inboxMessage>
 export const inboxKinds = kindsOf(inboxMessage)
 export type Head = z.infer<typeof head>
@@ -206,35 +197,6 @@ export type CancelReason = (typeof cancelReasons)[number]
 export const controlMessage = z.discriminatedUnion('t', [grant, deny, ack, cancel])
 export type ControlMessage = z.infer<typeof controlMessage>
 export const controlKinds = kindsOf(controlMessage)
-
-// ingress, worker → lease ---------------------------------------------------------------------
-
-const attemptOutcome = z.object({
-  prov: token,
-  model: z.string(),
-  status: z.int(),
-  phase: z.enum(phases).nullable(),
-  key_fault: z.boolean(),
-  retry_after_ms: ms.nullable(),
-  /** Time to first token. */
-  ttfb_ms: ms.nullable(),
-})
-export type AttemptOutcome = z.infer<typeof attemptOutcome>
-
-const settle = z.object({
-  t: z.literal('settle'),
-  lease: z.string(),
-  mode: z.enum(['actual', 'estimate']),
-  usage,
-  outcome: attemptOutcome.optional(),
-})
-const release = z.object({ t: z.literal('release'), lease: z.string(), outcome: attemptOutcome.optional() })
-export const settlement = z.discriminatedUnion('t', [settle, release])
-export type Settlement = z.infer<typeof settlement>
-/** One request carries all transitions of an account since the last one; repeats do nothing. */
-export const settlements = z.object({ t: z.literal('settlements'), items: z.array(settlement) })
-export type Settlements = z.infer<typeof settlements>
-export const settlementKinds: ReadonlySet<string> = new Set(['settlements'])
 
 // ingress → blob ------------------------------------------------------------------------------
 

@@ -1,15 +1,38 @@
 // What a provider and a model are. The router owns the catalogue and publishes it; everybody else watches it.
 
 import { z } from 'zod'
+import { limit } from './limit.ts'
 
 export const providerName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must match [a-z0-9][a-z0-9_-]{0,31}')
 
-export const capabilities = ['chat', 'tools', 'vision', 'json_schema', 'reasoning', 'code', 'audio', 'long_context'] as const
+export const capabilities = [
+  'chat',
+  'tools',
+  'vision',
+  'json_schema',
+  'reasoning',
+  'code',
+  'audio_in',
+  'embeddings',
+  'image_gen',
+  'image_edit',
+  'stt',
+  'tts',
+] as const
+export type Capability = (typeof capabilities)[number]
+
+/** Who may use a model: anybody with a key, or accounts of a certain role. Operators may name roles of their own. */
+const tier = z.string().regex(/^[a-z0-9_-]{1,32}$/, 'must match [a-z0-9_-]{1,32}')
 
 export const model = z.strictObject({
   /** The provider's own name. */
   id: z.string().min(1).max(200),
+  /** Stable for ever, also across catalogue updates: clients of FreeLLMAPI keep it. */
+  model_id: z.int().min(1).optional(),
   display_name: z.string().optional(),
+  /** One word for the same weights at different providers. */
+  canonical: z.string().optional(),
+  family: z.string().optional(),
   capabilities: z.array(z.string()).default(['chat']),
   /** Tokens. */
   context_window: z.int().min(1).default(8192),
@@ -17,14 +40,102 @@ export const model = z.strictObject({
   /** 1 is best. */
   intelligence_rank: z.number().min(1).default(50),
   speed_rank: z.number().min(1).default(50),
+  size_label: z.enum(['Small', 'Medium', 'Large', 'Frontier']).optional(),
+  tier: tier.default('public'),
   enabled: z.boolean().default(true),
+  /** Why it is as it is, e.g. `active`, `retired`, `special_purpose`, `paid`. */
+  status: z.string().optional(),
+  /** Limits of this model alone, beside those of its provider. */
+  limits: z.array(limit).default([]),
+  /** Models of one account that name the same pool share their limits. Absent: the model is its own pool. */
+  pool: z.string().optional(),
+  /** Of an embedding. */
+  dimensions: z.int().min(1).optional(),
+  voices: z.array(z.string()).optional(),
+  input_formats: z.array(z.string()).optional(),
+  note: z.string().optional(),
+  /** ISO date of the facts above. */
+  as_of: z.string().optional(),
 })
 export type Model = z.infer<typeof model>
+
+const fieldMap = z.record(z.string(), z.string())
+
+/** What has to be changed in a request so that this provider takes it. Applied in the order of the fields. */
+export const requestPolicy = z.strictObject({
+  /** Top-level fields that go. */
+  drop: z.array(z.string()).default([]),
+  rename: fieldMap.default({}),
+  /** Field → its value → another value. */
+  map: z.record(z.string(), fieldMap).default({}),
+  /** Set if absent. */
+  default: z.record(z.string(), z.unknown()).default({}),
+  /** Set whatever the client said. */
+  force: z.record(z.string(), z.unknown()).default({}),
+  /** Upper bounds of numbers. */
+  clamp: z.record(z.string(), z.number()).default({}),
+  /** Lower bounds of numbers. */
+  min: z.record(z.string(), z.number()).default({}),
+  role_map: fieldMap.default({}),
+  strip_message_fields: z.array(z.string()).default([]),
+  /** Keywords taken out of JSON schemas; `x-*` stands for every key that begins so. */
+  schema_strip: z.array(z.string()).default([]),
+  null_content: z.enum(['keep', 'empty_string']).default('keep'),
+  response_format: z.enum(['any', 'json_object_only', 'none']).default('any'),
+  /** Sent with every call. `{public_url}` and `{app_name}` are filled in. */
+  headers: fieldMap.default({}),
+})
+export type RequestPolicy = z.infer<typeof requestPolicy>
+
+const auth = z.strictObject({
+  style: z.enum(['bearer', 'header', 'none']).default('bearer'),
+  /** For `header`. */
+  header: z.string().default('authorization'),
+  /** A call without a key is served as well, with smaller limits. */
+  optional: z.boolean().default(false),
+  /** `account_id:api_token`: the first part fills `{account_id}` in addresses. */
+  key_format: z.enum(['key', 'account_id:api_token']).default('key'),
+})
+
+/** How a key is tried out without spending much of it. Paths are relative to `base_url`, or whole addresses. */
+const validate = z.strictObject({
+  method: z.enum(['GET', 'POST']),
+  path: z.string(),
+  ok: z.array(z.int()).default([200]),
+  bad_key: z.array(z.int()).default([401, 403]),
+  note: z.string().optional(),
+})
+
+export const errorShapes = [
+  'openai',
+  'flat',
+  'mistral',
+  'google',
+  'message',
+  'problem',
+  'cloudflare',
+  'string_or_object',
+  'openai_code_string',
+  'code_error_string',
+  'detail',
+  'code_message_data',
+  'anthropic_like',
+  'errors_message',
+] as const
 
 export const provider = z.strictObject({
   name: providerName,
   display_name: z.string().optional(),
+  /** Whether it gives anything away today. `local`: a server of the operator's own. */
+  status: z.enum(['active_free', 'trial_only', 'paid_only', 'local', 'restricted', 'retired']).optional(),
+  /** What using it asks of the operator, in a sentence. */
+  terms: z.string().optional(),
+  as_of: z.string().optional(),
+  /** May hold `{account_id}`. */
   base_url: z.url({ protocol: /^https?$/ }),
+  /** What it speaks; a format is code, a provider is data. */
+  format: z.enum(['chat-completions', 'messages', 'responses']).default('chat-completions'),
+  auth: auth.prefault({}),
   /** Environment variables that may hold the key, in order. */
   env: z.array(z.string()).default([]),
   /** False for local servers that ask for none. */
@@ -35,12 +146,26 @@ export const provider = z.strictObject({
   tags: z.array(z.string()).default([]),
   /** Whether a call may cost money. */
   metered: z.boolean().default(false),
+  default_model: z.string().optional(),
   /** Parallel calls of one worker process. */
   max_concurrency: z.int().min(1).default(64),
+  /** The operator's own numbers for a whole account, in place of those of `limits`. */
   rpm_limit: z.int().min(1).optional(),
   rpd_limit: z.int().min(1).optional(),
   tpm_limit: z.int().min(1).optional(),
   tpd_limit: z.int().min(1).optional(),
+  limits: z.array(limit).default([]),
+  /** For whom `limits` are counted: each model of an account by itself, or all of an account (or address) together. */
+  limit_scope: z.enum(['model', 'account', 'address']).default('account'),
+  error_shape: z.enum(errorShapes).default('openai'),
+  /** Response headers that tell about limits: name → what it means, e.g. `requests remaining day`. */
+  limit_headers: fieldMap.default({}),
+  request_policy: requestPolicy.prefault({}),
+  validate: validate.optional(),
+  /** Addresses and habits of routes other than chat, by kind. */
+  media: z.record(z.string(), z.unknown()).default({}),
+  /** For humans who wonder why. */
+  quirks: z.array(z.string()).default([]),
   /** Upstream first byte in ms; reasoning models may take longer. */
   first_byte_ms: z.int().min(1).default(20_000),
   stall_ms: z.int().min(1).default(30_000),
@@ -48,9 +173,12 @@ export const provider = z.strictObject({
 })
 export type Provider = z.infer<typeof provider>
 
-/** `configured`: a key is there or none is needed; only such providers are routed to. No secret ever stands here. */
+/**
+ * `configured`: a key is there or none is needed; only such providers are routed to. `accounts`: one slug for each key,
+ * `groq-1`, `groq-2`; each has limits and health of its own. No secret ever stands here.
+ */
 export const catalog = z.object({
-  providers: z.array(provider.extend({ configured: z.boolean() })),
+  providers: z.array(provider.extend({ configured: z.boolean(), accounts: z.array(z.string()).default([]) })),
   /** Public name → `provider/model`. */
   aliases: z.array(z.tuple([z.string(), z.string()])),
 })

@@ -13,6 +13,11 @@ export const requestStarted = fact.extend({
   request: z.string(),
   model: z.string().nullable(),
   stream: z.boolean(),
+  /** Who asked: the id of a client key, never the key. */
+  client: z.string().optional(),
+  /** The route's format: chat, messages, responses, ... */
+  format: z.string().optional(),
+  trace: z.string().optional(),
 })
 export const attemptGranted = fact.extend({
   name: z.literal('att.granted'),
@@ -26,6 +31,7 @@ export const attemptEnded = fact.extend({
   request: z.string(),
   n: z.int(),
   provider: z.string(),
+  account: z.string().optional(),
   model: z.string(),
   /** ok, rejected(status), failed(phase), canceled(why), unknown */
   result: z.string(),
@@ -46,6 +52,16 @@ export const requestEnded = fact.extend({
   in: z.int(),
   out: z.int(),
   duration_ms: z.number(),
+  ttfb_ms: z.number().nullable().optional(),
+  client: z.string().optional(),
+  format: z.string().optional(),
+  strategy: z.string().optional(),
+  /** The model as the client named it. */
+  asked: z.string().nullable().optional(),
+  /** The error's type, if it did not end well. */
+  error: z.string().optional(),
+  stream: z.boolean().optional(),
+  trace: z.string().optional(),
 })
 /** Facts that were lost because ring and spool were full; itself a fact, so that nothing vanishes uncounted. */
 export const droppedFacts = fact.extend({ name: z.literal('drop.count'), instance: z.string(), dropped: z.int() })

@@ -71,6 +71,8 @@ export const need = z.object({
   tools: z.boolean(),
   vision: z.boolean(),
   json: z.boolean(),
+  /** Further capabilities, e.g. `audio_in`, `embeddings`, `image_edit`. */
+  also: z.array(z.string()).optional(),
   /** Tokens of context: input and requested output. */
   ctx: z.number().int().min(0),
 })
@@ -80,7 +82,7 @@ export type Need = z.infer<typeof need>
 export const estimate = z.object({ in: z.number().int().min(0), out: z.number().int().min(0) })
 export type Estimate = z.infer<typeof estimate>
 
-export const jobKinds = ['chat'] as const
+export const jobKinds = ['chat', 'embedding', 'speech', 'transcription', 'image'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 export interface Job {

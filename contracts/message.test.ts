@@ -4,6 +4,7 @@ import { z } from 'zod'
 import * as talk from './attempt.ts'
 import { utf8 } from './bytes.ts'
 import { decode, decodeKind, encode, kindsOf } from './message.ts'
+import { settlements } from './settlement.ts'
 
 const anything = z.looseObject({ t: z.string() })
 const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes)
@@ -137,7 +138,7 @@ const fail = {
   usage,
   detail: '429',
 }
-const outcome = { prov: 'groq', model: 'm', status: 200, phase: null, key_fault: false, retry_after_ms: null, ttfb_ms: 12.5 }
+const outcome = { prov: 'groq', account: 'groq-1', model: 'm', status: 200, phase: null, key_fault: false, retry_after_ms: null, ttfb_ms: 12.5 }
 
 describe('what is said of an attempt passes its own schema and comes back whole', () => {
   it.each<[string, z.ZodType, object]>([
@@ -173,8 +174,8 @@ describe('what is said of an attempt passes its own schema and comes back whole'
     ['ack', talk.controlMessage, { t: 'ack', s: -1, resend: true }],
     ['ack of the end', talk.controlMessage, { t: 'ack', s: 117, fin: true }],
     ['cancel', talk.controlMessage, { t: 'cancel', why: 'client_stalled' }],
-    ['settle', talk.settlements, { t: 'settlements', items: [{ t: 'settle', lease: 'r1.1', mode: 'actual', usage, outcome }] }],
-    ['release', talk.settlements, { t: 'settlements', items: [{ t: 'release', lease: 'r1.1' }] }],
+    ['settle', settlements, { t: 'settlements', items: [{ t: 'settle', lease: 'r1.1', mode: 'actual', usage, outcome }] }],
+    ['release', settlements, { t: 'settlements', items: [{ t: 'release', lease: 'r1.1' }] }],
     ['part', talk.blobQuestion, { t: 'part', n: 1, k: 0 }],
   ])('%s', (_, schema, message) => {
     expect(decode(schema, encode(message))?.message).toEqual(message)

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
-import type { Settlement } from '#contracts/attempt.ts'
 import type { BusMessage } from '#contracts/bus.ts'
 import { encode } from '#contracts/message.ts'
+import type { Settlement } from '#contracts/settlement.ts'
 import { asAnswerInbox, leases } from '#contracts/subjects.ts'
 import { collect } from '#test/support/collect.ts'
 import { openMemoryBroker } from './bus/memory.ts'

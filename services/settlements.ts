@@ -1,9 +1,9 @@
 // Tells the routers what became of quota leases. Nobody trusts a fire-and-forget message:
 // each transition is repeated until a router has answered; transitions are keyed by lease, so repeats do nothing.
 
-import type { Settlement } from '#contracts/attempt.ts'
 import type { Bus } from '#contracts/bus.ts'
 import { encode } from '#contracts/message.ts'
+import type { Settlement } from '#contracts/settlement.ts'
 import { lease } from '#contracts/subjects.ts'
 
 /** Long enough for one message to carry what a burst of requests brought. */

@@ -1,10 +1,11 @@
 // Owns a job: submits it, and again without those that failed, until a first byte, the deadline or the end.
 // The only place that retries. Its wits are in attempt.ts and retry.ts; here they meet the bus.
 
-import type { CancelReason, InboxMessage, Target, Usage } from '#contracts/attempt.ts'
+import type { CancelReason, InboxMessage, Target } from '#contracts/attempt.ts'
 import type { FreewayError, Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
+import type { Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { jobs } from '#contracts/subjects.ts'
 import { INLINE_BODY_BYTES } from '#services/blob.ts'

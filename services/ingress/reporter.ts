@@ -1,7 +1,8 @@
 // What is told of a request: to the routers (leases), to telemetry (events) and to the client (headers).
 
-import type { AttemptOutcome, Fail, Target, Usage } from '#contracts/attempt.ts'
+import type { Fail, Target } from '#contracts/attempt.ts'
 import type { Outcome } from '#contracts/failure.ts'
+import type { AttemptOutcome, Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
@@ -151,9 +152,9 @@ export class Reporter {
     { status, phase, key_fault, retry_after_ms }: Pick<Fail, 'status' | 'key_fault' | 'retry_after_ms'> & { phase: Fail['phase'] | null },
   ): AttemptOutcome | undefined {
     if (!attempt.target) return undefined
-    const { prov, model } = attempt.target
+    const { prov, account, model } = attempt.target
     const ttfb_ms = this.#firstByteMs === undefined || attempt.acceptedMs === undefined ? null : this.#firstByteMs - attempt.acceptedMs
-    return { prov, model, status, phase, key_fault, retry_after_ms: retry_after_ms ?? null, ttfb_ms }
+    return { prov, account, model, status, phase, key_fault, retry_after_ms: retry_after_ms ?? null, ttfb_ms }
   }
 
   #attemptEnded(attempt: Attempt, result: string, sent: boolean, usage: Usage): void {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { AttemptOutcome } from '#contracts/attempt.ts'
+import type { AttemptOutcome } from '#contracts/settlement.ts'
 import type { Health } from './health.ts'
 import { learn, restsUntil } from './health.ts'
 
 const NOW = 1_000
 const outcome = (change: Partial<AttemptOutcome> = {}): AttemptOutcome => ({
   prov: 'a',
+  account: 'a-1',
   model: 'm',
   status: 200,
   phase: null,

@@ -1,7 +1,7 @@
 // Pure. What a router has learned about its providers: cooldowns after a refusal, breakers after failures in a row.
 // A 429 is a cooldown, not a breaker; a client's cancel never counts; a bad key benches the account, not the provider.
 
-import type { AttemptOutcome } from '#contracts/attempt.ts'
+import type { AttemptOutcome } from '#contracts/settlement.ts'
 
 export interface ProviderHealth {
   failuresInRow: number

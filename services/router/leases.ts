@@ -1,6 +1,7 @@
 // The leases a router has given out: one per attempt, settled or released once, however often it is told.
 
-import type { Settlement, Target } from '#contracts/attempt.ts'
+import type { Target } from '#contracts/attempt.ts'
+import type { Settlement } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 
 export interface Lease extends Target {

@@ -35,7 +35,7 @@ describe('the catalogue', () => {
   it('is what is known, with what the operator says laid over it', () => {
     const own = { providers: { groq: { weight: 9, rpm_limit: 30 } }, aliases: { fastest: 'groq/m' } }
     const { providers, aliases } = buildCatalog([known()], settings(own))
-    expect(providers).toEqual([{ ...known(), weight: 9, rpm_limit: 30, configured: false }])
+    expect(providers).toEqual([{ ...known(), weight: 9, rpm_limit: 30, configured: false, accounts: ['groq-1'] }])
     expect(aliases).toEqual([['fastest', 'groq/m']])
   })
 

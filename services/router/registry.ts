@@ -38,7 +38,7 @@ export function buildCatalog(known: Provider[], settings: Settings): Catalog {
     const parsed = providerSchema.safeParse(entry)
     if (!parsed.success) throw new SettingsError(`providers.${name}: ${describe(parsed.error.issues[0])}`)
     const provider = parsed.data
-    return { ...provider, configured: !provider.needs_key || settings.keyOf(provider) !== undefined }
+    return { ...provider, configured: !provider.needs_key || settings.keyOf(provider) !== undefined, accounts: [`${provider.name}-1`] }
   })
   return { providers, aliases: Object.entries(settings.aliases) }
 }

@@ -1,11 +1,13 @@
 // Door of the router: takes a job, decides who shall serve it, reserves the lease and makes the offer.
 // The answer never travels back through here: the offer names the inbox of the job's owner.
 
-import type { Offer, Settlements, Submit } from '#contracts/attempt.ts'
-import { jobMessage, settlementKinds } from '#contracts/attempt.ts'
+import type { Offer, Submit } from '#contracts/attempt.ts'
+import { jobMessage } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { decode, decodeKind, encode } from '#contracts/message.ts'
+import type { Settlements } from '#contracts/settlement.ts'
+import { settlementKinds } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import {
   asAnswerInbox,

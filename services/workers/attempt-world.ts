@@ -1,9 +1,9 @@
 // What an attempt needs of the worker around it, and what it reports when it is over.
 
-import type { Usage } from '#contracts/attempt.ts'
 import type { Bus } from '#contracts/bus.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import type { Patience } from '#contracts/liveness.ts'
+import type { Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import type { Answer } from './answer.ts'
 import type { AnswerSink } from './sink.ts'

@@ -1,11 +1,11 @@
 // The worker's half of an attempt: offered, granted once, called, streamed with credit, ended and confirmed.
 // Nothing is written to the provider before the grant, and nothing is forgotten before the owner has confirmed it.
 
-import type { CancelReason, ControlMessage, Fail, Offer, Usage } from '#contracts/attempt.ts'
+import type { CancelReason, ControlMessage, Fail, Offer } from '#contracts/attempt.ts'
 import type { Liveness } from '#contracts/liveness.ts'
 import { excuse, heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
-import type { Span } from '#services/trace.ts'
-import { startSpan } from '#services/trace.ts'
+import type { Usage } from '#contracts/settlement.ts'
+import { type Span, startSpan } from '#services/trace.ts'
 import type { Answer } from './answer.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'

@@ -1,7 +1,7 @@
 // Pure. What a provider's refusal means for us: whose fault it is, and whether waiting helps.
 // Status codes alone do not tell: providers answer 400 to a bad key, 403 to an empty purse and 429 to a model that is gone.
 
-import type { RefusalCode } from '#contracts/attempt.ts'
+import type { RefusalCode } from '#contracts/settlement.ts'
 import { type Headers, readRetryAfter } from './retry-after.ts'
 
 export interface Refusal {

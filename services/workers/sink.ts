@@ -1,6 +1,7 @@
 // What a provider's response comes to, told in order.
 
-import type { Fail, Usage } from '#contracts/attempt.ts'
+import type { Fail } from '#contracts/attempt.ts'
+import type { Usage } from '#contracts/settlement.ts'
 
 export interface AnswerEnd {
   finish: string

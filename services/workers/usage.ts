@@ -1,7 +1,7 @@
 // Pure. A provider's token counts as leases and events carry them.
 
-import type { Usage } from '#contracts/attempt.ts'
 import type { ChunkUsage } from '#contracts/chunk.ts'
+import type { Usage } from '#contracts/settlement.ts'
 
 export function usageOf(usage: ChunkUsage): Usage {
   const cached = detail(usage.prompt_tokens_details, 'cached_tokens')
