@@ -87,7 +87,7 @@ describe('within a conversation only the kind is looked at', () => {
   it('and every union names its own', () => {
     expect([...kindsOf(talk.controlMessage)].sort()).toEqual(['ack', 'cancel', 'deny', 'grant'])
     expect([...talk.inboxKinds].sort()).toEqual(
-      ['accept', 'busy', 'end', 'fail', 'hb', 'head', 'noroute', 'pong', 'refused', 'routed'].sort(),
+      ['accept', 'busy', 'end', 'fail', 'hb', 'head', 'noroute', 'pong', 'refused', 'routed', 'waiting'].sort(),
     )
   })
 })
@@ -138,7 +138,16 @@ const fail = {
   usage,
   detail: '429',
 }
-const outcome = { prov: 'groq', account: 'groq-1', model: 'm', status: 200, phase: null, key_fault: false, retry_after_ms: null, ttfb_ms: 12.5 }
+const outcome = {
+  prov: 'groq',
+  account: 'groq-1',
+  model: 'm',
+  status: 200,
+  phase: null,
+  key_fault: false,
+  retry_after_ms: null,
+  ttfb_ms: 12.5,
+}
 
 describe('what is said of an attempt passes its own schema and comes back whole', () => {
   it.each<[string, z.ZodType, object]>([

@@ -96,7 +96,10 @@ function placeOfFault(bytes: Uint8Array): string {
 /** Every field optional and without its default: what is not written here must not override the catalogue. */
 function partialProvider(): z.ZodType<ConfiguredProvider & { api_key?: string }> {
   const fields = Object.entries(provider.shape).filter(([name]) => name !== 'name')
-  const optional = fields.map(([name, field]) => [name, (field instanceof z.ZodDefault || field instanceof z.ZodPrefault ? field.unwrap() : field).optional()] as const)
+  const optional = fields.map(
+    ([name, field]) =>
+      [name, (field instanceof z.ZodDefault || field instanceof z.ZodPrefault ? field.unwrap() : field).optional()] as const,
+  )
   return z.strictObject({ ...Object.fromEntries(optional), api_key: apiKey.optional() }) as unknown as z.ZodType<
     ConfiguredProvider & { api_key?: string }
   >
