@@ -12,6 +12,11 @@ import { describeIssues, SettingsError } from './settings-error.ts'
 /** What is set here replaces that field of the catalogue entry; `models` replaces the whole list. */
 export type ConfiguredProvider = Partial<Omit<Provider, 'name'>>
 
+interface ApiKeys {
+  api_key?: string
+  api_keys?: string[]
+}
+
 const limit = z.int().min(1).optional()
 
 const client = z.strictObject({
@@ -49,8 +54,8 @@ export interface ConfigFile {
   clients: ConfiguredClient[]
   aliases: Record<string, string>
   strategies: Record<string, ConfiguredStrategy>
-  /** By provider: the key itself, or `env:` and the name of a variable. */
-  apiKeys: ReadonlyMap<string, string>
+  /** By provider: each the key itself, or `env:` and the name of a variable. */
+  apiKeys: ReadonlyMap<string, string[]>
 }
 
 /** An absent file is an empty one, unless it is `required`. Throws SettingsError. */
@@ -59,10 +64,11 @@ export function readConfigFile(path: string, required: boolean): ConfigFile {
   const result = configFile.safeParse(readJson(path, required), { reportInput: true })
   if (!result.success) throw new SettingsError(describeIssues(name, result.error.issues))
   const { providers, ...rest } = result.data
-  const apiKeys = new Map<string, string>()
+  const apiKeys = new Map<string, string[]>()
   const withoutKeys: Record<string, ConfiguredProvider> = Object.create(null)
-  for (const [provider, { api_key, ...fields }] of Object.entries(providers)) {
-    if (api_key !== undefined) apiKeys.set(provider, api_key)
+  for (const [provider, { api_key, api_keys, ...fields }] of Object.entries(providers)) {
+    const keys = [...(api_key === undefined ? [] : [api_key]), ...(api_keys ?? [])]
+    if (keys.length > 0) apiKeys.set(provider, keys)
     withoutKeys[provider] = fields
   }
   return { ...rest, providers: withoutKeys, apiKeys }
@@ -94,13 +100,15 @@ function placeOfFault(bytes: Uint8Array): string {
 }
 
 /** Every field optional and without its default: what is not written here must not override the catalogue. */
-function partialProvider(): z.ZodType<ConfiguredProvider & { api_key?: string }> {
+function partialProvider(): z.ZodType<ConfiguredProvider & ApiKeys> {
   const fields = Object.entries(provider.shape).filter(([name]) => name !== 'name')
   const optional = fields.map(
     ([name, field]) =>
       [name, (field instanceof z.ZodDefault || field instanceof z.ZodPrefault ? field.unwrap() : field).optional()] as const,
   )
-  return z.strictObject({ ...Object.fromEntries(optional), api_key: apiKey.optional() }) as unknown as z.ZodType<
-    ConfiguredProvider & { api_key?: string }
-  >
+  return z.strictObject({
+    ...Object.fromEntries(optional),
+    api_key: apiKey.optional(),
+    api_keys: z.array(apiKey).min(1).optional(),
+  }) as unknown as z.ZodType<ConfiguredProvider & ApiKeys>
 }

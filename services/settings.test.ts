@@ -142,6 +142,8 @@ describe('freeway.json', () => {
     [{ providers: { alpha: { models: [{ id: 'a' }, { id: 'b', ctx: 1 }] } } }, 'providers.alpha.models[1].ctx: unknown field'],
     [{ providers: { alpha: { name: 'beta' } } }, 'providers.alpha.name: unknown field'],
     [{ providers: { alpha: { api_key: ' ' } } }, 'providers.alpha.api_key: must not be empty'],
+    [{ providers: { alpha: { api_keys: [] } } }, 'providers.alpha.api_keys: must not be empty'],
+    [{ providers: { alpha: { api_keys: ['sk-1', ''] } } }, 'providers.alpha.api_keys[1]: must not be empty'],
     [{ providers: { alpha: { api_key: 'env:' } } }, 'providers.alpha.api_key: expected the name of a variable after env:'],
     [{ providers: { Alpha: {} } }, 'providers.Alpha: must match [a-z0-9][a-z0-9_-]{0,31}'],
     [{ clients: [{ name: 'a' }] }, 'clients[0].key_hash: is missing'],
@@ -174,19 +176,19 @@ describe('freeway.json', () => {
 describe('keys', () => {
   const alpha = { name: 'alpha', env: ['ALPHA_KEY', 'ALPHA_TOKEN'] }
 
-  it('come from freeway.json first, then from the variables in order, trimmed', () => {
+  it('come from freeway.json first, then from the variables in order, trimmed and each once', () => {
     const env = { ALPHA_KEY: ' ', ALPHA_TOKEN: ' second \n', OTHER: 'other' }
-    expect(load(env).keyOf(alpha)).toBe('second')
-    expect(load({ ...env, ALPHA_KEY: 'first' }).keyOf(alpha)).toBe('first')
+    expect(load(env).keysOf(alpha)).toEqual(['second'])
+    expect(load({ ...env, ALPHA_KEY: 'first' }).keysOf(alpha)).toEqual(['first', 'second'])
     config({ providers: { alpha: { api_key: ' literal ' } } })
-    expect(load(env).keyOf(alpha)).toBe('literal')
-    config({ providers: { alpha: { api_key: 'env:OTHER' } } })
-    expect(load(env).keyOf(alpha)).toBe('other')
-    expect(load({ ALPHA_KEY: 'first' }).keyOf(alpha)).toBe('first')
+    expect(load(env).keysOf(alpha)).toEqual(['literal', 'second'])
+    config({ providers: { alpha: { api_key: 'env:OTHER', api_keys: ['literal', 'env:ALPHA_TOKEN'] } } })
+    expect(load(env).keysOf(alpha)).toEqual(['other', 'literal', 'second'])
+    expect(load({ ALPHA_KEY: 'first' }).keysOf(alpha)).toEqual(['literal', 'first'])
   })
 
   it('are absent for names that every object has', () => {
-    expect(load().keyOf({ name: 'constructor', env: ['constructor', '__proto__', 'toString'] })).toBeUndefined()
+    expect(load().keysOf({ name: 'constructor', env: ['constructor', '__proto__', 'toString'] })).toEqual([])
   })
 
   it('stand in no field of the settings', () => {

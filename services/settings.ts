@@ -10,6 +10,8 @@ import type { ConfiguredClient, ConfiguredProvider, ConfiguredStrategy } from '.
 import { readConfigFile } from './config-file.ts'
 import type { LogLevel } from './logger.ts'
 import { logLevels } from './logger.ts'
+import type { KeyedProvider } from './provider-keys.ts'
+import { providerKeys } from './provider-keys.ts'
 import { describeIssues, SettingsError } from './settings-error.ts'
 
 export interface Settings {
@@ -35,8 +37,9 @@ export interface Settings {
   aliases: Record<string, string>
   strategies: Record<string, ConfiguredStrategy>
   clients: ConfiguredClient[]
-  /** A provider's key: `api_key` of freeway.json, else the first variable that holds one. */
-  keyOf(provider: { name: string; env: readonly string[] }): string | undefined
+  /** A provider's keys, those of freeway.json first; the first is that of account `<provider>-1`. */
+  keysOf(provider: KeyedProvider): string[]
+  keyOf(provider: KeyedProvider): string | undefined
   /** As it was set, also if empty; undefined if it was not set. */
   secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET'): string | undefined
 }
@@ -63,11 +66,8 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     trustedProxies: variables.FREEWAY_TRUSTED_PROXIES,
     logLevel: variables.FREEWAY_LOG_LEVEL,
     ...config,
-    keyOf(provider) {
-      const own = apiKeys.get(provider.name)
-      const candidates = [own?.startsWith('env:') ? merged[own.slice('env:'.length)] : own, ...provider.env.map((name) => merged[name])]
-      return candidates.map((candidate) => candidate?.trim()).find(Boolean)
-    },
+    keysOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged),
+    keyOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged)[0],
     secretOf: (variable) => merged[variable],
   }
 }
