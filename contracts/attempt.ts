@@ -23,6 +23,20 @@ const blob = z.object({
 })
 export type BlobReference = z.infer<typeof blob>
 
+/** What a provider wants changed in a request that it refused: fields as in the request policy of the catalogue. */
+export const adaptation = z.object({
+  drop: z.array(z.string()).optional(),
+  rename: z.record(z.string(), z.string()).optional(),
+  clamp: z.record(z.string(), z.number()).optional(),
+  min: z.record(z.string(), z.number()).optional(),
+  role_map: z.record(z.string(), z.string()).optional(),
+  strip_message_fields: z.array(z.string()).optional(),
+  schema_strip: z.array(z.string()).optional(),
+  null_content: z.literal('empty_string').optional(),
+  tool_call_ids: z.literal('nine_alphanumerics').optional(),
+})
+export type Adaptation = z.infer<typeof adaptation>
+
 const target = z.object({
   prov: token,
   account: token,
@@ -53,7 +67,7 @@ export const submit = z.object({
   billable_ok: z.boolean(),
   need,
   est: estimate,
-  /** Hard: provider, or provider/account. */
+  /** Hard: provider, provider/account, or provider/account/model. */
   exclude: z.array(z.string()),
   /** Soft: taken only if nothing else is left. */
   avoid: z.array(z.string()),
@@ -63,6 +77,8 @@ export const submit = z.object({
   roles: z.array(z.string()).optional(),
   /** The client wants to know why: `routed` and `noroute` then carry `explained`. */
   explain: z.boolean().optional(),
+  /** For the model it is sent to again, after a refusal that said what to change. */
+  adapt: adaptation.optional(),
   blob: blob.optional(),
   trace: trace.optional(),
 })
@@ -86,6 +102,7 @@ export const offer = target.extend({
   include_usage: z.boolean(),
   est: estimate,
   lease: z.string(),
+  adapt: adaptation.optional(),
   blob: blob.optional(),
   trace: trace.optional(),
 })
@@ -161,6 +178,8 @@ const fail = z.object({
   /** What is at fault and must rest: this request only, the model, the key (account), or the whole provider. */
   scope: z.enum(refusalScopes).optional(),
   learned: z.array(learnedLimit).optional(),
+  /** The same model may take the request if this is changed in it. */
+  adapt: adaptation.optional(),
   usage: usage.optional(),
   /** Redacted, for operators only. */
   detail: z.string(),

@@ -21,9 +21,18 @@ export type Phase = (typeof phases)[number]
 /** What a provider's refusal means for us. */
 export const refusalCodes = [
   'rate_limited',
+  // It has no room for anybody at the moment; this is no limit of ours.
+  'overloaded',
+  // The key is wrong or barred.
   'auth',
+  // The key is good and its credit spent.
+  'payment',
+  // The provider does not serve such as us: a country, a kind of client, or nobody any more.
+  'blocked',
   'invalid_request',
   'context_length',
+  // Too many bytes, whatever the context of the model.
+  'too_large',
   'content_policy',
   'model_not_found',
   // This provider cannot serve such a request; another may.
