@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { InboxMessage } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
-import { collected, type Delivery, MAX_UNSENT_BYTES, streamed } from './delivery.ts'
+import { openaiEnvelope } from '#contracts/wire/envelope.ts'
+import * as deliveries from './delivery.ts'
+import { type Delivery, MAX_UNSENT_BYTES } from './delivery.ts'
+import { chatAnswer } from './formats/chat-completions.ts'
 
 const head = {
   t: 'head',
@@ -21,6 +24,8 @@ const envelope = { error: { message: 'it failed', type: 'provider_error', code: 
 const noLeave = (): void => {
   throw new Error('nobody has left')
 }
+const streamed = (startedMs: number, onLeave: () => void) => deliveries.streamed(chatAnswer.stream(), openaiEnvelope, startedMs, onLeave)
+const collected = () => deliveries.collected(chatAnswer, openaiEnvelope)
 const stream = (onLeave = noLeave) => streamed(performance.now(), onLeave)
 /** So many milliseconds from now. */
 const tick = (delivery: Delivery, afterMs: number) => delivery.tick(performance.now() + afterMs, () => headers)
@@ -94,7 +99,7 @@ describe('an answer that is streamed', () => {
     tick(delivery, 20_000)
     expect(await read()).toBe(': ping\n')
     delivery.fail(error, headers)
-    expect(await read()).toBe(`data: ${JSON.stringify(envelope)}\n\n`)
+    expect(await read()).toBe(`data: ${JSON.stringify(envelope)}\n\ndata: [DONE]\n\n`)
     await reader.cancel()
   })
 

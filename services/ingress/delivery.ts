@@ -2,8 +2,10 @@
 // After a stream has begun, failure is its last event, never a throw.
 
 import type { Head } from '#contracts/attempt.ts'
-import { concat, utf8 } from '#contracts/bytes.ts'
-import { errorBody, FreewayError } from '#contracts/failure.ts'
+import { concat } from '#contracts/bytes.ts'
+import { FreewayError } from '#contracts/failure.ts'
+import { type Envelope, openaiEnvelope } from '#contracts/wire/envelope.ts'
+import type { AnswerFormat, StreamFormat } from './formats/format.ts'
 import { errorResponse, respond } from './respond.ts'
 
 /** Both official SDKs and every proxy on the way are told to leave the stream alone. */
@@ -17,10 +19,6 @@ export const MAX_UNSENT_BYTES = 1024 * 1024
 const MAX_COLLECTED_BYTES = 32 * 1024 * 1024
 const HELD_STATUS_MS = 10_000
 const KEEP_ALIVE_MS = 10_000
-
-const DONE = utf8('data: [DONE]\n\n')
-// One line feed and no `id:`: a blank line would end an event, and openai-python crashes on an event without data.
-const PING = utf8(': ping\n')
 
 export interface Delivery {
   readonly response: Promise<Response>
@@ -39,7 +37,7 @@ export interface Delivery {
 }
 
 /** `onLeave` is called when the client closes the stream before its end. */
-export function streamed(startedMs: number, onLeave: () => void): Delivery {
+export function streamed(format: StreamFormat, envelope: Envelope, startedMs: number, onLeave: () => void): Delivery {
   const { promise, resolve } = Promise.withResolvers<Response>()
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined
   let delivered = false
@@ -82,21 +80,21 @@ export function streamed(startedMs: number, onLeave: () => void): Delivery {
       if (over) return true
       delivered = true
       lastWriteMs = performance.now()
-      controller?.enqueue(payload)
+      const bytes = format.write(payload)
+      if (bytes !== undefined) controller?.enqueue(bytes)
       return true
     },
     end() {
       if (over) return
       over = true
-      controller?.enqueue(DONE)
+      controller?.enqueue(format.end())
       controller?.close()
     },
     fail(error, headers) {
       if (over) return
       over = true
-      if (!controller) return resolve(errorResponse(error, headers))
-      controller.enqueue(utf8(`data: ${JSON.stringify(errorBody(error))}\n\n`))
-      controller.enqueue(DONE)
+      if (!controller) return resolve(errorResponse(error, envelope, headers))
+      controller.enqueue(format.fail(error, headers['request-id'] ?? ''))
       controller.close()
     },
     drop() {
@@ -110,13 +108,13 @@ export function streamed(startedMs: number, onLeave: () => void): Delivery {
       if (over || unsentBytes() > 0) return
       if (nowMs - lastWriteMs < (controller ? KEEP_ALIVE_MS : HELD_STATUS_MS)) return
       lastWriteMs = nowMs
-      begin(headers()).enqueue(PING)
+      begin(headers()).enqueue(format.ping)
     },
   }
 }
 
 /** Nothing is delivered until everything is there, so a late failure may still lead to another provider. */
-export function collected(): Delivery {
+export function collected(format: AnswerFormat, envelope: Envelope): Delivery {
   const { promise, resolve } = Promise.withResolvers<Response>()
   let parts: Uint8Array[] = []
   let bytes = 0
@@ -137,10 +135,15 @@ export function collected(): Delivery {
       return true
     },
     end(headers) {
-      resolve(respond(200, { 'content-type': type, ...headers }, concat(parts) as Uint8Array<ArrayBuffer>))
+      try {
+        resolve(respond(200, { 'content-type': type, ...headers }, format.whole(concat(parts)) as Uint8Array<ArrayBuffer>))
+      } catch (error) {
+        const failure = error instanceof FreewayError ? error : unsayable(error)
+        resolve(errorResponse(failure, envelope, headers))
+      }
     },
     fail(error, headers) {
-      resolve(errorResponse(error, headers))
+      resolve(errorResponse(error, envelope, headers))
     },
     drop() {
       resolve(gone())
@@ -151,5 +154,9 @@ export function collected(): Delivery {
 
 /** Nobody reads it; it only lets the server close the exchange. */
 function gone(): Response {
-  return errorResponse(new FreewayError('client_canceled', 'client closed the connection'))
+  return errorResponse(new FreewayError('client_canceled', 'client closed the connection'), openaiEnvelope)
+}
+
+function unsayable(cause: unknown): FreewayError {
+  return new FreewayError('server_error', 'internal error of the gateway', { cause })
 }

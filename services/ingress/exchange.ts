@@ -1,11 +1,11 @@
-// One client request from its body to its last byte.
+// One client request from its body to its last byte, in whatever format it is said.
 
 import { FreewayError } from '#contracts/failure.ts'
-import { readRequest } from '#contracts/wire/chat-completions/request.ts'
 import { startSpan } from '#services/trace.ts'
 import { collected, streamed } from './delivery.ts'
 import type { Desk } from './desk.ts'
 import type { Failover } from './failover.ts'
+import type { Format } from './formats/format.ts'
 import { onClientGone, readBody } from './front.ts'
 import { callersId, newRequestId } from './request-id.ts'
 
@@ -14,20 +14,27 @@ export interface ExchangeOptions {
   requestTimeoutMs: number
 }
 
-/** Rejects with FreewayError if the request is refused; afterwards every failure is an answer. */
-export async function chatCompletions(request: Request, { desk, requestTimeoutMs }: ExchangeOptions): Promise<Response> {
+/** `route` is told to traces. Rejects with FreewayError if the request is refused; afterwards every failure is an answer. */
+export async function exchange(
+  request: Request,
+  route: string,
+  format: Format,
+  { desk, requestTimeoutMs }: ExchangeOptions,
+): Promise<Response> {
   const receivedMs = performance.now()
   const body = await readBody(request)
-  const job = readRequest(body)
   const id = newRequestId()
-  const span = startSpan('POST /v1/chat/completions', {
+  const reading = format.readRequest(body, { headers: request.headers, id })
+  const { job, answer } = reading instanceof Promise ? await reading : reading
+  const span = startSpan(`POST ${route}`, {
     kind: 'server',
     parent: parentOf(request.headers),
-    attributes: { 'http.route': '/v1/chat/completions', 'freeway.request_id': id },
+    attributes: { 'http.route': route, 'freeway.request_id': id },
   })
   let failover: Failover | undefined
   const cancel = () => failover?.cancel('client_canceled', performance.now())
-  const delivery = job.stream ? streamed(receivedMs, cancel) : collected()
+  const { envelope } = format
+  const delivery = job.stream ? streamed(answer.stream(), envelope, receivedMs, cancel) : collected(answer, envelope)
   onClientGone(request, cancel)
   failover = desk.begin({
     id,

@@ -6,7 +6,8 @@ import type { Socket } from 'node:net'
 import { serve } from 'srvx'
 import { concat, utf8 } from '#contracts/bytes.ts'
 import { errorBody, FreewayError } from '#contracts/failure.ts'
-import { newRequestId, withRequestId } from './request-id.ts'
+import { envelopeOf } from '#contracts/wire/envelope.ts'
+import { newRequestId, requestIdHeaders } from './request-id.ts'
 import { errorResponse } from './respond.ts'
 
 export const MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -62,7 +63,7 @@ export async function openFront({ host, port, handle }: FrontOptions): Promise<F
       if (refusal) {
         // Closing while a body is on its way would reset the connection before the client has read why: Node discards the rest.
         if (node && refusal.status === 400) node.res.shouldKeepAlive = false
-        return withRequestId(errorResponse(refusal), request.headers)
+        return errorResponse(refusal, envelopeOf(pathOf(canonical(target))), requestIdHeaders(request.headers))
       }
       return handle(node ? plainNodeRequest(request, node, target) : plainRequest(request, target))
     },
@@ -160,8 +161,9 @@ export function refuse(target: string, headers: Pick<Headers, 'get'>): FreewayEr
 /** One leading slash; no absolute URI, dot segment (also percent-encoded), backslash or control character. */
 export function isPlainTarget(target: string): boolean {
   if (!/^\/(?!\/)[\x21-\x5b\x5d-\x7e]*$/.test(target)) return false
-  const path = target.split('?', 1)[0] as string
-  return !path.split('/').some((segment) => /^(?:\.|%2e){1,2}(?:;.*)?$/i.test(segment))
+  return !pathOf(target)
+    .split('/')
+    .some((segment) => /^(?:\.|%2e){1,2}(?:;.*)?$/i.test(segment))
 }
 
 /** host, host:port, or [v6]:port. */
@@ -201,6 +203,10 @@ function plainNodeRequest(request: Request, { req }: NodePair, target: string): 
 function plainRequest(request: Request, target: string): Request {
   const plain = new Request(`http://${AUTHORITY}${canonical(target)}`, request)
   return Object.defineProperty(plain, 'ip', { value: (request as { ip?: string }).ip })
+}
+
+function pathOf(target: string): string {
+  return target.split('?', 1)[0] as string
 }
 
 function targetOf(url: string): string {

@@ -13,7 +13,9 @@ import type { Accounts } from './access/gate.ts'
 import { admit, presentedKey } from './access/gate.ts'
 import { listModels } from './catalog/models.ts'
 import { Desk } from './desk.ts'
-import { chatCompletions } from './exchange.ts'
+import { exchange } from './exchange.ts'
+import { chatCompletions } from './formats/chat-completions.ts'
+import type { Format } from './formats/format.ts'
 import { openFront, peerOf } from './front.ts'
 import { json } from './respond.ts'
 import type { Route } from './routes.ts'
@@ -49,7 +51,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const settlements = openSettlements(bus)
   const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements })
   const accounts = accountsOf(options)
-  const exchange = { desk, requestTimeoutMs: settings.requestTimeoutMs }
+  const serving = { desk, requestTimeoutMs: settings.requestTimeoutMs }
   let draining = false
 
   const routes: Route[] = [
@@ -57,16 +59,14 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/health', access: 'public', handle: () => json({ status: 'ok', version }) },
     { method: 'GET', path: '/ready', access: 'public', handle: ready },
     { method: 'GET', path: '/v1/health', access: 'public', handle: publicHealth },
-    {
-      method: 'POST',
-      path: '/v1/chat/completions',
-      access: 'key',
-      identified: true,
-      handle: (request) => chatCompletions(request, exchange),
-    },
+    inference('/v1/chat/completions', chatCompletions),
     { method: 'GET', path: '/v1/models', access: 'key', handle: () => json({ object: 'list', data: listModels(catalog.current) }) },
     { method: 'GET', path: '/v1/models/*', access: 'key', handle: (_, id) => oneModel(id) },
   ]
+
+  function inference(path: string, format: Format): Route {
+    return { method: 'POST', path, access: 'key', identified: true, handle: (request) => exchange(request, path, format, serving) }
+  }
 
   /** Says what is missing, so that an operator need not guess. */
   function ready(): Response {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '#contracts/bytes.ts'
 import { control, inbox } from '#contracts/subjects.ts'
+import { openaiEnvelope } from '#contracts/wire/envelope.ts'
 import { acknowledge, newAttempt, onMessage } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
 import { collected, MAX_UNSENT_BYTES, streamed } from './delivery.ts'
+import { chatAnswer } from './formats/chat-completions.ts'
 import { createIntake } from './intake.ts'
 
 const NOW = 10_000
@@ -21,7 +23,7 @@ const accept = { t: 'accept', w: 'w1', prov: 'groq', account: 'groq-1', model: '
 const KB = 1024
 
 /** An attempt whose answer has begun, a client that reads only when told to, and what the worker is told. */
-async function begin(delivery: Delivery = streamed(NOW, () => {})) {
+async function begin(delivery: Delivery = streamed(chatAnswer.stream(), openaiEnvelope, NOW, () => {})) {
   const told: object[] = []
   const world = { overloaded: false }
   const intake = createIntake(
@@ -109,7 +111,7 @@ describe('an event in several frames', () => {
 })
 
 it('an answer that is too long to collect is refused', async () => {
-  const { send } = await begin(collected())
+  const { send } = await begin(collected(chatAnswer, openaiEnvelope))
   for (let i = 0; i < 512; i++) expect(send(new Uint8Array(64 * KB))).toBeUndefined()
   expect(send('x')).toMatchObject({ type: 'provider_error', message: 'the answer of the provider is too long' })
 })

@@ -24,9 +24,12 @@ export function callersId(headers: Pick<Headers, 'get'>): string | undefined {
 }
 
 /** OpenAI's SDK looks for the first, Anthropic's for the second. */
-export function withRequestId(response: Response, headers: Pick<Headers, 'get'>): Response {
+export function requestIdHeaders(headers: Pick<Headers, 'get'>): Record<'x-request-id' | 'request-id', string> {
   const id = callersId(headers) ?? newRequestId()
-  response.headers.set('x-request-id', id)
-  response.headers.set('request-id', id)
+  return { 'x-request-id': id, 'request-id': id }
+}
+
+export function withRequestId(response: Response, headers: Pick<Headers, 'get'>): Response {
+  for (const [name, id] of Object.entries(requestIdHeaders(headers))) response.headers.set(name, id)
   return response
 }

@@ -1,9 +1,15 @@
 import { expect, it } from 'vitest'
 import { FreewayError } from '#contracts/failure.ts'
+import { openaiEnvelope } from '#contracts/wire/envelope.ts'
 import { errorResponse, json, preflight, respond } from './respond.ts'
 
 it('every answer may be read by browsers, and its headers too', () => {
-  for (const response of [respond(200, {}, null), json({}), errorResponse(new FreewayError('server_error', '')), preflight()]) {
+  for (const response of [
+    respond(200, {}, null),
+    json({}),
+    errorResponse(new FreewayError('server_error', ''), openaiEnvelope),
+    preflight(),
+  ]) {
     expect(response.headers.get('access-control-allow-origin')).toBe('*')
   }
   expect(json({}).headers.get('access-control-expose-headers')).toBe('*')
@@ -11,7 +17,7 @@ it('every answer may be read by browsers, and its headers too', () => {
 
 it('an error has its status, its envelope and its headers, and the headers of the request', async () => {
   const error = new FreewayError('provider_unavailable', 'no provider', { retryAfterMs: 1_500 })
-  const response = errorResponse(error, { 'x-request-id': 'r1', 'retry-after': '99' })
+  const response = errorResponse(error, openaiEnvelope, { 'x-request-id': 'r1', 'retry-after': '99' })
   expect(response.status).toBe(503)
   expect(Object.fromEntries(response.headers)).toMatchObject({
     'content-type': 'application/json; charset=utf-8',

@@ -1,7 +1,8 @@
 // Answers that are whole from the start. Browser clients may read all of them.
 
 import { FastResponse } from 'srvx'
-import { errorBody, errorHeaders, type FreewayError } from '#contracts/failure.ts'
+import type { FreewayError } from '#contracts/failure.ts'
+import type { Envelope } from '#contracts/wire/envelope.ts'
 
 const CORS = { 'access-control-allow-origin': '*', 'access-control-expose-headers': '*' }
 const PREFLIGHT = {
@@ -19,8 +20,10 @@ export function json(value: unknown, headers: Record<string, string> = {}, statu
   return respond(status, { 'content-type': 'application/json; charset=utf-8', ...headers }, JSON.stringify(value))
 }
 
-export function errorResponse(error: FreewayError, headers: Record<string, string> = {}): Response {
-  return json(errorBody(error), { ...headers, ...errorHeaders(error) }, error.status)
+/** `headers` should have the request id: some envelopes repeat it. */
+export function errorResponse(error: FreewayError, envelope: Envelope, headers: Record<string, string> = {}): Response {
+  const written = envelope(error, headers['request-id'] ?? '')
+  return json(written.body, { ...headers, ...written.headers }, written.status)
 }
 
 export function preflight(): Response {

@@ -3,8 +3,9 @@
 import { node } from '@elysiajs/node'
 import { Elysia } from 'elysia'
 import { FreewayError } from '#contracts/failure.ts'
+import { envelopeOf } from '#contracts/wire/envelope.ts'
 import { asFreewayError } from './exchange.ts'
-import { withRequestId } from './request-id.ts'
+import { requestIdHeaders, withRequestId } from './request-id.ts'
 import { errorResponse, preflight } from './respond.ts'
 
 export interface Route {
@@ -50,7 +51,7 @@ export function createApp({ routes, authorize, onFault }: RoutesOptions): (reque
   function refusal(error: unknown, request: Request): Response {
     const failure = asFreewayError(error)
     if (failure !== error) onFault(error)
-    return withRequestId(errorResponse(failure), request.headers)
+    return errorResponse(failure, envelopeOf(new URL(request.url).pathname), requestIdHeaders(request.headers))
   }
 
   function missing(request: Request): Response {
