@@ -20,7 +20,7 @@ import type { UpstreamCounts } from './upstream.ts'
 const ROUNDS = 3
 const STARTS = 3
 const IDLE_MS = 2000
-const WARM_UP_MS = 3000
+const WARM_UP_MS = 5000
 /** Work that follows an answer, such as writing down what happened, belongs to it. */
 const SETTLE_MS = 300
 const TOP = 25
@@ -75,10 +75,14 @@ async function compare(bench: Bench): Promise<void> {
   for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
     for (const scenario of plan.filter((scenario) => round === 0 || !scenario.extra)) {
       progress(`round ${round + 1}: ${scenario.name}`)
-      // Each round begins with another contestant, so that none always has the same neighbours in time.
-      for (let i = 0; i < running.length; i++) {
-        const contestant = running[(i + round) % running.length] as Contestant
-        if (scenario.contestants.includes(contestant.name)) results.measurements.push(await measure(bench, contestant, scenario, round))
+      for (let turn = 0; turn < scenario.turns; turn++) {
+        const count = round * scenario.turns + turn
+        const part = { ...scenario, durationMs: scenario.durationMs / scenario.turns }
+        // Each turn begins with another contestant, so that none always has the same neighbours in time.
+        for (let i = 0; i < running.length; i++) {
+          const contestant = running[(i + count) % running.length] as Contestant
+          if (scenario.contestants.includes(contestant.name)) results.measurements.push(await measure(bench, contestant, part, count))
+        }
       }
     }
   }

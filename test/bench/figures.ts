@@ -1,5 +1,5 @@
 // Pure. From raw measurements to the figures that are compared with the targets.
-// Every figure is the median of the rounds, because single rounds drift with the machine.
+// Every figure is the median of the turns, because single turns drift with the machine.
 
 export const contestants = ['direct', 'proxy', 'embedded', 'cluster'] as const
 export type ContestantName = (typeof contestants)[number]

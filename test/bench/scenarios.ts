@@ -8,6 +8,11 @@ export interface Scenario {
   stream: boolean
   connections: number
   durationMs: number
+  /**
+   * The time is cut into so many turns, and all contestants take each turn one after the other: where a core's speed changes from
+   * one second to the next, only neighbours can be compared.
+   */
+  turns: number
   /** The connections start one after the other over this time, so that paced streams do not march in step. */
   staggerMs: number
   contestants: ContestantName[]
@@ -37,6 +42,7 @@ export function scenarios(quick: boolean): Scenario[] {
     stream: !name.endsWith('answer'),
     connections,
     durationMs,
+    turns: 1,
     staggerMs: 0,
     contestants: gateways,
     extra: false,
@@ -44,8 +50,8 @@ export function scenarios(quick: boolean): Scenario[] {
   })
   const targets = [
     load(sequential, 'c1', 1, ms(2500, 2000), { contestants: all }),
-    load(answers, 'c1', 32, ms(4000, 3500)),
-    load(streams, 'c100', 32, ms(4000, 3500)),
+    load(answers, 'c1', 32, ms(6000, 6000), { turns: 10 }),
+    load(streams, 'c100', 32, ms(6000, 6000), { turns: 6 }),
     load(crowd, 'c20d100', 300, ms(6000, 5000), { staggerMs: 2000 }),
   ]
   if (quick) return targets
