@@ -3,6 +3,7 @@ import type { Submit } from '#contracts/attempt.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
 import type { Health } from './health.ts'
+import type { World } from './route.ts'
 import { route, routingTable } from './route.ts'
 
 const NOW = 50_000
@@ -43,10 +44,20 @@ function jobFor(change: Partial<Submit> = {}): Submit {
 const resting = (rests: Record<string, number>): Health =>
   new Map(Object.entries(rests).map(([name, ms]) => [name, { failuresInRow: 0, opened: 0, restUntilMs: NOW + ms, ttfbMs: undefined }]))
 
+const worldOf = (change: Partial<World> = {}): World => ({
+  health: new Map(),
+  roomOf: () => ({ headroom: 1 }),
+  wish: undefined,
+  nowMs: NOW,
+  random: () => 0.5,
+  ...change,
+})
+
 /** `provider/model`, or the reason why there is none. */
 function routed(catalog: Catalog, job: Partial<Submit>, health: Health = new Map()): string {
-  const found = route(jobFor(job), routingTable(catalog), health, NOW)
-  return 'target' in found ? `${found.target.prov}/${found.target.model}` : found.noroute.reason
+  const found = route(jobFor(job), routingTable(catalog), worldOf({ health }))
+  const best = 'order' in found ? found.order[0]?.target : undefined
+  return 'noroute' in found ? found.noroute.reason : `${best?.prov}/${best?.model}`
 }
 
 describe('a model is found by', () => {
@@ -89,10 +100,10 @@ describe('a model is found by', () => {
 
 it('the target carries what the worker and the ingress need to know', () => {
   const catalog = catalogOf({ alpha: { metered: true, models: [{ id: 'x/y' }] } })
-  const found = (model: string | undefined) => route(jobFor({ model }), routingTable(catalog), new Map(), NOW)
+  const found = (model: string | undefined) => route(jobFor({ model }), routingTable(catalog), worldOf())
   const target = { prov: 'alpha', account: 'alpha-1', model: 'x/y', billable: true }
-  expect(found('alpha/x/y')).toEqual({ target, reason: 'named' })
-  expect(found('auto')).toEqual({ target, reason: 'weight' })
+  expect(found('alpha/x/y')).toMatchObject({ order: [{ target }], reason: 'named' })
+  expect(found('auto')).toMatchObject({ order: [{ target }], reason: 'weight' })
 })
 
 describe('what a model must be able to do', () => {
@@ -178,7 +189,7 @@ describe('a provider that rests', () => {
 
   it('is what the client is told to wait for, the soonest of those that it may have', () => {
     const health = resting({ a: 12_000, b: 7_000 })
-    const found = (job: Partial<Submit>) => route(jobFor(job), routingTable(two), health, NOW)
+    const found = (job: Partial<Submit>) => route(jobFor(job), routingTable(two), worldOf({ health }))
     expect(found({})).toEqual({ noroute: { reason: 'cooldown', retry_after_ms: 7_000 } })
     expect(found({ exclude: ['b'] })).toEqual({ noroute: { reason: 'cooldown', retry_after_ms: 12_000 } })
     expect(found({ model: 'a/m' })).toEqual({ noroute: { reason: 'cooldown', retry_after_ms: 12_000 } })
@@ -219,16 +230,16 @@ describe('what the prompt asks for', () => {
     thinker: { models: [{ id: 'thinker', capabilities: ['chat', 'reasoning'] }] },
   })
   const asked = (wish: 'code' | 'reasoning' | 'general' | undefined, more = {}) =>
-    route(jobFor(more), routingTable(catalog), new Map(), NOW, wish)
+    route(jobFor(more), routingTable(catalog), worldOf({ wish }))
 
   it.each([
     ['code', 'coder'],
     ['reasoning', 'thinker'],
     ['general', 'plain'],
     [undefined, 'plain'],
-  ] as const)('%s goes to %s', (wish, prov) => expect(asked(wish)).toMatchObject({ target: { prov } }))
+  ] as const)('%s goes to %s', (wish, prov) => expect(asked(wish)).toMatchObject({ order: [{ target: { prov } }, {}, {}] }))
 
   it('but not past what the client prefers', () => {
-    expect(asked('code', { preferred: 'thinker' })).toMatchObject({ target: { prov: 'thinker' } })
+    expect(asked('code', { preferred: 'thinker' })).toMatchObject({ order: [{ target: { prov: 'thinker' } }, {}, {}] })
   })
 })

@@ -3,12 +3,37 @@
 import type { Noroute, Submit, Target } from '#contracts/attempt.ts'
 import type { Catalog, CatalogProvider, Model } from '#contracts/catalog.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
+import type { Explained } from '#contracts/explained.ts'
 import type { Need } from '#contracts/job.ts'
+import type { Room } from './budget.ts'
 import type { Health } from './health.ts'
 import { restsUntil } from './health.ts'
 import type { Label } from './intent/model.ts'
 
-export type Route = { target: Target; reason: string } | { noroute: Omit<Noroute, 't'> }
+/** One that may serve the job. */
+export interface Ranked {
+  target: Target
+  provider: CatalogProvider
+  model: Model
+  score: number
+}
+
+/** What the decision sees of the world, beside the job and the catalogue. */
+export interface World {
+  health: Health
+  roomOf(provider: CatalogProvider, account: string, model: Model): Room
+  /** The kind of model that suits the prompt, if that is known. */
+  wish: Label | undefined
+  nowMs: number
+  /** From 0 to 1: spreads the load over those that are equally good. */
+  random: () => number
+}
+
+export type Route =
+  /** Best first. */
+  | { order: Ranked[]; reason: string; strategy: string; explained?: Explained }
+  /** `spent`: able, healthy and allowed, but their window of quota is used up; the job may wait for one of them. Best first. */
+  | { noroute: Omit<Noroute, 't'>; spent?: Ranked[] }
 
 interface Candidate {
   provider: CatalogProvider
@@ -37,8 +62,7 @@ export function routingTable({ providers, aliases }: Catalog): RoutingTable {
   return { open, named }
 }
 
-/** `wish`: the kind of model that suits the prompt, if that is known. */
-export function route(job: Submit, table: RoutingTable, health: Health, nowMs: number, wish?: Label): Route {
+export function route(job: Submit, table: RoutingTable, { health, nowMs, wish }: World): Route {
   const named = virtual(job.model) ? table.open : table.named.get(job.model ?? '')
   if (!named || (named.length === 0 && !virtual(job.model))) return { noroute: { reason: 'unknown_model' } }
   const able = named.filter(({ model }) => serves(model, job.need))
@@ -46,11 +70,9 @@ export function route(job: Submit, table: RoutingTable, health: Health, nowMs: n
 
   const open = able.filter(({ provider }) => provider.configured && !isExcluded(provider, job.exclude))
   const rested = open.filter(({ provider }) => restsUntil(health, provider.name) <= nowMs)
-  const best = rested.reduce<Candidate | undefined>(
-    (a, b) => (a && rank(a, job, health, wish) >= rank(b, job, health, wish) ? a : b),
-    undefined,
-  )
-  if (best) return { target: targetOf(best), reason: virtual(job.model) ? (wish ?? 'weight') : 'named' }
+  const order = rested.map((one) => ({ ...one, target: targetOf(one), score: rank(one, job, health, wish) }))
+  order.sort((a, b) => b.score - a.score)
+  if (order.length > 0) return { order, reason: virtual(job.model) ? (wish ?? 'weight') : 'named', strategy: 'auto' }
   if (open.length === 0) return { noroute: { reason: 'none' } }
   const soonest = Math.min(...open.map(({ provider }) => restsUntil(health, provider.name)))
   return { noroute: { reason: 'cooldown', retry_after_ms: soonest - nowMs } }

@@ -77,13 +77,14 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
   function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
     const nowMs = performance.now()
     const span = startSpan(`process ${jobs}`, { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
-    const decision = route(job, table, health, nowMs, wishOf(job, body))
+    const world = { health, roomOf: () => ({ headroom: 1 }), wish: wishOf(job, body), nowMs, random: Math.random }
+    const decision = route(job, table, world)
     if ('noroute' in decision) {
       bus.publish(inbox, encode({ t: 'noroute', ...decision.noroute }))
       span.fail(decision.noroute.reason)
       return span.end()
     }
-    const { target } = decision
+    const target = decision.order[0]!.target
     const key = `${job.id}.${job.n}`
     if (!leases.reserve(key, target, inbox, job.ttl_ms, nowMs)) return span.end()
     logger.debug('lease reserved', { lease: key, provider: target.prov })
@@ -101,6 +102,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
       est: job.est,
       ...target,
       lease: key,
+      adapt: job.adapt,
       blob: job.blob,
       trace: span.context ?? job.trace,
     }
