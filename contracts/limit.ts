@@ -1,4 +1,4 @@
-// What a limit is: so many units in a window, counted for a pool. Counting itself is in services/ledger and router/budget; here is only the shape.
+// What a limit is: so many units in a window, counted for a pool; and until when a use counts in its window. Counting itself is in services/quota.ts.
 
 import { z } from 'zod'
 
@@ -15,7 +15,7 @@ export const limit = z.strictObject({
    * An IANA time zone whose calendar resets the count (`UTC`, `America/Los_Angeles`, `Asia/Shanghai`).
    * Absent: the window rolls.
    */
-  clock: z.string().min(1).optional(),
+  clock: z.string().refine(isTimeZone, 'expected an IANA time zone, e.g. America/Los_Angeles').optional(),
 })
 export type Limit = z.infer<typeof limit>
 export type Unit = Limit['unit']
@@ -32,3 +32,125 @@ export const learnedLimit = z.object({
   scope: z.enum(['model', 'account', 'provider']).optional(),
 })
 export type LearnedLimit = z.infer<typeof learnedLimit>
+
+const SECOND_MS = 1_000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+
+/** A call leaves for its provider at most this long after its use was counted, as a rule: so much longer every use counts. */
+export const DISPATCH_MS = 250
+
+/** Length of a rolling window, and of the slices in which it is counted: a use counts as long as the youngest of its slice. */
+const rolling: Record<Window, { lengthMs: number; sliceMs: number }> = {
+  second: { lengthMs: SECOND_MS, sliceMs: 100 },
+  minute: { lengthMs: MINUTE_MS, sliceMs: SECOND_MS },
+  hour: { lengthMs: HOUR_MS, sliceMs: MINUTE_MS },
+  '5h': { lengthMs: 5 * HOUR_MS, sliceMs: 5 * MINUTE_MS },
+  day: { lengthMs: DAY_MS, sliceMs: 15 * MINUTE_MS },
+  week: { lengthMs: 7 * DAY_MS, sliceMs: 2 * HOUR_MS },
+  // No month is longer.
+  month: { lengthMs: 31 * DAY_MS, sliceMs: 8 * HOUR_MS },
+}
+
+/**
+ * Until when a use at `atMs` counts, in ms since 1970. A calendar window that ends within `DISPATCH_MS` gives two times:
+ * the call may fall into the next window, so it counts in both.
+ */
+export function countsUntil(per: Window, clock: string | undefined, atMs: number): readonly [number] | readonly [number, number] {
+  if (clock === undefined) {
+    const { lengthMs, sliceMs } = rolling[per]
+    return [Math.floor(atMs / sliceMs) * sliceMs + sliceMs + lengthMs + DISPATCH_MS]
+  }
+  const end = nextReset(per, clock, atMs)
+  return end - atMs > DISPATCH_MS ? [end] : [end, nextReset(per, clock, end)]
+}
+
+/** When the calendar window around `atMs` ends, in ms since 1970; always later than `atMs`. Weeks begin on Monday. */
+export function nextReset(per: Window, clock: string, atMs: number): number {
+  switch (per) {
+    case 'second':
+      return Math.floor(atMs / SECOND_MS) * SECOND_MS + SECOND_MS
+    case 'minute':
+      return Math.floor(atMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS
+    case 'hour': {
+      const offset = wallTime(clock, atMs) - atMs
+      return Math.floor((atMs + offset) / HOUR_MS) * HOUR_MS + HOUR_MS - offset
+    }
+    case '5h': {
+      const midnight = instantOf(clock, startOfDay(wallTime(clock, atMs)))
+      const block = Math.floor((atMs - midnight) / (5 * HOUR_MS)) + 1
+      return Math.min(midnight + block * 5 * HOUR_MS, nextReset('day', clock, atMs))
+    }
+    case 'day':
+      return instantOf(clock, startOfDay(wallTime(clock, atMs)) + DAY_MS)
+    case 'week': {
+      const today = startOfDay(wallTime(clock, atMs))
+      const sinceMonday = (new Date(today).getUTCDay() + 6) % 7
+      return instantOf(clock, today + (7 - sinceMonday) * DAY_MS)
+    }
+    case 'month': {
+      const today = new Date(wallTime(clock, atMs))
+      return instantOf(clock, Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 1))
+    }
+  }
+}
+
+const startOfDay = (wallMs: number) => Math.floor(wallMs / DAY_MS) * DAY_MS
+
+/** What the clocks of the zone show, written as if it were UTC. */
+function wallTime(zone: string, atMs: number): number {
+  if (zone === 'UTC') return atMs
+  const part: Record<string, number> = {}
+  for (const { type, value } of formatOf(zone).formatToParts(atMs)) part[type] = Number(value)
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part
+  const thisSecond = Math.floor(atMs / SECOND_MS) * SECOND_MS
+  return Date.UTC(year, month - 1, day, hour, minute, second) + (atMs - thisSecond)
+}
+
+/** The first instant at which the clocks of the zone show `wallMs` or more: some days have no midnight, others have two. */
+function instantOf(zone: string, wallMs: number): number {
+  if (zone === 'UTC') return wallMs
+  const offsets = [wallMs - DAY_MS, wallMs + DAY_MS].map((near) => wallTime(zone, near) - near)
+  const candidates = offsets.map((offset) => wallMs - offset).sort((a, b) => a - b)
+  const exact = candidates.find((instant) => wallTime(zone, instant) === wallMs)
+  if (exact !== undefined) return exact
+  let [before = 0, after = 0] = [(candidates[0] ?? wallMs) - HOUR_MS, (candidates[1] ?? wallMs) + HOUR_MS]
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2)
+    if (wallTime(zone, middle) >= wallMs) after = middle
+    else before = middle
+  }
+  return after
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  const known = formats.get(zone)
+  if (known) return known
+  const numeric = 'numeric'
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone: zone,
+    calendar: 'iso8601',
+    hourCycle: 'h23',
+    year: numeric,
+    month: numeric,
+    day: numeric,
+    hour: numeric,
+    minute: numeric,
+    second: numeric,
+  })
+  formats.set(zone, format)
+  return format
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    formatOf(text)
+    return true
+  } catch {
+    // The runtime knows no such zone.
+    return false
+  }
+}
