@@ -39,6 +39,9 @@ const responseFormat = z.looseObject({
 
 const tokens = z.number().int().min(1)
 
+/** Keys that begin so hold what a client's format has beyond chat completions. A provider that speaks that format gets it back, no other does. */
+export const EXTENSION_PREFIX = 'x_freeway_'
+
 /** The body that travels on the bus and, after the provider's request policy, to the provider. */
 export const chatBody = z.looseObject({
   model: z.string().nullish(),

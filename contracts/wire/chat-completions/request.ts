@@ -3,7 +3,7 @@
 
 import type { z } from 'zod'
 import { FreewayError } from '../../failure.ts'
-import { type ChatBody, chatBody, type Job } from '../../job.ts'
+import { type ChatBody, chatBody, EXTENSION_PREFIX, type Job } from '../../job.ts'
 import { InvalidJson, readJson } from '../../json.ts'
 
 /** Ours alone; no provider may see them. */
@@ -19,15 +19,21 @@ const decoder = new TextDecoder()
 
 /** Throws FreewayError `invalid_request_error`, which names the field at fault and never quotes its value. */
 export function readRequest(bytes: Uint8Array): Job {
-  const { value, pruned } = parse(bytes)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('request body must be a JSON object', null)
-  const fields = value as Record<string, unknown>
-  const parsed = chatBody.safeParse(value)
+  const { fields, pruned } = parseBody(bytes)
+  const parsed = chatBody.safeParse(fields)
   if (!parsed.success) throw asInvalid(parsed.error.issues)
-  const body = parsed.data
-  const { tokens, vision } = measure(body, bytes.length)
+  const job = jobOf(parsed.data, fields, bytes.length)
+  const own = FREEWAY_FIELDS.filter((field) => Object.hasOwn(fields, field))
+  if (!pruned && own.length === 0) return { ...job, body: bytes }
+  for (const field of own) delete fields[field]
+  return { ...job, body: encoder.encode(JSON.stringify(fields)) }
+}
+
+/** What a body asks for. `fields` is the client's request, where our own fields stand. Throws FreewayError if one of those is wrong. */
+export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes: number): Omit<Job, 'body'> {
+  const { tokens, vision } = measure(body, bodyBytes)
   const out = (body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_OUTPUT_TOKENS) * (body.n ?? 1)
-  const job: Omit<Job, 'body'> = {
+  return {
     kind: 'chat',
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
@@ -36,17 +42,13 @@ export function readRequest(bytes: Uint8Array): Job {
     preferred: readName(fields.preferred_provider, 'preferred_provider'),
     fallback: readFallback(fields.fallback),
     need: {
-      tools: hasEntries(body.tools) || hasEntries(fields.functions),
+      tools: hasEntries(body.tools) || hasEntries(body.functions),
       vision,
       json: body.response_format?.type === 'json_schema' || body.response_format?.type === 'json_object',
       ctx: tokens + out,
     },
     estimate: { in: tokens, out },
   }
-  const own = FREEWAY_FIELDS.filter((field) => Object.hasOwn(fields, field))
-  if (!pruned && own.length === 0) return { ...job, body: bytes }
-  for (const field of own) delete fields[field]
-  return { ...job, body: encoder.encode(JSON.stringify(fields)) }
 }
 
 /**
@@ -55,10 +57,11 @@ export function readRequest(bytes: Uint8Array): Job {
  */
 export function writeRequest(body: Uint8Array | ChatBody, options: { model: string; stream: boolean }): string {
   const fields = body instanceof Uint8Array ? (JSON.parse(decoder.decode(body)) as Record<string, unknown>) : body
-  const out: Record<string, unknown> = { model: options.model }
+  let out: Record<string, unknown> = { model: options.model }
   for (const [name, value] of Object.entries(fields)) {
     if (value !== null && value !== undefined && name !== 'model' && name !== 'stream' && name !== 'stream_options') out[name] = value
   }
+  if (Object.keys(out).some((name) => name.startsWith(EXTENSION_PREFIX))) out = withoutExtensions(out)
   if (Array.isArray(out.messages)) out.messages = out.messages.map(withoutNulls)
   if (!hasEntries(out.tools)) {
     delete out.tools
@@ -82,9 +85,32 @@ function withoutNulls(message: unknown): unknown {
   return Object.fromEntries(entries.filter(([name, value]) => value !== null || name === 'content'))
 }
 
-function parse(bytes: Uint8Array) {
+/** What other formats have beyond this one: in the body, its messages, their parts and tool calls. A body that has any says so at its top. */
+function withoutExtensions(body: Record<string, unknown>): Record<string, unknown> {
+  const messages = listOf(body.messages).map((message) => {
+    const { content, tool_calls, ...rest } = plain(message)
+    if (Array.isArray(content)) rest.content = listOf(content).map(plain)
+    else if (content !== undefined) rest.content = content
+    if (Array.isArray(tool_calls)) rest.tool_calls = listOf(tool_calls).map(plain)
+    return rest
+  })
+  return { ...plain(body), messages }
+}
+
+function plain(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !name.startsWith(EXTENSION_PREFIX)))
+}
+
+function listOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** `pruned`: the text says more than the value. Throws FreewayError for anything but one JSON object. */
+export function parseBody(bytes: Uint8Array): { fields: Record<string, unknown>; pruned: boolean } {
   try {
-    return readJson(bytes)
+    const { value, pruned } = readJson(bytes)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('request body must be a JSON object', null)
+    return { fields: value as Record<string, unknown>, pruned }
   } catch (error) {
     if (error instanceof InvalidJson) throw invalid(error.message, null)
     throw error
@@ -97,7 +123,8 @@ function invalid(message: string, param: string | null, code?: string): FreewayE
 
 type Issue = z.core.$ZodIssue
 
-function asInvalid(issues: Issue[]): FreewayError {
+/** The first fault that a schema found, as the caller is told it. */
+export function asInvalid(issues: Issue[]): FreewayError {
   const issue = deepest(issues[0] as Issue)
   const param = writePath(issue.path)
   const emptyArray = issue.code === 'too_small' && issue.origin === 'array'
