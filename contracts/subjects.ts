@@ -76,8 +76,26 @@ export const eventConsumer = 'telemetry'
 
 // Key-value buckets -----------------------------------------------------------------------------
 
-export const buckets = { config: 'fw_config', quota: 'fw_quota' } as const
+export const buckets = { config: 'fw_config', quota: 'fw_quota', access: 'fw_access' } as const
 export const catalogKey = 'catalog'
+/** What was changed while freeway runs; laid over the catalogue. */
+export const catalogOverridesKey = 'catalog_overrides'
+
+/** Of `access`. The accounts whose digest begins with the same three digits share an entry. */
+export const accessKeys = {
+  account: (keyHash: string): string => `account.${checked([keyHash.slice(0, 3)])}`,
+  accounts: 'account.*',
+  ban: (id: string): string => `ban.${checked([id])}`,
+  bans: 'ban.*',
+  settings: 'settings',
+  tiers: 'tiers',
+  /** Says that the setup code was used. */
+  setup: 'setup',
+  /** The number of the last entry. */
+  auditHead: 'audit',
+  auditSlot: (slot: number): string => `audit.${slot}`,
+  auditSlots: 'audit.*',
+} as const
 
 // Reading ---------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
-import type { ConfiguredClient, ConfiguredProvider, ConfiguredStrategy } from './config-file.ts'
+import type { ConfigFile, ConfiguredClient, ConfiguredProvider, ConfiguredStrategy } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
 import type { LogLevel } from './logger.ts'
 import { logLevels } from './logger.ts'
@@ -22,6 +22,8 @@ export interface Settings {
   dataDir: string
   /** Whether the simulator is served as provider `demo`; `auto`: only if there is no key at all. */
   demo: 'on' | 'off' | 'auto'
+  /** Servers of models on this machine. */
+  local: LocalSettings
   natsUrl: string | undefined
   mongodbUrl: string | undefined
   otlpEndpoint: string | undefined
@@ -31,17 +33,33 @@ export interface Settings {
   drainMs: number
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
   trustedProxies: string[]
+  /** No request without a key, not even from this machine before there is any client. */
+  requireAuth: boolean
+  /** How the keys begin that are issued here. */
+  keyPrefix: string
   logLevel: LogLevel
   /** By name: changes to catalogue entries, and providers of the operator's own. No secrets. */
   providers: Record<string, ConfiguredProvider>
-  aliases: Record<string, string>
+  /** Public name → `provider/model`, or several in order of preference. */
+  aliases: ConfigFile['aliases']
   strategies: Record<string, ConfiguredStrategy>
   clients: ConfiguredClient[]
   /** A provider's keys, those of freeway.json first; the first is that of account `<provider>-1`. */
   keysOf(provider: KeyedProvider): string[]
   keyOf(provider: KeyedProvider): string | undefined
   /** As it was set, also if empty; undefined if it was not set. */
-  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET'): string | undefined
+  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET' | 'SITE_KEY'): string | undefined
+}
+
+export interface LocalSettings {
+  /** Whether they are looked for; `auto`: only where all of freeway runs in one process. */
+  mode: 'on' | 'off' | 'auto'
+  /** As it was written: `host`, `host:port`, `:port` or an address. */
+  hosts: Readonly<Record<'ollama' | 'llamacpp' | 'lmstudio' | 'vllm', string | undefined>>
+  /** Any other OpenAI-compatible server. */
+  customBaseUrl: string | undefined
+  /** Tokens that Ollama was told to read. */
+  ollamaContext: number | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -58,12 +76,25 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     port: variables.PORT,
     dataDir: resolve(cwd, variables.FREEWAY_DATA),
     demo: variables.FREEWAY_DEMO,
+    local: {
+      mode: variables.FREEWAY_LOCAL,
+      hosts: {
+        ollama: variables.OLLAMA_HOST,
+        llamacpp: variables.LLAMACPP_HOST,
+        lmstudio: variables.LMSTUDIO_HOST,
+        vllm: variables.VLLM_HOST,
+      },
+      customBaseUrl: variables.CUSTOM_BASE_URL,
+      ollamaContext: variables.OLLAMA_CONTEXT_LENGTH || undefined,
+    },
     natsUrl: variables.NATS_URL,
     mongodbUrl: variables.MONGODB_URL,
     otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
     drainMs: variables.FREEWAY_DRAIN_MS,
     trustedProxies: variables.FREEWAY_TRUSTED_PROXIES,
+    requireAuth: variables.REQUIRE_AUTH === 'true',
+    keyPrefix: variables.FREEWAY_KEY_PREFIX,
     logLevel: variables.FREEWAY_LOG_LEVEL,
     ...config,
     keysOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged),
@@ -91,6 +122,7 @@ function defined(env: Environment): Environment {
 const MAX_PORT = 65_535
 /** The longest time that a timer of the runtime can wait. */
 const MAX_MS = 2 ** 31 - 1
+const MAX_TOKENS = 100_000_000
 
 function wholeNumber(min: number, max: number, otherwise: number, expected: string) {
   return z
@@ -99,6 +131,12 @@ function wholeNumber(min: number, max: number, otherwise: number, expected: stri
     .transform(Number)
     .default(otherwise)
 }
+
+const httpAddress = (expected: string) =>
+  z
+    .string()
+    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), expected)
+    .optional()
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values, `expected ${values.join(', ')}`)
 
@@ -111,6 +149,7 @@ const variables = z.object({
   FREEWAY_DATA: z.string().default('./data'),
   FREEWAY_CONFIG: z.string().optional(),
   FREEWAY_DEMO: oneOf(['on', 'off', 'auto']).default('auto'),
+  FREEWAY_LOCAL: oneOf(['on', 'off', 'auto']).default('auto'),
   FREEWAY_LOG_LEVEL: oneOf(logLevels).default('info'),
   FREEWAY_REQUEST_TIMEOUT_MS: wholeNumber(1, MAX_MS, 300_000, 'expected milliseconds, e.g. 300000'),
   FREEWAY_DRAIN_MS: wholeNumber(0, MAX_MS, 120_000, 'expected milliseconds, e.g. 120000'),
@@ -124,15 +163,23 @@ const variables = z.object({
         .filter(Boolean),
     )
     .refine((ranges) => ranges.every(isAddressRange), 'expected addresses or CIDR ranges separated by commas, e.g. 10.0.0.0/8,::1'),
+  REQUIRE_AUTH: oneOf(['true', 'false']).default('false'),
+  FREEWAY_KEY_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,15}$/, 'expected up to 16 letters, digits, _ or -, e.g. fai_')
+    .default('fai_'),
+  OLLAMA_HOST: z.string().optional(),
+  OLLAMA_CONTEXT_LENGTH: wholeNumber(0, MAX_TOKENS, 0, 'expected a number of tokens, e.g. 32768'),
+  LLAMACPP_HOST: z.string().optional(),
+  LMSTUDIO_HOST: z.string().optional(),
+  VLLM_HOST: z.string().optional(),
+  CUSTOM_BASE_URL: httpAddress('expected an http or https address, e.g. http://127.0.0.1:8000/v1'),
   NATS_URL: z.string().optional(),
   MONGODB_URL: z
     .string()
     .regex(/^mongodb(\+srv)?:\/\/./, 'expected mongodb://host:port/database')
     .optional(),
-  OTEL_EXPORTER_OTLP_ENDPOINT: z
-    .string()
-    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'expected an http or https address, e.g. http://127.0.0.1:4318')
-    .optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpAddress('expected an http or https address, e.g. http://127.0.0.1:4318'),
   OTEL_SDK_DISABLED: z.string().optional(),
 })
 

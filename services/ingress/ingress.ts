@@ -1,22 +1,23 @@
 // Door of the ingress: takes requests over HTTP, hands their jobs to the bus and the answers back.
 
-import { hash } from 'node:crypto'
 import type { Backbone } from '#contracts/bus.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { buckets } from '#contracts/subjects.ts'
+import { openAccounts } from '#services/accounts.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
-import type { Accounts } from './access/gate.ts'
-import { admit, presentedKey } from './access/gate.ts'
+import { openAccess } from './access/access.ts'
+import { countLimits } from './access/limits.ts'
+import { watchPolicy } from './access/policy.ts'
 import { listModels } from './catalog/models.ts'
 import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
 import type { Format } from './formats/format.ts'
-import { openFront, peerOf } from './front.ts'
+import { openFront } from './front.ts'
 import { json } from './respond.ts'
 import type { Route } from './routes.ts'
 import { createApp } from './routes.ts'
@@ -50,7 +51,19 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const catalog = await watchCatalog(await backbone.keyValue(buckets.config))
   const settlements = openSettlements(bus)
   const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements })
-  const accounts = accountsOf(options)
+  const accessBucket = await backbone.keyValue(buckets.access)
+  const accounts = await openAccounts(accessBucket, settings.clients)
+  const policy = await watchPolicy(accessBucket)
+  const access = openAccess({
+    accounts,
+    policy,
+    limits: countLimits(),
+    adminToken: options.adminToken,
+    siteKey: settings.secretOf('SITE_KEY')?.trim() || undefined,
+    requireAuth: settings.requireAuth,
+    trustedProxies: settings.trustedProxies,
+    catalog: () => catalog.current,
+  })
   const serving = { desk, requestTimeoutMs: settings.requestTimeoutMs }
   let draining = false
 
@@ -97,10 +110,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
 
   const app = createApp({
     routes,
-    authorize(request) {
-      const key = presentedKey(request.headers)
-      admit({ digest: key === undefined ? undefined : hash('sha256', key, 'hex'), peer: peerOf(request) }, accounts)
-    },
+    access,
     onFault: (error) => logger.error('request failed in the gateway', { error }),
   })
   const front = await openFront({ host: settings.host, port: settings.port, handle: app })
@@ -120,15 +130,11 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       desk.close()
       await front.close()
       catalog.close()
+      policy.close()
+      accounts.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
     },
   }
-}
-
-function accountsOf({ settings: { clients }, adminToken }: IngressOptions): Accounts {
-  const byDigest = new Map(clients.map(({ name, key_hash }) => [key_hash.replace(/^sha256:/, '').toLowerCase(), name]))
-  byDigest.set(hash('sha256', adminToken, 'hex'), 'admin')
-  return { byDigest, open: clients.length === 0 }
 }
 
 /** Ids hold slashes and colons, plain or percent-encoded. */

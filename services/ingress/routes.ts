@@ -4,15 +4,17 @@ import { node } from '@elysiajs/node'
 import { Elysia } from 'elysia'
 import { FreewayError } from '#contracts/failure.ts'
 import { envelopeOf } from '#contracts/wire/envelope.ts'
+import type { Access } from './access/access.ts'
 import { asFreewayError } from './exchange.ts'
 import { requestIdHeaders, withRequestId } from './request-id.ts'
 import { errorResponse, preflight } from './respond.ts'
 
 export interface Route {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   /** `*` at the end stands for the rest, slashes included. */
   path: string
-  access: 'public' | 'key'
+  /** `catalog` and `stats` are for the operator's web site. */
+  access: 'public' | 'key' | 'admin' | 'catalog' | 'stats'
   /** Its answers carry their request id already; all others get it here. */
   identified?: true
   handle(request: Request, rest: string): Response | Promise<Response>
@@ -20,12 +22,11 @@ export interface Route {
 
 export interface RoutesOptions {
   routes: Route[]
-  /** Throws FreewayError if the caller may not use a `key` route. */
-  authorize(request: Request): void
+  access: Access
   onFault(error: unknown): void
 }
 
-export function createApp({ routes, authorize, onFault }: RoutesOptions): (request: Request) => Response | Promise<Response> {
+export function createApp({ routes, access, onFault }: RoutesOptions): (request: Request) => Response | Promise<Response> {
   // The Node adapter wants an unstable flag on Deno, where Elysia's own does as well.
   const app = new Elysia('Deno' in globalThis ? {} : { adapter: node() })
   for (const route of routes) {
@@ -39,19 +40,34 @@ export function createApp({ routes, authorize, onFault }: RoutesOptions): (reque
 
   function serve(route: Route, request: Request, params: Record<string, string> | undefined): Response | Promise<Response> {
     try {
-      if (route.access === 'key') authorize(request)
+      authorize(route, request)
       const answer = route.handle(request, params?.['*'] ?? '')
-      const named = (response: Response) => (route.identified ? response : withRequestId(response, request.headers))
+      const named = (response: Response) => withLimits(route.identified ? response : withRequestId(response, request.headers), request)
       return answer instanceof Promise ? answer.then(named, (error) => refusal(error, request)) : named(answer)
     } catch (error) {
       return refusal(error, request)
     }
   }
 
+  function authorize(route: Route, request: Request): void {
+    if (route.access === 'key') access.identify(request)
+    else if (route.access === 'admin') access.identifyAdmin(request)
+    else if (route.access !== 'public') access.identifySite(request, route.access)
+  }
+
+  /** So that clients see their limits before they meet them. */
+  function withLimits(response: Response, request: Request): Response {
+    for (const [name, value] of Object.entries(access.headers(request))) response.headers.set(name, value)
+    return response
+  }
+
   function refusal(error: unknown, request: Request): Response {
     const failure = asFreewayError(error)
     if (failure !== error) onFault(error)
-    return errorResponse(failure, envelopeOf(new URL(request.url).pathname), requestIdHeaders(request.headers))
+    return errorResponse(failure, envelopeOf(new URL(request.url).pathname), {
+      ...requestIdHeaders(request.headers),
+      ...access.headers(request),
+    })
   }
 
   function missing(request: Request): Response {

@@ -1,0 +1,133 @@
+// What a client account is: who may call, how much, and which models. The key itself is nowhere; only its SHA-256 is.
+
+import { z } from 'zod'
+
+/** Opens the access tier of the same name. `member` and `verified` are the customary ones; operators may name others. */
+export const role = z.string().regex(/^[a-z0-9_-]{1,32}$/, 'must match [a-z0-9_-]{1,32}')
+export const keyHash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits in lower case')
+
+export const accountName = z.string().min(1).max(64)
+export const rpmLimit = z.int().min(1).max(10_000)
+export const positive = z.int().min(1)
+export const roles = z.array(role).max(16)
+/** Of a rotated key: what it was, and until when it was valid. */
+const formerKey = z.object({ key_hash: keyHash, until_ms: z.number() })
+
+/** As it is stored. Fields that are left out have their default, so that a hundred thousand of them stay small. */
+export const storedAccount = z.object({
+  /** Stays the same when the key is rotated: limits, records and history hang on it. Fit as a token of a subject. */
+  id: z.string().regex(/^[A-Za-z0-9_-]{1,40}$/),
+  name: accountName,
+  key_hash: keyHash,
+  created_ms: z.number(),
+  /** Requests per minute; absent: no limit, as for all limits here. */
+  rpm_limit: rpmLimit.optional(),
+  /** Successes per UTC day. */
+  daily_limit: positive.optional(),
+  /** Parallel requests. */
+  max_concurrency: positive.optional(),
+  roles: roles.optional(),
+  /** False: the key is refused as if it did not exist. */
+  enabled: z.boolean().optional(),
+  /** Stopped by the staff for a while. */
+  paused: z.boolean().optional(),
+  /** The member that the key belongs to, e.g. an id at Discord. */
+  owner: z.string().min(1).max(64).optional(),
+  /** Whether the owner still belongs to the community; absent: not looked up, or nobody asks. */
+  membership: z.enum(['member', 'left', 'unknown']).optional(),
+  /** UTC day of the last check-in, `2026-01-31`. */
+  checked_in: z.iso.date().optional(),
+  /** In place of the setting of the whole gateway. */
+  require_model: z.boolean().optional(),
+  /** Keys before this one, oldest first. */
+  former_keys: z.array(formerKey).optional(),
+})
+export type StoredAccount = z.infer<typeof storedAccount>
+
+export interface Account extends Readonly<StoredAccount> {
+  /** Written in freeway.json: it can be changed there alone. */
+  readonly configured?: true
+}
+
+/** All accounts whose digest begins alike: one entry of the bucket, so that neither the number of entries nor their size gets out of hand. */
+export const accountShard = z.object({ accounts: z.array(storedAccount) })
+export type AccountShard = z.infer<typeof accountShard>
+
+/** `verified` members are members as well. */
+export function rolesOf({ roles = [] }: Pick<Account, 'roles'>): readonly string[] {
+  return roles.includes('verified') && !roles.includes('member') ? [...roles, 'member'] : roles
+}
+
+// Bans --------------------------------------------------------------------------------------------
+
+const pattern = z.string().min(1).max(200)
+
+/** What a ban names: one address, a range in CIDR notation, or how a client presents itself (`*` stands for any text, case does not count). */
+export const banSubject = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('address'), address: z.string().max(45) }),
+  z.strictObject({ kind: z.literal('range'), range: z.string().max(49) }),
+  z.strictObject({
+    kind: z.literal('signature'),
+    /** Lower case; `user-agent` unless told otherwise. */
+    header: z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/, 'expected the name of a header in lower case')
+      .default('user-agent'),
+    pattern,
+  }),
+])
+export type BanSubject = z.infer<typeof banSubject>
+
+export const ban = z.object({
+  id: z.string(),
+  subject: banSubject,
+  /** For the staff; the banned one is not told. */
+  reason: z.string().max(500).optional(),
+  created_ms: z.number(),
+  /** Absent: for good. */
+  expires_ms: z.number().optional(),
+})
+export type Ban = z.infer<typeof ban>
+
+// Policies ----------------------------------------------------------------------------------------
+
+/** Rules of this deployment. A gateway without a community leaves them as they are. */
+export const accessSettings = z.object({
+  /** A request without `model` is refused instead of routed. */
+  require_model: z.boolean().default(false),
+  /** Every account has to check in once per UTC day. */
+  checkin_required: z.boolean().default(false),
+  /** The owner of a key has to belong to the community. */
+  membership_required: z.boolean().default(false),
+  /** A key that is used from more addresses than this within ten minutes is refused; 0: never. */
+  overlap_addresses: z.int().min(0).max(1000).default(0),
+})
+export type AccessSettings = z.infer<typeof accessSettings>
+
+/** Access tiers beside those of the catalogue. */
+export const tierSettings = z.object({
+  /** Exact name, as clients write it, → tier. */
+  models: z.record(z.string().min(1).max(200), role).default({}),
+  /** Kind of request (`speech`, `image`, …) → tier. */
+  kinds: z.partialRecord(z.enum(['chat', 'embedding', 'speech', 'transcription', 'image']), role).default({}),
+})
+export type TierSettings = z.infer<typeof tierSettings>
+
+// Audit -------------------------------------------------------------------------------------------
+
+/** One change by an admin. `before` and `after` hold no secret. */
+export const auditEntry = z.object({
+  n: z.int(),
+  at_ms: z.number(),
+  /** Who: `admin`, or the member or command that acted. */
+  actor: z.string(),
+  /** From where. */
+  address: z.string(),
+  /** What was done, e.g. `client.create`. */
+  action: z.string(),
+  /** To what: an id, never a key. */
+  target: z.string(),
+  before: z.unknown().optional(),
+  after: z.unknown().optional(),
+})
+export type AuditEntry = z.infer<typeof auditEntry>

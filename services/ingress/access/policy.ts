@@ -1,0 +1,93 @@
+// Bans, tiers and settings of access: watched, and held in memory in the form in which they are asked for.
+
+import type { AccessSettings, Ban, TierSettings } from '#contracts/account.ts'
+import { accessSettings, ban, tierSettings } from '#contracts/account.ts'
+import type { KeyValue, KeyValueEntry, Subscription } from '#contracts/bus.ts'
+import { accessKeys } from '#contracts/subjects.ts'
+import { type BanList, banList } from './ban-list.ts'
+
+export interface Policy {
+  readonly settings: AccessSettings
+  readonly tiers: TierSettings
+  /** By id. */
+  readonly bans: ReadonlyMap<string, Ban>
+  readonly banList: BanList
+  /** Resolves when `holds` does, at the latest after two seconds: what was written comes back over the watch. */
+  seen(holds: (policy: Policy) => boolean): Promise<void>
+  close(): void
+}
+
+const SEEN_WITHIN_MS = 2_000
+
+export async function watchPolicy(kv: KeyValue): Promise<Policy> {
+  let settings = accessSettings.parse({})
+  let tiers = tierSettings.parse({})
+  let list: BanList | undefined
+  const bans = new Map<string, Ban>()
+  const waiting = new Set<() => void>()
+  const subscriptions: Subscription[] = []
+
+  async function watch(pattern: string, take: (entry: KeyValueEntry) => void): Promise<void> {
+    const subscription = await kv.watch(pattern, (entry) => {
+      take(entry)
+      for (const look of waiting) look()
+    })
+    subscriptions.push(subscription)
+  }
+
+  await watch(accessKeys.settings, ({ value }) => {
+    settings = read(accessSettings, value) ?? settings
+  })
+  await watch(accessKeys.tiers, ({ value }) => {
+    tiers = read(tierSettings, value) ?? tiers
+  })
+  await watch(accessKeys.bans, ({ key, value }) => {
+    const entry = read(ban, value)
+    if (entry) bans.set(entry.id, entry)
+    else if (!value) bans.delete(key.slice(key.indexOf('.') + 1))
+    // Made anew when it is first asked for: many bans may be told at once.
+    list = undefined
+  })
+
+  const self: Policy = {
+    get settings() {
+      return settings
+    },
+    get tiers() {
+      return tiers
+    },
+    bans,
+    get banList() {
+      list ??= banList(bans.values())
+      return list
+    },
+    async seen(holds) {
+      if (holds(self)) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const look = () => {
+        if (holds(self)) resolve()
+      }
+      waiting.add(look)
+      const timer = setTimeout(resolve, SEEN_WITHIN_MS)
+      await promise
+      clearTimeout(timer)
+      waiting.delete(look)
+    },
+    close() {
+      for (const subscription of subscriptions) subscription.unsubscribe()
+    },
+  }
+  return self
+}
+
+const decoder = new TextDecoder()
+
+/** Undefined if there is none, or it is that of a newer version: what is known stays in force. */
+function read<T>(schema: { parse(value: unknown): T }, bytes: Uint8Array | undefined): T | undefined {
+  if (!bytes) return undefined
+  try {
+    return schema.parse(JSON.parse(decoder.decode(bytes)))
+  } catch {
+    return undefined // the caller keeps the last good one
+  }
+}
