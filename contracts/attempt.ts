@@ -33,7 +33,10 @@ export const adaptation = z.object({
   strip_message_fields: z.array(z.string()).optional(),
   schema_strip: z.array(z.string()).optional(),
   null_content: z.literal('empty_string').optional(),
+  /** Ids of calls in the history are shortened to what it takes. */
   tool_call_ids: z.literal('nine_alphanumerics').optional(),
+  /** Calls in the history that another model made are marked as such. */
+  tool_call_signatures: z.literal('skip').optional(),
 })
 export type Adaptation = z.infer<typeof adaptation>
 
@@ -121,7 +124,7 @@ const routed = target.extend({
 })
 const noroute = z.object({
   t: z.literal('noroute'),
-  reason: z.enum(['none', 'unknown_model', 'quota', 'cooldown', 'unsupported', 'tier', 'version']),
+  reason: z.enum(['none', 'unknown_model', 'unknown_strategy', 'quota', 'cooldown', 'unsupported', 'tier', 'version']),
   retry_after_ms: ms.optional(),
   explained: explained.optional(),
 })

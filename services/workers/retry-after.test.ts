@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { readRetryAfter } from './retry-after.ts'
+import { type Headers, readResets, readRetryAfter } from './retry-after.ts'
+
+const wait = (headers: Headers, body: string) => readRetryAfter(headers, body, now) ?? readResets(headers, now)
 
 const now = Date.parse('2026-11-21T11:59:00Z')
 const DAY = 86_400_000
@@ -52,6 +54,10 @@ test.each<[string, Record<string, string | string[]>, string, number | undefined
   ],
   ['prose with units', {}, 'Please wait 41230 seconds before retrying', 41_230_000],
   ['prose in minutes', {}, 'please try again in 2 minutes', 120_000],
+  ['prose with several units', {}, 'Your quota resets in 2 hours and 5 minutes.', 7_500_000],
+  ['prose with a week', {}, 'try again in 9 days', DAY],
+  ['prose that says when', {}, 'available again after 1h2m3s', 3_723_000],
+  ['milliseconds in a field', {}, '{"retryAfterMs":1500}', 1500],
   ['prose without a unit', {}, 'try again in 5', undefined],
   ['prose of other things', {}, 'I waited 20 seconds and will not try again', undefined],
   ['a field of the body', {}, '{"error":"slow down","retry_after":60}', 60_000],
@@ -81,7 +87,7 @@ test.each<[string, Record<string, string | string[]>, string, number | undefined
   ],
   ['nothing', {}, '', undefined],
 ])('%s', (_, headers, body, expected) => {
-  expect(readRetryAfter(headers, body, now)).toBe(expected)
+  expect(wait(headers, body)).toBe(expected)
 })
 
 test('a hostile body is read in no time', () => {

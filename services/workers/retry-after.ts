@@ -6,13 +6,16 @@ export type Headers = Record<string, string | string[] | undefined>
 const DAY_MS = 86_400_000
 const SCANNED_CHARACTERS = 8192
 
-/** Milliseconds from `nowMs`, 0 to 24 h; undefined where nothing that can be understood was said. Header names in lower case. */
+/** What it said in so many words: milliseconds from `nowMs`; undefined if nothing that can be understood. Header names in lower case. */
 export function readRetryAfter(headers: Headers, body: string, nowMs: number): number | undefined {
-  const waitMs =
+  return atMostADay(
     readNumber(first(headers['retry-after-ms'])) ??
-    readRetryAfterHeader(first(headers['retry-after']), nowMs) ??
-    readBody(body.slice(0, SCANNED_CHARACTERS)) ??
-    readResets(headers, nowMs)
+      readRetryAfterHeader(first(headers['retry-after']), nowMs) ??
+      readBody(body.slice(0, SCANNED_CHARACTERS)),
+  )
+}
+
+function atMostADay(waitMs: number | undefined): number | undefined {
   return waitMs === undefined ? undefined : Math.round(Math.min(DAY_MS, Math.max(0, waitMs)))
 }
 
@@ -54,14 +57,17 @@ function readDate(text: string, nowMs: number): number | undefined {
 }
 
 const RETRY_DELAY = /"retryDelay"\s{0,9}:\s{0,9}"(\d{1,9}(?:\.\d{1,12})?)s"/
-const FIELD = /"(?:retry_after|retry_after_seconds|estimated_time)"\s{0,9}:\s{0,9}"?(\d{1,12}(?:\.\d{1,12})?)/
-const PROSE = /\b(?:try again in|retry in|retry after|retrying in|please wait)\s{1,3}(\d[\d.dhms]{0,24})\s?([a-z]{0,12})/i
+const FIELD = /"(?:retry_?after|retry_after_seconds|retryAfterSeconds|estimated_time)"\s{0,9}:\s{0,9}"?(\d{1,12}(?:\.\d{1,12})?)/i
+const FIELD_MS = /"retry_?after_?ms"\s{0,9}:\s{0,9}"?(\d{1,12}(?:\.\d{1,12})?)/i
+const PROSE =
+  /\b(?:(?:try again|retry|retrying|available(?: again)?|resets?|refreshes) (?:in|after)|retry after|(?:please )?wait)\s{1,3}(?:about |at least |for )?(\d[\w .,:]{0,60})/i
+const PART = /^[\s,]{0,2}(?:and )?(\d{1,12}(?:\.\d{1,12})?)\s?([a-z]{1,12})/i
 const UNITS: [RegExp, number][] = [
   [/^(?:ms|millis|milliseconds?)$/i, 1],
   [/^(?:s|secs?|seconds?)$/i, 1000],
-  [/^(?:mins?|minutes?)$/i, 60_000],
+  [/^(?:m|mins?|minutes?)$/i, 60_000],
   [/^(?:h|hrs?|hours?)$/i, 3_600_000],
-  [/^days?$/i, DAY_MS],
+  [/^(?:d|days?)$/i, DAY_MS],
 ]
 
 /** Gemini's RetryInfo rounds down what its own prose says exactly: of the two the longer wait is right. */
@@ -70,25 +76,32 @@ function readBody(body: string): number | undefined {
   const prose = readProse(body)
   if (delay) return Math.max(Number(delay[1]) * 1000, prose ?? 0)
   if (prose !== undefined) return prose
+  const millis = FIELD_MS.exec(body)
+  if (millis) return Number(millis[1])
   const field = FIELD.exec(body)
   return field ? Number(field[1]) * 1000 : undefined
 }
 
-/** "Please try again in 7m12s.", "Please wait 41230 seconds". */
+/** "Please try again in 7m12s.", "Please wait 41230 seconds", "resets in 2 hours and 5 minutes". */
 function readProse(body: string): number | undefined {
-  const [, value, unit = ''] = PROSE.exec(body) ?? []
-  if (value === undefined) return undefined
-  const text = value.replace(/\.$/, '')
-  const number = readNumber(text)
-  if (number === undefined) return readDuration(text)
-  const factor = UNITS.find(([name]) => name.test(unit))?.[1]
-  return factor === undefined ? undefined : number * factor
+  let rest = PROSE.exec(body)?.[1] ?? ''
+  let waitMs: number | undefined
+  for (let part = PART.exec(rest); part; part = PART.exec(rest)) {
+    const factor = UNITS.find(([name]) => name.test(part?.[2] ?? ''))?.[1]
+    if (factor === undefined) break
+    waitMs = (waitMs ?? 0) + Number(part[1]) * factor
+    rest = rest.slice(part[0].length)
+  }
+  return waitMs
 }
 
 const RESET = /^x-ratelimit-reset(-.{1,40})?$/
 
-/** Of several limits the exhausted ones count, and of these the last to recover; if none is known to be, the first to recover. */
-function readResets(headers: Headers, nowMs: number): number | undefined {
+/**
+ * When its limits open again, by `x-ratelimit-reset…`. Of several the exhausted ones count, and of these the last to recover;
+ * if none is known to be, the first to recover.
+ */
+export function readResets(headers: Headers, nowMs: number): number | undefined {
   const exhausted: number[] = []
   const others: number[] = []
   for (const name of Object.keys(headers)) {
@@ -99,15 +112,15 @@ function readResets(headers: Headers, nowMs: number): number | undefined {
     if (remaining === 0) exhausted.push(wait)
     else others.push(wait)
   }
-  if (exhausted.length > 0) return Math.max(...exhausted)
-  return others.length > 0 ? Math.min(...others) : undefined
+  if (exhausted.length > 0) return atMostADay(Math.max(...exhausted))
+  return others.length > 0 ? atMostADay(Math.min(...others)) : undefined
 }
 
 const LEAST_EPOCH_SECONDS = 1e9
 const LEAST_EPOCH_MS = 1e12
 
 /** A duration, seconds, a date, or the time since 1970 in seconds or milliseconds. */
-function readReset(text: string, nowMs: number): number | undefined {
+export function readReset(text: string, nowMs: number): number | undefined {
   const number = readNumber(text)
   if (number === undefined) return readDuration(text) ?? readDate(text, nowMs)
   if (number >= LEAST_EPOCH_MS) return Math.max(0, number - nowMs)
