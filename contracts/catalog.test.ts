@@ -35,7 +35,7 @@ describe('a provider', () => {
     ['a name in capitals', { name: 'Alpha' }],
     ['a name of 33 characters', { name: 'x'.repeat(33) }],
     ['an address that is no web address', { base_url: 'file:///etc/passwd' }],
-    ['no model', { models: [] }],
+    ['no list of models', { models: undefined }],
     ['a field that nobody knows', { rmp_limit: 3 }],
     ['a model field that nobody knows', { models: [{ id: 'm', contextwindow: 1 }] }],
     ['a limit of nothing', { rpm_limit: 0 }],

@@ -24,6 +24,8 @@ export type Capability = (typeof capabilities)[number]
 /** Who may use a model: anybody with a key, or accounts of a certain role. Operators may name roles of their own. */
 const tier = z.string().regex(/^[a-z0-9_-]{1,32}$/, 'must match [a-z0-9_-]{1,32}')
 
+const confidence = z.enum(['high', 'medium', 'low'])
+
 export const model = z.strictObject({
   /** The provider's own name. */
   id: z.string().min(1).max(200),
@@ -45,10 +47,14 @@ export const model = z.strictObject({
   enabled: z.boolean().default(true),
   /** Why it is as it is, e.g. `active`, `retired`, `special_purpose`, `paid`. */
   status: z.string().optional(),
-  /** Limits of this model alone, beside those of its provider. */
+  /** Limits of this model, or of its pool. `limitsOf` says how they and those of its provider go together. */
   limits: z.array(limit).default([]),
   /** Models of one account that name the same pool share their limits. Absent: the model is its own pool. */
   pool: z.string().optional(),
+  /** Whether the intelligence rank follows a public index or is a guess. */
+  rank_basis: z.enum(['index', 'estimate']).optional(),
+  /** How sure the facts of this row are. */
+  confidence: confidence.optional(),
   /** Of an embedding. */
   dimensions: z.int().min(1).optional(),
   voices: z.array(z.string()).optional(),
@@ -101,9 +107,20 @@ const auth = z.strictObject({
 const validate = z.strictObject({
   method: z.enum(['GET', 'POST']),
   path: z.string(),
+  /** Where keys are tried that `path` does not know, e.g. those of an account instead of a person. */
+  alt: z.string().optional(),
   ok: z.array(z.int()).default([200]),
   bad_key: z.array(z.int()).default([401, 403]),
   note: z.string().optional(),
+})
+
+/** How a provider says that a limit is reached. */
+const limitSignal = z.strictObject({
+  status: z.array(z.int()).default([429]),
+  /** Whether `Retry-After` comes along, in words. */
+  retry_after: z.string().optional(),
+  /** What the body looks like. */
+  body: z.string().optional(),
 })
 
 export const errorShapes = [
@@ -123,20 +140,31 @@ export const errorShapes = [
   'errors_message',
 ] as const
 
+const limitScope = z.enum(['model', 'account', 'address'])
+
+const withKey = z.strictObject({
+  limits: z.array(limit).optional(),
+  limit_scope: limitScope.optional(),
+  metered: z.boolean().optional(),
+})
+
 export const provider = z.strictObject({
   name: providerName,
+  /** Other names by which clients call it: `hf/…` for `huggingface/…`. */
+  aliases: z.array(z.string()).default([]),
   display_name: z.string().optional(),
   /** Whether it gives anything away today. `local`: a server of the operator's own. */
   status: z.enum(['active_free', 'trial_only', 'paid_only', 'local', 'restricted', 'retired']).optional(),
   /** What using it asks of the operator, in a sentence. */
   terms: z.string().optional(),
   as_of: z.string().optional(),
+  confidence: confidence.optional(),
   /** May hold `{account_id}`. */
   base_url: z.url({ protocol: /^https?$/ }),
   /** What it speaks; a format is code, a provider is data. */
   format: z.enum(['chat-completions', 'messages', 'responses']).default('chat-completions'),
   auth: auth.prefault({}),
-  /** Environment variables that may hold the key, in order. */
+  /** Environment variables that may hold the key, in order; and, as their names tell, an address or an account. */
   env: z.array(z.string()).default([]),
   /** False for local servers that ask for none. */
   needs_key: z.boolean().default(true),
@@ -156,10 +184,19 @@ export const provider = z.strictObject({
   tpd_limit: z.int().min(1).optional(),
   limits: z.array(limit).default([]),
   /** For whom `limits` are counted: each model of an account by itself, or all of an account (or address) together. */
-  limit_scope: z.enum(['model', 'account', 'address']).default('account'),
+  limit_scope: limitScope.default('account'),
+  /** What is different for a provider of optional keys once there is a key. */
+  with_key: withKey.optional(),
+  /** What its interface offers, in the words of `capabilities`, whether or not a model listed here can do it. */
+  endpoints: z.array(z.string()).default([]),
   error_shape: z.enum(errorShapes).default('openai'),
-  /** Response headers that tell about limits: name → what it means, e.g. `requests remaining day`. */
+  /**
+   * Response headers that tell about limits: name in lower case → `<unit> limit|remaining|reset [window] [model|account] [form]`,
+   * e.g. `requests remaining day`, `tokens reset minute duration`. The form of a reset: `seconds`, `duration` (`2m59.56s`),
+   * `epoch_s` or `epoch_ms`. No window: whichever limit is meant at the time.
+   */
   limit_headers: fieldMap.default({}),
+  limit_signal: limitSignal.prefault({}),
   request_policy: requestPolicy.prefault({}),
   validate: validate.optional(),
   /** Addresses and habits of routes other than chat, by kind. */
@@ -169,7 +206,8 @@ export const provider = z.strictObject({
   /** Upstream first byte in ms; reasoning models may take longer. */
   first_byte_ms: z.int().min(1).default(20_000),
   stall_ms: z.int().min(1).default(30_000),
-  models: z.array(model).min(1),
+  /** Empty where nothing is known that may be used: the operator names models of his own. */
+  models: z.array(model),
 })
 export type Provider = z.infer<typeof provider>
 
@@ -179,7 +217,7 @@ export type Provider = z.infer<typeof provider>
  */
 export const catalog = z.object({
   providers: z.array(provider.extend({ configured: z.boolean(), accounts: z.array(z.string()).default([]) })),
-  /** Public name → `provider/model`. */
+  /** Public name → `provider/model`. A name may occur several times: its targets in order of preference. `*` stands for any text. */
   aliases: z.array(z.tuple([z.string(), z.string()])),
 })
 export type Catalog = z.infer<typeof catalog>

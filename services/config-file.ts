@@ -4,13 +4,19 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { z } from 'zod'
-import type { Provider } from '#contracts/catalog.ts'
-import { provider, providerName } from '#contracts/catalog.ts'
+import { providerName } from '#contracts/catalog.ts'
+import type { ProviderChange } from '#contracts/catalog-change.ts'
+import { aliasName, aliasTargets, providerChangeFields } from '#contracts/catalog-change.ts'
 import { parseJson } from '#contracts/json.ts'
+import type { ConfiguredStrategy } from '#contracts/strategy.ts'
+import { configuredStrategy } from '#contracts/strategy.ts'
 import { describeIssues, SettingsError } from './settings-error.ts'
 
-/** What is set here replaces that field of the catalogue entry; `models` replaces the whole list. */
-export type ConfiguredProvider = Partial<Omit<Provider, 'name'>>
+/**
+ * What is set here replaces that field of the catalogue entry. `models` as a list replaces the whole list; as an object it is laid over
+ * it: `{"new-model": {"context_window": 131072}, "unwanted": null, "slow": {"enabled": false}}`.
+ */
+export type ConfiguredProvider = ProviderChange
 
 interface ApiKeys {
   api_key?: string
@@ -30,29 +36,28 @@ const client = z.strictObject({
 })
 export type ConfiguredClient = z.infer<typeof client>
 
-const strategy = z.strictObject({
-  prefer: z.array(providerName).optional(),
-  tags: z.array(z.string().min(1)).optional(),
-  weights: z.record(z.string(), z.number().min(0)).optional(),
-})
-export type ConfiguredStrategy = z.infer<typeof strategy>
-
 const apiKey = z
   .string()
   .regex(/\S/, 'must not be empty')
   .refine((text) => !text.startsWith('env:') || /^env:[A-Za-z_][A-Za-z0-9_]*$/.test(text), 'expected the name of a variable after env:')
 
+const configuredProvider = z.strictObject({
+  ...providerChangeFields,
+  api_key: apiKey.optional(),
+  api_keys: z.array(apiKey).min(1).optional(),
+}) as unknown as z.ZodType<ConfiguredProvider & ApiKeys>
+
 const configFile = z.strictObject({
-  providers: z.record(providerName, partialProvider()).default({}),
+  providers: z.record(providerName, configuredProvider).default({}),
   clients: z.array(client).default([]),
-  aliases: z.record(z.string().min(1), z.string().regex(/^[^/\s]+\/\S+$/, 'expected provider/model')).default({}),
-  strategies: z.record(z.string().min(1), strategy).default({}),
+  aliases: z.record(aliasName, aliasTargets).default({}),
+  strategies: z.record(z.string().min(1), configuredStrategy).default({}),
 })
 
 export interface ConfigFile {
   providers: Record<string, ConfiguredProvider>
   clients: ConfiguredClient[]
-  aliases: Record<string, string>
+  aliases: Record<string, string | string[]>
   strategies: Record<string, ConfiguredStrategy>
   /** By provider: each the key itself, or `env:` and the name of a variable. */
   apiKeys: ReadonlyMap<string, string[]>
@@ -97,18 +102,4 @@ function placeOfFault(bytes: Uint8Array): string {
   } catch (error) {
     return / \(line \d+ column \d+\)/.exec((error as Error).message)?.[0] ?? ''
   }
-}
-
-/** Every field optional and without its default: what is not written here must not override the catalogue. */
-function partialProvider(): z.ZodType<ConfiguredProvider & ApiKeys> {
-  const fields = Object.entries(provider.shape).filter(([name]) => name !== 'name')
-  const optional = fields.map(
-    ([name, field]) =>
-      [name, (field instanceof z.ZodDefault || field instanceof z.ZodPrefault ? field.unwrap() : field).optional()] as const,
-  )
-  return z.strictObject({
-    ...Object.fromEntries(optional),
-    api_key: apiKey.optional(),
-    api_keys: z.array(apiKey).min(1).optional(),
-  }) as unknown as z.ZodType<ConfiguredProvider & ApiKeys>
 }

@@ -104,7 +104,7 @@ async function start(self: Process) {
   const { settings, stack } = self
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const backbones = await openBackbones(self)
-  const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self))
+  const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self), true)
   await openWorkers(self, await backbones.connect('worker'), [])
   const token = await adminToken(settings)
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
@@ -133,7 +133,7 @@ async function runIngress(self: Process) {
 
 async function runRouter(self: Process) {
   const url = process.env.FREEWAY_DEMO_URL
-  const router = await openRouter(self, await connectAlone(self, 'router'), url ? async () => demoProvider(url) : undefined)
+  const router = await openRouter(self, await connectAlone(self, 'router'), url ? async () => demoProvider(url) : undefined, false)
   return { drain: async () => router.drain() }
 }
 
@@ -190,9 +190,14 @@ async function openIngress({ settings, logger, instance, stack }: Process, backb
   return ingress
 }
 
-async function openRouter({ settings, logger, instance, stack }: Process, backbone: Backbone, demo: (() => Promise<Provider>) | undefined) {
+async function openRouter(
+  { settings, logger, instance, stack }: Process,
+  backbone: Backbone,
+  demo: (() => Promise<Provider>) | undefined,
+  alone: boolean,
+) {
   const { startRouter } = await import('./router/router.ts')
-  const router = await startRouter({ backbone, settings, logger, instance, demo })
+  const router = await startRouter({ backbone, settings, logger, instance, demo, alone })
   stack.defer(() => router.close())
   return router
 }

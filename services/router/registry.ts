@@ -1,56 +1,129 @@
-// Owner of the catalogue: one JSON file per provider, then the operator's changes; publishes the result for everybody to watch.
+// Owner of the catalogue: the shipped facts, then the operator's changes; publishes the result for everybody to watch,
+// and again whenever a change is made or a server of this machine comes or goes.
 
-import { readdir, readFile } from 'node:fs/promises'
 import type { KeyValue } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
-import { catalog as catalogSchema, provider as providerSchema } from '#contracts/catalog.ts'
-import { catalogKey } from '#contracts/subjects.ts'
+import { catalog as catalogSchema } from '#contracts/catalog.ts'
+import type { CatalogOverrides } from '#contracts/catalog-change.ts'
+import { catalogOverrides } from '#contracts/catalog-change.ts'
+import { catalogKey, catalogOverridesKey } from '#contracts/subjects.ts'
+import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
-import { SettingsError } from '#services/settings-error.ts'
+import type { Known } from './build-catalog.ts'
+import { buildCatalog } from './build-catalog.ts'
+import { withDemo } from './demo-aliases.ts'
+import type { Discovery } from './discovery.ts'
+import { startDiscovery } from './discovery.ts'
+import { serversToAsk } from './local-servers.ts'
+import { shippedCatalog } from './shipped.ts'
 
 export interface Registry {
   readonly catalog: Catalog
+  /** Calls back with every further catalogue, until the returned function is called. */
+  onChange(listener: (catalog: Catalog) => void): () => void
+  /** Builds it anew: to be called when `settings.keysOf` answers differently than before. */
+  refresh(): void
+  close(): Promise<void>
 }
 
 export interface RegistryOptions {
   config: KeyValue
   settings: Settings
+  logger: Logger
   /** Starts the demo: asked for if the operator wants it, or has no provider that can be called. */
   demo: (() => Promise<Provider>) | undefined
+  /** Whether all of freeway runs in this process, so that this machine's servers are the operator's own. */
+  alone: boolean
 }
 
 /** Throws SettingsError if an operator's provider is incomplete. */
-export async function openRegistry({ config, settings, demo }: RegistryOptions): Promise<Registry> {
-  const shipped = await shippedProviders()
-  let catalog = buildCatalog(shipped, settings)
-  const usable = catalog.providers.some(({ enabled, configured }) => enabled && configured)
-  if (demo && settings.demo !== 'off' && (settings.demo === 'on' || !usable)) catalog = buildCatalog([...shipped, await demo()], settings)
-  await publish(config, catalog)
-  return { catalog }
-}
+export async function openRegistry({ config, settings, logger, demo, alone }: RegistryOptions): Promise<Registry> {
+  const listeners = new Set<(catalog: Catalog) => void>()
+  let known = await shippedCatalog()
+  let overrides: CatalogOverrides | undefined
+  let found: Known = { providers: [], aliases: [] }
+  let published: Promise<void> = Promise.resolve()
+  let catalog: Catalog | undefined
 
-export function buildCatalog(known: Provider[], settings: Settings): Catalog {
-  const entries = new Map<string, unknown>(known.map((provider) => [provider.name, provider]))
-  for (const [name, own] of Object.entries(settings.providers)) {
-    entries.set(name, { ...(entries.get(name) as object | undefined), ...own, name })
+  function build(): Catalog {
+    // A server that was found stands in for the shipped row of its name.
+    const names = new Set(found.providers.map(({ name }) => name))
+    const providers = [...known.providers.filter(({ name }) => !names.has(name)), ...found.providers]
+    return buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, settings, overrides, (fault) =>
+      logger.warn('a change of the catalogue was left out', { fault }),
+    )
   }
-  const providers = [...entries].map(([name, entry]) => {
-    const parsed = providerSchema.safeParse(entry)
-    if (!parsed.success) throw new SettingsError(`providers.${name}: ${describe(parsed.error.issues[0])}`)
-    const provider = parsed.data
-    return { ...provider, configured: !provider.needs_key || settings.keyOf(provider) !== undefined, accounts: [`${provider.name}-1`] }
+
+  function refresh(): void {
+    const next = build()
+    if (JSON.stringify(next) === JSON.stringify(catalog)) return
+    catalog = next
+    publishLater(next)
+    for (const listener of listeners) listener(next)
+  }
+
+  /** One after the other, so that the last one stays. */
+  function publishLater(next: Catalog): void {
+    published = published
+      .then(() => publish(config, next))
+      .catch((error) =>
+        logger.error('the catalogue could not be published; it is in force here, and published with the next change', { error }),
+      )
+  }
+
+  const watch = await config.watch(catalogOverridesKey, ({ value }) => {
+    const read = value ? readOverrides(value) : null
+    // A document that cannot be read is that of a newer version: what we know stays in force.
+    if (read === undefined) return logger.warn('changes of the catalogue could not be read')
+    overrides = read ?? undefined
+    if (catalog) refresh()
   })
-  return { providers, aliases: Object.entries(settings.aliases) }
+
+  let first = build()
+  const usable = first.providers.some(({ enabled, configured }) => enabled && configured)
+  if (demo && settings.demo !== 'off' && (settings.demo === 'on' || !usable)) {
+    known = withDemo(known, await demo())
+    first = build()
+  }
+  await publish(config, first)
+  catalog = first
+
+  let discovery: Discovery | undefined
+  const servers = serversToAsk(settings, known.providers, alone)
+  if (servers.length > 0) {
+    discovery = startDiscovery({
+      servers,
+      onChange(next) {
+        found = next
+        refresh()
+      },
+    })
+  }
+
+  return {
+    get catalog() {
+      return catalog as Catalog
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    refresh,
+    async close() {
+      watch.unsubscribe()
+      listeners.clear()
+      await discovery?.close()
+      await published
+    },
+  }
 }
 
-function describe(issue: { path: PropertyKey[]; message: string } | undefined): string {
-  return issue ? `${issue.path.join('.')}: ${issue.message}` : 'not a provider'
-}
-
-async function shippedProviders(): Promise<Provider[]> {
-  const folder = new URL('./catalog/', import.meta.url)
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort()
-  return Promise.all(files.map(async (file) => providerSchema.parse(JSON.parse(await readFile(new URL(file, folder), 'utf8')))))
+function readOverrides(bytes: Uint8Array): CatalogOverrides | undefined {
+  try {
+    return catalogOverrides.parse(JSON.parse(new TextDecoder().decode(bytes)))
+  } catch {
+    return undefined // the caller keeps the last good one
+  }
 }
 
 /** Several routers start from the same files: only a difference is written, so that watchers are not woken for nothing. */

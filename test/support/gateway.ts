@@ -69,7 +69,8 @@ export async function runFreeway(args: string[], { config, env, dir, runtime }: 
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(command, [...first, entry, ...args], {
     cwd: folder,
-    env: { PATH, HOME, PORT: '0', ...env },
+    // Servers of models that happen to run on the machine are left alone.
+    env: { PATH, HOME, PORT: '0', FREEWAY_LOCAL: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''

@@ -1,0 +1,65 @@
+// Pure. What follows from a catalogue entry: the limits that count for a model, and where an alias leads.
+
+import type { Catalog, Model, Provider } from './catalog.ts'
+import type { Limit, Unit, Window } from './limit.ts'
+
+export interface CountedLimit {
+  limit: Limit
+  /** For whom it is counted; `pool`: for the models of an account that name the same one. */
+  scope: 'model' | 'pool' | 'account' | 'address'
+}
+
+type LimitedProvider = Pick<Provider, 'limits' | 'limit_scope' | 'rpm_limit' | 'rpd_limit' | 'tpm_limit' | 'tpd_limit'>
+type LimitedModel = Pick<Model, 'limits' | 'pool'>
+
+/**
+ * Every limit that a call to this model has to keep.
+ * The limits of a provider that counts by model (`limit_scope: model`) are those of a model which states none of its own; all other
+ * limits of a provider hold beside those of the model. The operator's own numbers stand in place of every limit of their kind.
+ */
+export function limitsOf(provider: LimitedProvider, model: LimitedModel): CountedLimit[] {
+  const byModel = provider.limit_scope === 'model'
+  const own = model.limits.length > 0 || !byModel ? model.limits : provider.limits
+  const stated: CountedLimit[] = [
+    ...own.map((limit) => ({ limit, scope: model.pool === undefined ? ('model' as const) : ('pool' as const) })),
+    ...(byModel ? [] : provider.limits.map((limit) => ({ limit, scope: provider.limit_scope }))),
+  ]
+  const numbers = operatorLimits(provider)
+  const kept = stated.filter(({ limit }) => !numbers.some(({ unit, per }) => unit === limit.unit && per === limit.per))
+  return [...kept, ...numbers.map((limit) => ({ limit, scope: 'account' as const }))]
+}
+
+/** The smallest of a model's limits of one kind, e.g. its requests per minute. Undefined: unknown, or none. */
+export function statedLimit(provider: LimitedProvider, model: LimitedModel, unit: Unit, per: Window): number | undefined {
+  const found = limitsOf(provider, model).flatMap(({ limit }) => (limit.unit === unit && limit.per === per ? [limit.max] : []))
+  return found.length > 0 ? Math.min(...found) : undefined
+}
+
+function operatorLimits({ rpm_limit, rpd_limit, tpm_limit, tpd_limit }: LimitedProvider): Limit[] {
+  const numbers = [
+    ['requests', 'minute', rpm_limit],
+    ['requests', 'day', rpd_limit],
+    ['tokens', 'minute', tpm_limit],
+    ['tokens', 'day', tpd_limit],
+  ] as const
+  return numbers.flatMap(([unit, per, max]) => (max === undefined ? [] : [{ unit, per, max }]))
+}
+
+/** Looks up where a name leads: its targets in order of preference, none if it is no alias. A plain name wins over a pattern. */
+export function aliasIndex(aliases: Catalog['aliases']): (name: string) => readonly string[] {
+  const exact = new Map<string, string[]>()
+  const patterns = new Map<string, { matches: RegExp; targets: string[] }>()
+  for (const [alias, target] of aliases) {
+    if (alias.includes('*')) {
+      const pattern = patterns.get(alias) ?? { matches: patternOf(alias), targets: [] }
+      patterns.set(alias, pattern)
+      pattern.targets.push(target)
+    } else exact.set(alias, [...(exact.get(alias) ?? []), target])
+  }
+  return (name) => exact.get(name) ?? [...patterns.values()].find(({ matches }) => matches.test(name))?.targets ?? []
+}
+
+function patternOf(alias: string): RegExp {
+  const pieces = alias.split('*').map((piece) => piece.replaceAll(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+  return new RegExp(`^${pieces.join('.*')}$`, 's')
+}
