@@ -28,6 +28,16 @@ export function subject(...tokens: string[]): Subject {
   return `${PREFIX}.${checked(tokens)}` as Subject
 }
 
+/** Everything below these tokens: what a permission grants, never what a service listens to. */
+export function below(...tokens: string[]): Pattern {
+  return pattern(tokens, '>')
+}
+
+/** One token below these. */
+export function oneBelow(...tokens: string[]): Pattern {
+  return pattern(tokens, '*')
+}
+
 function pattern(tokens: string[], wildcard: '*' | '>'): Pattern {
   return `${PREFIX}.${checked(tokens)}.${wildcard}` as Pattern
 }
@@ -73,6 +83,12 @@ export const event = (role: string, family: string, name: string): Subject => su
 export const events = pattern(['evt'], '>')
 export const eventStream = 'FW_EVT'
 export const eventConsumer = 'telemetry'
+/** Events that telemetry has not acknowledged by then are handed out again. */
+export const eventAckWaitMs = 30_000
+
+/** What telemetry is asked; see question.ts. */
+export const questions = subject('ask', 'telemetry')
+export const questionQueue = 'telemetry'
 
 // Key-value buckets -----------------------------------------------------------------------------
 
