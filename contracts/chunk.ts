@@ -16,13 +16,15 @@ export interface ChunkUsage {
 export type Chunk =
   | { t: 'start'; id: string; model: string; created: number; extra?: Record<string, unknown> }
   | { t: 'text'; choice: number; text: string; logprobs?: unknown }
-  | { t: 'reasoning'; choice: number; text: string }
+  /** `signature` proves to its provider that the text so far is its own; `redacted` is thought that only its provider can read. */
+  | { t: 'reasoning'; choice: number; text: string; signature?: string; redacted?: string }
   | { t: 'refusal'; choice: number; text: string }
   /** First piece of a call has `id` and `name`; `arguments` are fragments of JSON text. `call` is dense from 0. */
   | { t: 'tool'; choice: number; call: number; id?: string; name?: string; arguments: string; extra?: Record<string, unknown> }
   /** A delta of a kind we do not know (audio, annotations, ...), kept as it came. */
   | { t: 'other'; choice: number; delta: Record<string, unknown> }
-  | { t: 'finish'; choice: number; reason: FinishReason }
+  /** `native`: the provider's own word, where ours says less. `stop`: the stop sequence at which the text was cut, if that is told. */
+  | { t: 'finish'; choice: number; reason: FinishReason; native?: string; stop?: string }
   | { t: 'usage'; usage: ChunkUsage }
   | { t: 'end' }
   | { t: 'failure'; message: string; type: string; code: string }

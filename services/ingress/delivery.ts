@@ -79,9 +79,11 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
     write(payload) {
       if (over) return true
       delivered = true
-      lastWriteMs = performance.now()
       const bytes = format.write(payload)
-      if (bytes !== undefined) controller?.enqueue(bytes)
+      // A format that keeps something to itself leaves the client in silence, which the ping is for.
+      if (bytes === undefined) return true
+      lastWriteMs = performance.now()
+      controller?.enqueue(bytes)
       return true
     },
     end() {

@@ -1,6 +1,6 @@
 // The words by which an answer says why it ended, and what providers write instead. Pure.
 
-import type { FinishReason } from '../../chunk.ts'
+import type { Chunk, FinishReason } from '../../chunk.ts'
 
 const words: Record<FinishReason | 'error', string[]> = {
   stop: [
@@ -52,4 +52,19 @@ export function consistent(reason: FinishReason, hasToolCalls: boolean): FinishR
   if (hasToolCalls && reason === 'stop') return 'tool_calls'
   if (!hasToolCalls && reason === 'tool_calls') return 'stop'
   return reason
+}
+
+type Finish = Extract<Chunk, { t: 'finish' }>
+
+/** What providers say beyond OpenAI's word: OpenRouter its provider's own, vLLM and SGLang the stop sequence that was met. */
+export function readWhy({ native_finish_reason, stop_reason, matched_stop }: Record<string, unknown>): Pick<Finish, 'native' | 'stop'> {
+  const stop = typeof stop_reason === 'string' ? stop_reason : matched_stop
+  return {
+    ...(typeof native_finish_reason === 'string' && native_finish_reason !== '' && { native: native_finish_reason }),
+    ...(typeof stop === 'string' && stop !== '' && { stop }),
+  }
+}
+
+export function writeWhy({ native, stop }: Pick<Finish, 'native' | 'stop'>): Record<string, unknown> {
+  return { ...(native !== undefined && { native_finish_reason: native }), ...(stop !== undefined && { stop_reason: stop }) }
 }

@@ -3,7 +3,8 @@
 
 import type { Chunk, ChunkUsage, FinishReason } from '../../chunk.ts'
 import { writeSse } from '../sse.ts'
-import { consistent, readFinishReason } from './finish-reason.ts'
+import { consistent, readFinishReason, readWhy, writeWhy } from './finish-reason.ts'
+import { readThought, writeThought } from './reasoning.ts'
 import { ToolCalls, writeToolPiece } from './tool-calls.ts'
 import { readUsage } from './usage.ts'
 import { type ChoiceChunk, WholeChoice } from './whole-choice.ts'
@@ -63,9 +64,8 @@ export function createStreamReader(): { read(json: unknown): Chunk[] } {
 
 function readChoice(fields: Fields, choice: number, callsOf: (choice: number) => ToolCalls, chunks: Chunk[]): void {
   const delta = asFields(fields.delta) ?? asFields(fields.message) ?? {}
-  const { role: _, content, refusal, reasoning, reasoning_content, tool_calls, annotations, ...other } = delta
-  const thought = readText(reasoning_content) || readText(reasoning)
-  if (thought !== '') chunks.push({ t: 'reasoning', choice, text: thought })
+  const { role: _, content, refusal, reasoning, reasoning_content, reasoning_details, tool_calls, annotations, ...other } = delta
+  readThought(readText(reasoning_content) || readText(reasoning), reasoning_details, choice, chunks)
   const text = readText(content)
   const logprobs = fields.logprobs ?? undefined
   if (text !== '' || logprobs !== undefined) chunks.push({ t: 'text', choice, text, ...(logprobs !== undefined && { logprobs }) })
@@ -83,7 +83,7 @@ function readChoice(fields: Fields, choice: number, callsOf: (choice: number) =>
   else if (reason !== undefined) {
     const calls = callsOf(choice)
     for (const piece of calls.flush()) chunks.push({ t: 'tool', choice, ...piece })
-    chunks.push({ t: 'finish', choice, reason: consistent(reason, calls.count > 0) })
+    chunks.push({ t: 'finish', choice, reason: consistent(reason, calls.count > 0), ...readWhy(fields) })
   }
 }
 
@@ -127,14 +127,14 @@ export function createStreamWriter(options: { includeUsage: boolean }): { write(
 
   const event = (choices: object[], reported: ChunkUsage | null = null) =>
     writeSse(JSON.stringify({ ...head, choices, ...(options.includeUsage && { usage: reported }) }))
-  const delta = (chunk: ChoiceChunk, fields: Fields, logprobs: unknown = null, reason: FinishReason | null = null) => {
+  const delta = (chunk: ChoiceChunk, fields: Fields, logprobs: unknown = null, reason: FinishReason | null = null, why: Fields = {}) => {
     let text = ''
     if (!begun.has(chunk.choice)) {
       begun.add(chunk.choice)
       const role = { role: 'assistant', content: chunk.t === 'tool' ? null : '', refusal: null }
       text = event([{ index: chunk.choice, delta: role, logprobs: null, finish_reason: null }])
     }
-    return text + event([{ index: chunk.choice, delta: fields, logprobs, finish_reason: reason }])
+    return text + event([{ index: chunk.choice, delta: fields, logprobs, finish_reason: reason, ...why }])
   }
 
   return {
@@ -146,7 +146,7 @@ export function createStreamWriter(options: { includeUsage: boolean }): { write(
         case 'text':
           return delta(chunk, { content: chunk.text }, chunk.logprobs)
         case 'reasoning':
-          return delta(chunk, { reasoning_content: chunk.text })
+          return delta(chunk, writeThought(chunk))
         case 'refusal':
           return delta(chunk, { refusal: chunk.text })
         case 'tool': {
@@ -156,7 +156,7 @@ export function createStreamWriter(options: { includeUsage: boolean }): { write(
         case 'other':
           return delta(chunk, chunk.delta)
         case 'finish':
-          return delta(chunk, {}, null, consistent(chunk.reason, called.has(chunk.choice)))
+          return delta(chunk, {}, null, consistent(chunk.reason, called.has(chunk.choice)), writeWhy(chunk))
         case 'usage':
           usage = chunk.usage
           return ''

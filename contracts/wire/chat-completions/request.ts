@@ -55,7 +55,10 @@ export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes
  * The JSON text for a provider. Asks for usage when streaming. Optional fields that are null go, and so do tool settings
  * without tools: several providers answer 400 to either.
  */
-export function writeRequest(body: Uint8Array | ChatBody, options: { model: string; stream: boolean }): string {
+export function writeRequest(
+  body: Uint8Array | ChatBody,
+  options: { model: string; stream: boolean; change?: ((fields: Record<string, unknown>) => void) | undefined },
+): string {
   const fields = body instanceof Uint8Array ? (JSON.parse(decoder.decode(body)) as Record<string, unknown>) : body
   let out: Record<string, unknown> = { model: options.model }
   for (const [name, value] of Object.entries(fields)) {
@@ -74,6 +77,7 @@ export function writeRequest(body: Uint8Array | ChatBody, options: { model: stri
   }
   out.stream = options.stream
   if (options.stream) out.stream_options = { ...(fields.stream_options as object | null | undefined), include_usage: true }
+  options.change?.(out)
   return JSON.stringify(out)
 }
 

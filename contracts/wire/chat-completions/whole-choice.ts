@@ -1,7 +1,8 @@
 // One choice of a whole answer, put together from its chunks. Pure.
 
 import type { Chunk, FinishReason } from '../../chunk.ts'
-import { consistent } from './finish-reason.ts'
+import { consistent, writeWhy } from './finish-reason.ts'
+import { writeDetails } from './reasoning.ts'
 import { writeToolPiece } from './tool-calls.ts'
 
 type Fields = Record<string, unknown>
@@ -10,6 +11,9 @@ export type ChoiceChunk = Extract<Chunk, { choice: number }>
 export class WholeChoice {
   #text = ''
   #reasoning = ''
+  /** The reasoning in its parts: each ends with its signature. */
+  #thoughts: { text: string; signature?: string; redacted?: string }[] = []
+  #why: Pick<Extract<Chunk, { t: 'finish' }>, 'native' | 'stop'> = {}
   #refusal = ''
   #logprobs: unknown = null
   #calls: Fields[] = []
@@ -23,7 +27,7 @@ export class WholeChoice {
         if (chunk.logprobs !== undefined) this.#logprobs = joined(this.#logprobs, chunk.logprobs)
         return
       case 'reasoning':
-        this.#reasoning += chunk.text
+        this.#think(chunk)
         return
       case 'refusal':
         this.#refusal += chunk.text
@@ -39,12 +43,23 @@ export class WholeChoice {
         return
       case 'finish':
         this.#reason = chunk.reason
+        this.#why = chunk
     }
+  }
+
+  #think({ text, signature, redacted }: Extract<Chunk, { t: 'reasoning' }>): void {
+    this.#reasoning += text
+    const last = this.#thoughts.at(-1)
+    const open = last && last.signature === undefined && last.redacted === undefined ? last : undefined
+    if (redacted !== undefined) this.#thoughts.push({ text: '', redacted })
+    else if (open === undefined) this.#thoughts.push({ text, ...(signature !== undefined && { signature }) })
+    else Object.assign(open, { text: open.text + text }, signature !== undefined && { signature })
   }
 
   /** All keys that clients read. Content is null, not "", where there is something else in its place. */
   write(index: number): object {
     const calls = this.#calls.filter(Boolean)
+    const details = writeDetails(this.#thoughts)
     const silent = this.#text === '' && (calls.length > 0 || this.#refusal !== '' || Object.keys(this.#other).length > 0)
     return {
       index,
@@ -54,11 +69,13 @@ export class WholeChoice {
         refusal: this.#refusal === '' ? null : this.#refusal,
         annotations: [],
         ...(this.#reasoning !== '' && { reasoning_content: this.#reasoning }),
+        ...(details.length > 0 && { reasoning_details: details }),
         ...(calls.length > 0 && { tool_calls: calls }),
         ...this.#other,
       },
       logprobs: this.#logprobs,
       finish_reason: consistent(this.#reason, calls.length > 0),
+      ...writeWhy(this.#why),
     }
   }
 }
