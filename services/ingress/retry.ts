@@ -57,10 +57,16 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined): 
   if (noroute.reason === 'unknown_model') {
     return new FreewayError('invalid_request_error', 'unknown aliased model', { code: 'model_not_found', param: 'model' })
   }
+  if (noroute.reason === 'unknown_strategy') {
+    return new FreewayError('invalid_request_error', 'unknown strategy', { code: 'strategy_not_found', param: 'strategy' })
+  }
   if (noroute.reason === 'unsupported') {
     return new FreewayError('invalid_request_error', 'no configured model can serve this request: tools, images or context length', {
       param: 'model',
     })
+  }
+  if (noroute.reason === 'tier') {
+    return new FreewayError('model_access_denied', 'this model is not open to your access tier', { param: 'model' })
   }
   if (last) return last
   return new FreewayError('provider_unavailable', 'no provider is available for this request', {

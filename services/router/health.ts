@@ -1,61 +1,170 @@
-// Pure. What a router has learned about its providers: cooldowns after a refusal, breakers after failures in a row.
-// A 429 is a cooldown, not a breaker; a client's cancel never counts; a bad key benches the account, not the provider.
+// Pure. What a router has learned about its providers, their keys and their models: who rests and why, who is quick, who can be relied on.
+// A 429 is a cooldown, not a breaker; a client's cancel never counts; a bad key benches the key, a lost connection blames the provider.
 
-import type { AttemptOutcome } from '#contracts/settlement.ts'
+import type { Target } from '#contracts/attempt.ts'
+import type { AttemptOutcome, RefusalCode, RefusalScope } from '#contracts/settlement.ts'
+import * as breakers from './breaker.ts'
+import { counted, type Measured, newMeasured, timed } from './measured.ts'
 
-export interface ProviderHealth {
-  failuresInRow: number
-  /** How often the breaker has opened since the last success. */
-  opened: number
-  /** Not to be chosen before this time, in ms of the caller's clock. */
-  restUntilMs: number
-  /** Moving average of the time to first token. */
-  ttfbMs: number | undefined
+export interface Condition extends breakers.Breaker, Measured {
+  /** Of a provider: which of its models began the present run of failures. */
+  blamed: string | undefined
 }
 
-export type Health = Map<string, ProviderHealth>
+/** By provider, `provider/account` and `provider/account/model`. */
+export type Health = Map<string, Condition>
 
-const FAILURES_TO_OPEN = 5
-const OPEN_MS = 30_000
-const OPEN_AT_MOST_MS = 300_000
-const BENCHED_KEY_MS = 300_000
+type Called = Pick<Target, 'prov' | 'account' | 'model'>
+type Level = Exclude<RefusalScope, 'request'>
+
+/** More than any catalogue has; the eldest is forgotten first. */
+const MAX_CONDITIONS = 8_192
 const DEFAULT_COOLDOWN_MS = 5_000
-const EMA_WEIGHT = 0.2
+const MINUTE_MS = 60_000
+
+/** What a refusal does if nothing else is told. No level: nothing follows for those after it. */
+interface Consequence {
+  level?: Level
+  /** `fails`: counts for the breaker; `cools`: rests for a while; else benched for `[first, at most]` ms, until one attempt has succeeded. */
+  does?: 'fails' | 'cools' | readonly [number, number]
+}
+
+const consequences: Record<RefusalCode, Consequence> = {
+  rate_limited: { level: 'key', does: 'cools' },
+  overloaded: { level: 'model', does: 'fails' },
+  server: { level: 'model', does: 'fails' },
+  timeout: { level: 'model', does: 'fails' },
+  malformed: { level: 'model', does: 'fails' },
+  truncated: { level: 'model', does: 'fails' },
+  network: { level: 'provider', does: 'fails' },
+  auth: { level: 'key', does: [5 * MINUTE_MS, 5 * MINUTE_MS] },
+  payment: { level: 'key', does: [10 * MINUTE_MS, 60 * MINUTE_MS] },
+  blocked: { level: 'provider', does: [10 * MINUTE_MS, 60 * MINUTE_MS] },
+  model_not_found: { level: 'model', does: [5 * MINUTE_MS, 60 * MINUTE_MS] },
+  // The request was at fault, or we were.
+  invalid_request: {},
+  context_length: {},
+  too_large: {},
+  content_policy: {},
+  unsupported: {},
+  expired: {},
+  gone: {},
+  body: {},
+}
 
 export function learn(health: Health, outcome: AttemptOutcome, nowMs: number): void {
-  const seen = health.get(outcome.prov) ?? { failuresInRow: 0, opened: 0, restUntilMs: 0, ttfbMs: undefined }
-  health.set(outcome.prov, seen)
-  if (outcome.ttfb_ms !== null) {
-    seen.ttfbMs = seen.ttfbMs === undefined ? outcome.ttfb_ms : seen.ttfbMs + EMA_WEIGHT * (outcome.ttfb_ms - seen.ttfbMs)
-  }
+  const levels = levelsOf(health, outcome)
+  for (const condition of [levels.provider, levels.model]) timed(condition, outcome.ttfb_ms, outcome.tokens_per_second)
+  const all = [levels.provider, levels.key, levels.model]
   if (outcome.phase === null) {
-    seen.failuresInRow = 0
-    seen.opened = 0
+    for (const condition of all) {
+      counted(condition, undefined, nowMs)
+      breakers.succeeded(condition, nowMs)
+    }
+    levels.provider.blamed = undefined
     return
   }
-  if (outcome.status === 429) return rest(seen, nowMs + (outcome.retry_after_ms ?? DEFAULT_COOLDOWN_MS))
-  if (outcome.key_fault) return rest(seen, nowMs + BENCHED_KEY_MS)
-  if (isOurs(outcome) || isClientsFault(outcome)) return
-  seen.failuresInRow++
-  if (seen.failuresInRow < FAILURES_TO_OPEN) return
-  seen.opened++
-  seen.failuresInRow = 0
-  rest(seen, nowMs + Math.min(OPEN_MS * seen.opened, OPEN_AT_MOST_MS))
+  const code = codeOf(outcome)
+  const { level: usual, does } = consequences[code]
+  for (const condition of all) breakers.gaveBack(condition)
+  if (usual === undefined || does === undefined || outcome.scope === 'request') return
+  for (const condition of all) counted(condition, outcome.status > 0 ? `${code} (${outcome.status})` : code, nowMs)
+  const level = outcome.scope ?? usual
+  const blamed = levels[level]
+  if (does === 'cools') return breakers.rest(blamed, nowMs, code, outcome.retry_after_ms ?? DEFAULT_COOLDOWN_MS)
+  if (does !== 'fails') return breakers.bench(blamed, nowMs, code, ...does)
+  if (outcome.retry_after_ms !== null) breakers.rest(blamed, nowMs, code, outcome.retry_after_ms)
+  breakers.failed(blamed, nowMs)
+  if (level !== 'provider') blameProvider(levels.provider, `${outcome.account}/${outcome.model}`, nowMs)
 }
 
-export function restsUntil(health: Health, provider: string): number {
-  return health.get(provider)?.restUntilMs ?? 0
+/** The state of the worst of the three: of the provider, the key, and the model there. */
+export function stateOf(health: Health, { prov, account, model }: Called, nowMs: number): breakers.State {
+  return stateByKeys(health, prov, `${prov}/${account}`, `${prov}/${account}/${model}`, nowMs)
 }
 
-function rest(seen: ProviderHealth, untilMs: number): void {
-  seen.restUntilMs = Math.max(seen.restUntilMs, untilMs)
+/** The same for a caller that has the keys at hand. */
+export function stateByKeys(health: Health, provider: string, key: string, model: string, nowMs: number): breakers.State {
+  if (health.size === 0) return 'ready'
+  const ofModel = breakers.stateOf(health.get(model), nowMs)
+  if (ofModel === 'resting') return ofModel
+  const ofKey = breakers.stateOf(health.get(key), nowMs)
+  if (ofKey === 'resting') return ofKey
+  const ofProvider = breakers.stateOf(health.get(provider), nowMs)
+  if (ofProvider === 'resting') return ofProvider
+  return ofModel === 'trial' || ofKey === 'trial' ? 'trial' : ofProvider
 }
 
-/** The provider was not called: a worker was late or had ended, or we could not hand over the body. */
-function isOurs({ phase }: AttemptOutcome): boolean {
-  return phase === 'expired' || phase === 'gone' || phase === 'body'
+/** When it is worth asking again, in ms of the caller's clock; 0 if it does not rest. */
+export function restsUntil(health: Health, target: Called, nowMs: number): number {
+  return Math.max(...keysOf(target).map((key) => breakers.opensAt(health.get(key), nowMs)))
 }
 
-function isClientsFault({ phase, status }: AttemptOutcome): boolean {
-  return (phase === 'status' || phase === 'in_band') && status >= 400 && status < 500 && status !== 408
+/** In a word, of whichever of the three rests longest. */
+export function whyResting(health: Health, target: Called, nowMs: number): string {
+  const conditions = keysOf(target).map((key) => health.get(key))
+  const longest = conditions.toSorted((a, b) => breakers.opensAt(b, nowMs) - breakers.opensAt(a, nowMs))[0]
+  return longest?.why ?? 'failing'
+}
+
+/** An attempt is on its way: where one was to go first, nobody follows before its outcome is learned, or `giveBack`. */
+export function begin(health: Health, target: Called, nowMs: number): void {
+  for (const key of keysOf(target)) {
+    const condition = health.get(key)
+    if (condition) breakers.began(condition, nowMs)
+  }
+}
+
+/** An attempt has ended without an outcome: nobody took it, or the client left. */
+export function giveBack(health: Health, target: Called): void {
+  for (const key of keysOf(target)) {
+    const condition = health.get(key)
+    if (condition) breakers.gaveBack(condition)
+  }
+}
+
+/** Everything that was learned about a provider is forgotten: its operator has changed something. */
+export function reset(health: Health, provider: string): void {
+  for (const key of health.keys()) if (key === provider || key.startsWith(`${provider}/`)) health.delete(key)
+}
+
+export function newCondition(): Condition {
+  return { ...breakers.newBreaker(), ...newMeasured(), blamed: undefined }
+}
+
+export function keysOf({ prov, account, model }: Called): [provider: string, key: string, model: string] {
+  return [prov, `${prov}/${account}`, `${prov}/${account}/${model}`]
+}
+
+/** One model that fails says nothing about the others; a second one in the same run of failures does. */
+function blameProvider(provider: Condition, model: string, nowMs: number): void {
+  provider.blamed ??= model
+  breakers.failed(provider, nowMs, provider.blamed !== model)
+}
+
+function levelsOf(health: Health, target: Called): Record<Level, Condition> {
+  const [provider, key, model] = keysOf(target).map((name) => conditionOf(health, name)) as [Condition, Condition, Condition]
+  return { provider, key, model }
+}
+
+function conditionOf(health: Health, key: string): Condition {
+  const known = health.get(key)
+  if (known) return known
+  if (health.size >= MAX_CONDITIONS) health.delete(health.keys().next().value as string)
+  const condition = newCondition()
+  health.set(key, condition)
+  return condition
+}
+
+/** Workers that do not tell a code tell enough to guess it. */
+function codeOf({ code, key_fault, phase, status }: AttemptOutcome): RefusalCode {
+  // The time that the client gave was over.
+  if (phase === 'limit' && (code ?? 'timeout') === 'timeout') return 'expired'
+  if (code !== undefined) return code === 'server' && phase === 'connect' ? 'network' : code
+  if (status === 429) return 'rate_limited'
+  if (key_fault) return 'auth'
+  if (phase === 'expired' || phase === 'gone' || phase === 'body') return phase
+  if (phase === 'connect') return 'network'
+  if ((phase === 'status' || phase === 'in_band') && status >= 400 && status < 500 && status !== 408) return 'invalid_request'
+  return phase === 'ttfb' ? 'timeout' : 'server'
 }

@@ -3,8 +3,10 @@ import type { Submit } from '#contracts/attempt.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
 import type { Health } from './health.ts'
+import { newCondition } from './health.ts'
 import type { World } from './route.ts'
-import { route, routingTable } from './route.ts'
+import { route } from './route.ts'
+import { routingTable } from './table.ts'
 
 const NOW = 50_000
 
@@ -42,7 +44,7 @@ function jobFor(change: Partial<Submit> = {}): Submit {
 }
 
 const resting = (rests: Record<string, number>): Health =>
-  new Map(Object.entries(rests).map(([name, ms]) => [name, { failuresInRow: 0, opened: 0, restUntilMs: NOW + ms, ttfbMs: undefined }]))
+  new Map(Object.entries(rests).map(([name, ms]) => [name, { ...newCondition(), restUntilMs: NOW + ms }]))
 
 const worldOf = (change: Partial<World> = {}): World => ({
   health: new Map(),
@@ -103,7 +105,7 @@ it('the target carries what the worker and the ingress need to know', () => {
   const found = (model: string | undefined) => route(jobFor({ model }), routingTable(catalog), worldOf())
   const target = { prov: 'alpha', account: 'alpha-1', model: 'x/y', billable: true }
   expect(found('alpha/x/y')).toMatchObject({ order: [{ target }], reason: 'named' })
-  expect(found('auto')).toMatchObject({ order: [{ target }], reason: 'weight' })
+  expect(found('auto')).toMatchObject({ order: [{ target }], reason: 'auto' })
 })
 
 describe('what a model must be able to do', () => {
@@ -146,37 +148,25 @@ describe('among several', () => {
     ['a wish for a provider that nobody knows neither', { preferred: 'zeta' }, 'a/m'],
   ])('%s', (_, job, target) => expect(routed(three, job)).toBe(target))
 
-  it('the quicker one wins when weights are equal, then the better model, then the first', () => {
+  const took = (times: Record<string, number>): Health =>
+    new Map(
+      Object.entries(times).map(([name, ttftMs]) => [
+        `${name}/${name}-1/m`,
+        { ...newCondition(), ttftMs, timed: 20, calls: 20, lastMs: NOW },
+      ]),
+    )
+
+  it('the quicker one wins when all else is equal, then the better model, then the first', () => {
     const equal = catalogOf({ a: { models: [{ id: 'm', intelligence_rank: 3 }] }, b: { models: [{ id: 'm', intelligence_rank: 2 }] } })
-    const took = (ttfbMs: number) => ({ failuresInRow: 0, opened: 0, restUntilMs: 0, ttfbMs })
-    expect(
-      routed(
-        equal,
-        {},
-        new Map([
-          ['a', took(90)],
-          ['b', took(100)],
-        ]),
-      ),
-    ).toBe('a/m')
-    expect(
-      routed(
-        equal,
-        {},
-        new Map([
-          ['a', took(110)],
-          ['b', took(100)],
-        ]),
-      ),
-    ).toBe('b/m')
+    expect(routed(equal, {}, took({ a: 90, b: 900 }))).toBe('a/m')
+    expect(routed(equal, {}, took({ a: 900, b: 90 }))).toBe('b/m')
     expect(routed(equal, {})).toBe('b/m')
     expect(routed(catalogOf({ a: {}, b: {} }), {})).toBe('a/m')
   })
 
   it('one that nobody has timed yet counts as neither quick nor slow', () => {
-    const took = (ttfbMs: number) => ({ failuresInRow: 0, opened: 0, restUntilMs: 0, ttfbMs })
-    expect(routed(catalogOf({ a: {}, b: {} }), {}, new Map([['a', took(1_500)]]))).toBe('b/m')
-    expect(routed(catalogOf({ b: {}, a: {} }), {}, new Map([['a', took(500)]]))).toBe('a/m')
+    expect(routed(catalogOf({ a: {}, b: {} }), {}, took({ a: 3_000 }))).toBe('b/m')
+    expect(routed(catalogOf({ b: {}, a: {} }), {}, took({ a: 500 }))).toBe('a/m')
   })
 })
 

@@ -1,14 +1,18 @@
-// Pure. Job, catalogue and health in, a target or a reason out.
+// Pure. Job, catalogue, budgets and health in; an order of candidates out, or the reason why there is none.
 
 import type { Noroute, Submit, Target } from '#contracts/attempt.ts'
-import type { Catalog, CatalogProvider, Model } from '#contracts/catalog.ts'
+import type { CatalogProvider, Model } from '#contracts/catalog.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
 import type { Explained } from '#contracts/explained.ts'
-import type { Need } from '#contracts/job.ts'
 import type { Room } from './budget.ts'
-import type { Health } from './health.ts'
-import { restsUntil } from './health.ts'
+import { explain } from './explain.ts'
+import type { UsageOf } from './facts.ts'
+import { type Health, restsUntil } from './health.ts'
 import type { Label } from './intent/model.ts'
+import { type Scene, scoreOf } from './score.ts'
+import { type Ask, askOf, type Obstacle, obstacleOf, obstacles } from './shortlist.ts'
+import { columns, type Strategy, strategyOf, suited } from './strategy.ts'
+import type { Candidate, RoutingTable } from './table.ts'
 
 /** One that may serve the job. */
 export interface Ranked {
@@ -22,6 +26,8 @@ export interface Ranked {
 export interface World {
   health: Health
   roomOf(provider: CatalogProvider, account: string, model: Model): Room
+  /** What was used today: only strategies of the operator's ask for it. */
+  usageOf?: UsageOf
   /** The kind of model that suits the prompt, if that is known. */
   wish: Label | undefined
   nowMs: number
@@ -30,84 +36,97 @@ export interface World {
 }
 
 export type Route =
-  /** Best first. */
+  /** Best first. `reason`: what the prompt asks for, the strategy, or `named`. */
   | { order: Ranked[]; reason: string; strategy: string; explained?: Explained }
   /** `spent`: able, healthy and allowed, but their window of quota is used up; the job may wait for one of them. Best first. */
   | { noroute: Omit<Noroute, 't'>; spent?: Ranked[] }
 
-interface Candidate {
-  provider: CatalogProvider
-  model: Model
+/** A decision, half way: what was asked, of whom, and how it is weighed. */
+export interface Decision {
+  ask: Ask
+  strategy: Strategy
+  candidates: readonly Candidate[]
+  scene: Scene
+  world: World
 }
 
-/** The catalogue, looked up by every name that a model goes by. Made once for each catalogue. */
-export interface RoutingTable {
-  /** What may serve a request that leaves the choice to us. */
-  open: readonly Candidate[]
-  named: ReadonlyMap<string, readonly Candidate[]>
+export function route(job: Submit, table: RoutingTable, world: World): Route {
+  const virtual = job.model === undefined ? 'auto' : virtualModelOf(job.model)
+  const asked = strategyOf(
+    virtual === undefined || virtual === 'auto' ? (job.strategy ?? table.defaultStrategy) : virtual,
+    table.strategies,
+  )
+  if (asked === undefined) return { noroute: { reason: 'unknown_strategy' } }
+  const named = virtual === undefined ? table.named(job.model as string) : undefined
+  if (virtual === undefined && named === undefined) return { noroute: { reason: 'unknown_model' } }
+
+  const strategy = named ? asked : suited(asked, world.wish)
+  const { health, usageOf, nowMs, random } = world
+  const scene: Scene = { job, strategy, health, nowMs, random, ...(usageOf && { usageOf }) }
+  const decision: Decision = { ask: askOf(job, strategy), strategy, candidates: named ?? table.open.get(job.kind) ?? [], scene, world }
+  const order = rank(decision, false)
+  const why = job.explain ? { explained: explain({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, asked.name) } : {}
+  if (order.length === 0) return noroute({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, why)
+  const wish = asked.name === 'auto' && named === undefined ? world.wish : undefined
+  return { order, reason: named ? 'named' : (wish ?? asked.name), strategy: asked.name, ...why }
 }
 
-export function routingTable({ providers, aliases }: Catalog): RoutingTable {
-  const open: Candidate[] = []
-  const named = new Map<string, Candidate[]>()
-  const add = (name: string, candidates: Candidate[]) => named.set(name, [...(named.get(name) ?? []), ...candidates])
-  for (const provider of providers.filter(({ enabled }) => enabled)) {
-    for (const model of provider.models.filter(({ enabled }) => enabled)) {
-      const candidate = { provider, model }
-      if (model.capabilities.includes('chat')) open.push(candidate)
-      for (const name of new Set([model.id, `${provider.name}/${model.id}`])) add(name, [candidate])
+/** Whoever comes after these is not needed: by then the deadline is over. */
+const MAX_ORDER = 32
+
+// For one decision at a time; in this way a decision leaves no garbage but its result.
+const parts = new Float64Array(columns.length)
+const bestScores = new Float64Array(MAX_ORDER)
+const best: Candidate[] = []
+
+/** The best, either of those that have room or of those that have `spent` it. */
+function rank({ ask, strategy, candidates, scene, world }: Decision, spent: boolean): Ranked[] {
+  let count = 0
+  for (const candidate of candidates) {
+    if (obstacleOf(candidate, ask, strategy, scene) !== undefined) continue
+    const { headroom } = world.roomOf(candidate.provider, candidate.target.account, candidate.model)
+    if (headroom <= 0 !== spent) continue
+    const score = scoreOf(candidate, headroom, scene, parts)
+    let place = count
+    while (place > 0 && (bestScores[place - 1] as number) < score) place--
+    if (place === MAX_ORDER) continue
+    if (count < MAX_ORDER) count++
+    for (let i = count - 1; i > place; i--) {
+      bestScores[i] = bestScores[i - 1] as number
+      best[i] = best[i - 1] as Candidate
     }
+    bestScores[place] = score
+    best[place] = candidate
   }
-  for (const [alias, target] of aliases) if (!named.has(alias)) add(alias, named.get(target) ?? [])
-  return { open, named }
+  const order = best.slice(0, count).map(({ target, provider, model }, i) => ({ target, provider, model, score: bestScores[i] as number }))
+  best.length = 0
+  return order
 }
 
-export function route(job: Submit, table: RoutingTable, { health, nowMs, wish }: World): Route {
-  const named = virtual(job.model) ? table.open : table.named.get(job.model ?? '')
-  if (!named || (named.length === 0 && !virtual(job.model))) return { noroute: { reason: 'unknown_model' } }
-  const able = named.filter(({ model }) => serves(model, job.need))
-  if (named.length > 0 && able.length === 0) return { noroute: { reason: 'unsupported' } }
-
-  const open = able.filter(({ provider }) => provider.configured && !isExcluded(provider, job.exclude))
-  const rested = open.filter(({ provider }) => restsUntil(health, provider.name) <= nowMs)
-  const order = rested.map((one) => ({ ...one, target: targetOf(one), score: rank(one, job, health, wish) }))
-  order.sort((a, b) => b.score - a.score)
-  if (order.length > 0) return { order, reason: virtual(job.model) ? (wish ?? 'weight') : 'named', strategy: 'auto' }
-  if (open.length === 0) return { noroute: { reason: 'none' } }
-  const soonest = Math.min(...open.map(({ provider }) => restsUntil(health, provider.name)))
-  return { noroute: { reason: 'cooldown', retry_after_ms: soonest - nowMs } }
+/** The reason is that of those who came nearest to being chosen. */
+function noroute(decision: Decision, why: { explained?: Explained }): Route {
+  const { ask, strategy, candidates, scene, world } = decision
+  const spent = rank(decision, true)
+  let nearest = -1
+  let soonestMs = Number.POSITIVE_INFINITY
+  for (const candidate of candidates) {
+    const obstacle = obstacleOf(candidate, ask, strategy, scene)
+    nearest = Math.max(nearest, obstacle === undefined ? obstacles.length : obstacles.indexOf(obstacle))
+    if (obstacle === 'resting') soonestMs = Math.min(soonestMs, restsUntil(world.health, candidate.target, world.nowMs) - world.nowMs)
+    if (obstacle !== undefined) continue
+    const { opensInMs } = world.roomOf(candidate.provider, candidate.target.account, candidate.model)
+    if (opensInMs !== undefined) soonestMs = Math.min(soonestMs, opensInMs)
+  }
+  const wait = soonestMs < Number.POSITIVE_INFINITY ? { retry_after_ms: Math.max(0, soonestMs) } : {}
+  const reason = nearest === obstacles.length ? 'quota' : reasons[obstacles[nearest] ?? 'no_key']
+  return { noroute: { reason, ...wait, ...why }, ...(spent.length > 0 && { spent }) }
 }
 
-/** The account of a provider's only key. */
-export function accountOf(provider: string): string {
-  return `${provider}-1`
-}
-
-function virtual(model: string | undefined): boolean {
-  return model === undefined || virtualModelOf(model) !== undefined
-}
-
-function serves(model: Model, need: Need): boolean {
-  if (need.tools && !model.capabilities.includes('tools')) return false
-  if (need.vision && !model.capabilities.includes('vision')) return false
-  return need.ctx <= model.context_window
-}
-
-function isExcluded(provider: CatalogProvider, exclude: readonly string[]): boolean {
-  return exclude.includes(provider.name) || exclude.includes(`${provider.name}/${accountOf(provider.name)}`)
-}
-
-/** Each term outweighs all that follow it: what to avoid, schemas, the client's wish, the operator's weight, the prompt, speed, the model's rank. */
-function rank({ provider, model }: Candidate, job: Submit, health: Health, wish: Label | undefined): number {
-  const avoided = job.avoid.filter((name) => name === provider.name).length * -1e12
-  // Only a preference: a model that is not known to follow schemas may follow this one all the same.
-  const schemaless = job.need.json && !model.capabilities.includes('json_schema') ? -1e11 : 0
-  const preferred = job.preferred === provider.name ? 1e9 : 0
-  const suited = wish !== undefined && wish !== 'general' && model.capabilities.includes(wish) ? 1e5 : 0
-  const ttfbMs = Math.min(health.get(provider.name)?.ttfbMs ?? 1_000, 60_000)
-  return avoided + schemaless + preferred + provider.weight * 1e6 + suited - ttfbMs - model.intelligence_rank / 1e3
-}
-
-function targetOf({ provider, model }: Candidate): Target {
-  return { prov: provider.name, account: accountOf(provider.name), model: model.id, billable: provider.metered }
+const reasons: Record<Obstacle, Noroute['reason']> = {
+  tier: 'tier',
+  unsupported: 'unsupported',
+  no_key: 'none',
+  excluded: 'none',
+  strategy: 'none',
+  resting: 'cooldown',
 }

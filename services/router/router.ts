@@ -26,10 +26,12 @@ import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import { startSpan } from '#services/trace.ts'
 import type { Health } from './health.ts'
-import { learn } from './health.ts'
+import { begin, giveBack, learn } from './health.ts'
 import { createLeases } from './leases.ts'
 import { openRegistry } from './registry.ts'
-import { route, routingTable } from './route.ts'
+import { route } from './route.ts'
+import { configuredStrategies } from './strategy.ts'
+import { routingTable } from './table.ts'
 import { wishOf } from './wish.ts'
 
 const SWEEP_MS = 10_000
@@ -48,12 +50,18 @@ export interface RouterOptions {
   logger: Logger
   instance: string
   demo: (() => Promise<Provider>) | undefined
+  /** Whether all of freeway runs in this process. */
+  alone?: boolean
 }
 
-export async function startRouter({ backbone, settings, logger, instance, demo }: RouterOptions): Promise<Router> {
+export async function startRouter({ backbone, settings, logger, instance, demo, alone = false }: RouterOptions): Promise<Router> {
   const { bus } = backbone
-  const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, demo })
-  const table = routingTable(registry.catalog)
+  const strategies = configuredStrategies(settings.strategies)
+  const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, logger, demo, alone })
+  let table = routingTable(registry.catalog, { strategies })
+  registry.onChange((catalog) => {
+    table = routingTable(catalog, { strategies })
+  })
   const health: Health = new Map()
   const leases = createLeases()
   let unreadable = 0
@@ -87,8 +95,10 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
     const target = decision.order[0]!.target
     const key = `${job.id}.${job.n}`
     if (!leases.reserve(key, target, inbox, job.ttl_ms, nowMs)) return span.end()
+    begin(health, target, nowMs)
     logger.debug('lease reserved', { lease: key, provider: target.prov })
-    bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason: decision.reason }))
+    const { reason, strategy, explained } = decision
+    bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason, strategy, explained }))
     const offer: Offer = {
       v: 1,
       t: 'offer',
@@ -114,7 +124,8 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
   }
 
   function release(lease: string, how: string): void {
-    leases.close({ t: 'release', lease })
+    const closed = leases.close({ t: 'release', lease })
+    if (closed) giveBack(health, closed)
     logger.debug('lease closed', { lease, how })
   }
 
@@ -135,6 +146,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
     for (const item of told.items) {
       const lease = leases.close(item)
       if (item.outcome && leases.isNews(item.lease)) learn(health, item.outcome, performance.now())
+      if (lease && !item.outcome) giveBack(health, lease)
       if (lease) logger.debug('lease closed', { lease: item.lease, how: item.t })
     }
     const answerTo = asAnswerInbox(message.reply)
@@ -151,7 +163,9 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
   logger.info('ready', { providers: registry.catalog.providers.filter((p) => p.enabled && p.configured).map((p) => p.name) })
 
   return {
-    catalog: registry.catalog,
+    get catalog() {
+      return registry.catalog
+    },
     get openLeases() {
       return leases.open
     },
@@ -163,6 +177,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo }
       queued.unsubscribe()
       returns.unsubscribe()
       settled.unsubscribe()
+      await registry.close()
       await bus.flush()
     },
   }

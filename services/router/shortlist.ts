@@ -1,0 +1,78 @@
+// Pure. Who may serve a job at all, before anybody is weighed: the checks in their order, the first that fails is why.
+
+import type { Submit } from '#contracts/attempt.ts'
+import type { JobKind } from '#contracts/job.ts'
+import { factsOf, type UsageOf } from './facts.ts'
+import { type Health, stateByKeys } from './health.ts'
+import { holds, type Strategy } from './strategy.ts'
+import { type Candidate, serves } from './table.ts'
+
+/** In the order of the checks: who fails a later one came nearer to being chosen. */
+export const obstacles = ['tier', 'unsupported', 'no_key', 'excluded', 'strategy', 'resting'] as const
+export type Obstacle = (typeof obstacles)[number]
+
+/** A job, made ready to be compared with many candidates. */
+export interface Ask {
+  kind: JobKind
+  /** Capabilities beside the one that its kind asks for. */
+  needs: readonly string[]
+  /** Tokens: of the whole, and of what may be requested as output. */
+  context: number
+  output: number
+  roles: ReadonlySet<string> | undefined
+  exclude: ReadonlySet<string> | undefined
+  free: boolean
+}
+
+export function askOf(job: Submit, strategy: Strategy): Ask {
+  const { need } = job
+  const needs = new Set(need.also)
+  if (need.tools) needs.add('tools')
+  if (need.vision) needs.add('vision')
+  if (strategy.must && job.kind === 'chat') needs.add(strategy.must)
+  if (job.kind === 'image' && !needs.has('image_edit')) needs.add('image_gen')
+  const counted = job.kind === 'chat' || job.kind === 'embedding'
+  return {
+    kind: job.kind,
+    needs: [...needs],
+    context: counted ? need.ctx : 0,
+    output: job.kind === 'chat' ? job.est.out : 0,
+    roles: job.roles && new Set(job.roles),
+    exclude: job.exclude.length > 0 ? new Set(job.exclude) : undefined,
+    free: !job.billable_ok,
+  }
+}
+
+export interface Seen {
+  health: Health
+  usageOf?: UsageOf
+  nowMs: number
+}
+
+/** Undefined if nothing stands in its way. */
+export function obstacleOf(candidate: Candidate, ask: Ask, { require }: Strategy, seen: Seen): Obstacle | undefined {
+  const { model, provider, keys } = candidate
+  if (ask.roles !== undefined && model.tier !== 'public' && !ask.roles.has(model.tier)) return 'tier'
+  if (lackOf(candidate, ask) !== undefined) return 'unsupported'
+  if (!provider.configured) return 'no_key'
+  if (isExcluded(candidate, ask)) return 'excluded'
+  if (require.length > 0) {
+    const facts = factsOf(candidate, seen)
+    for (const rule of require) if (holds(rule, facts) === false) return 'strategy'
+  }
+  return stateByKeys(seen.health, keys[0], keys[1], keys[2], seen.nowMs) === 'resting' ? 'resting' : undefined
+}
+
+/** What it cannot do: a capability, `context` or `output`. */
+export function lackOf(candidate: Candidate, ask: Ask): string | undefined {
+  const { model, can } = candidate
+  if (ask.context > model.context_window) return 'context'
+  if (model.max_output !== undefined && ask.output > model.max_output) return 'output'
+  for (const need of ask.needs) if (!can.has(need)) return need
+  return serves(candidate, ask.kind) ? undefined : ask.kind
+}
+
+function isExcluded({ keys, provider }: Candidate, { exclude, free }: Ask): boolean {
+  if (free && provider.metered) return true
+  return exclude !== undefined && (exclude.has(keys[0]) || exclude.has(keys[1]) || exclude.has(keys[2]))
+}
