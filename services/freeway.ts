@@ -19,20 +19,8 @@ import { openOutbox } from './outbox.ts'
 import { adminToken } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { loadSettings } from './settings.ts'
-import { SettingsError } from './settings-error.ts'
 import { startTracing } from './trace.ts'
-
-const USAGE = `Usage: freeway <command>
-
-  start                  everything in one process (what "npm start" runs)
-  cluster                nats-server and every service as its own process on this machine
-      --ingress 2 --router 2 --workers 3
-  ingress | router | telemetry
-  worker [provider...]   serve these providers; without a name, all whose key is set
-  simulate [--port 9001] an upstream that answers and misbehaves on command
-
-Settings come from the environment, .env and freeway.json; see README.md.
-`
+import { count, explain, USAGE } from './usage.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -60,6 +48,15 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   telemetry: () => run('telemetry', runTelemetry),
   cluster: (args) => run('cluster', (self) => runCluster(self, args)),
   simulate: (args) => run('simulator', (self) => runSimulator(self, args)),
+  'nats-config': async (args) => {
+    const { describeBrokerFiles, writeBrokerFiles } = await import('./broker-access.ts')
+    process.stdout.write(describeBrokerFiles(await writeBrokerFiles(args)))
+  },
+  'nats-setup': async () => {
+    const { setUpBroker } = await import('./broker-access.ts')
+    await setUpBroker(loadSettings(process.env, process.cwd()), randomBytes(12).toString('base64url'))
+    process.stdout.write('stream, consumer and buckets are there\n')
+  },
   help: async () => void process.stdout.write(USAGE),
   '--help': async () => void process.stdout.write(USAGE),
   '--version': async () => void process.stdout.write(`${version}\n`),
@@ -225,21 +222,4 @@ async function outboxFor(role: Role, backbone: Backbone, instance: string, stack
   const outbox = openOutbox({ events: backbone.events, role, instance })
   stack.defer(() => outbox.close())
   return outbox
-}
-
-// Words ------------------------------------------------------------------------------------------
-
-function count(option: string, text: string | undefined, otherwise: number): number {
-  const value = text === undefined ? otherwise : Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new SettingsError(`${option}: expected a whole number`)
-  return value
-}
-
-function explain(error: unknown): string {
-  const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (code === 'EADDRINUSE')
-    return `port ${port ?? ''} on ${address ?? 'this host'} is in use: stop the other program or set PORT to a free one`
-  if (code === 'EACCES' && port !== undefined) return `port ${port} needs privileges: set PORT to one above 1023`
-  if (error instanceof SettingsError) return message
-  return error instanceof Error ? (error.stack ?? message) : String(error)
 }

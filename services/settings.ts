@@ -26,6 +26,9 @@ export interface Settings {
   /** Servers of models on this machine. */
   local: LocalSettings
   natsUrl: string | undefined
+  /** Files: the seed of this service's user on the broker, and the authority that signed the broker's certificate. */
+  natsSeedFile: string | undefined
+  natsCaFile: string | undefined
   mongodbUrl: string | undefined
   otlpEndpoint: string | undefined
   /** The whole of one client request, retries included. */
@@ -49,7 +52,7 @@ export interface Settings {
   keysOf(provider: KeyedProvider): string[]
   keyOf(provider: KeyedProvider): string | undefined
   /** As it was set, also if empty; undefined if it was not set. */
-  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET' | 'SITE_KEY'): string | undefined
+  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET' | 'SITE_KEY' | 'NATS_NKEY_SEED'): string | undefined
 }
 
 export interface LocalSettings {
@@ -89,6 +92,8 @@ export function loadSettings(env: Environment, cwd: string): Settings {
       ollamaContext: variables.OLLAMA_CONTEXT_LENGTH || undefined,
     },
     natsUrl: variables.NATS_URL,
+    natsSeedFile: variables.NATS_NKEY_FILE,
+    natsCaFile: variables.NATS_CA_FILE,
     mongodbUrl: variables.MONGODB_URL,
     otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
@@ -176,6 +181,8 @@ const variables = z.object({
   VLLM_HOST: z.string().optional(),
   CUSTOM_BASE_URL: httpAddress('expected an http or https address, e.g. http://127.0.0.1:8000/v1'),
   NATS_URL: z.string().optional(),
+  NATS_NKEY_FILE: z.string().optional(),
+  NATS_CA_FILE: z.string().optional(),
   MONGODB_URL: z
     .string()
     .regex(/^mongodb(\+srv)?:\/\/./, 'expected mongodb://host:port/database')

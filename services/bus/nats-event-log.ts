@@ -69,7 +69,10 @@ async function createStream(link: NatsLink): Promise<void> {
   )
 }
 
-async function createConsumer(link: NatsLink, { durable, ackWaitMs }: EventConsumerOptions): Promise<void> {
+export async function createConsumer(
+  link: NatsLink,
+  { durable, ackWaitMs }: Pick<EventConsumerOptions, 'durable' | 'ackWaitMs'>,
+): Promise<void> {
   const manager = await link.nc.jetstreamManager({ checkAPI: false })
   try {
     await manager.consumers.info(eventStream, durable)

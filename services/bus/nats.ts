@@ -18,7 +18,9 @@ export interface NatsOptions {
   /** How long the first connection may take in all. */
   timeoutMs?: number
   /** Seed of this service's nkey user. */
-  nkeySeed?: string
+  nkeySeed?: string | undefined
+  /** PEM file of the authority that signed the broker's certificate; implies TLS. */
+  caFile?: string | undefined
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -124,7 +126,7 @@ function inboxPrefix({ role, instance }: NatsOptions): string {
 }
 
 /** The library's own `waitOnFirstConnect` cannot be given up, so the waiting is done here. */
-async function openLink(options: NatsOptions, name: string, deadline: number): Promise<NatsLink> {
+export async function openLink(options: NatsOptions, name: string, deadline: number): Promise<NatsLink> {
   const { servers, tls, credentials } = parseServers(options.servers)
   const settings: ConnectionOptions = {
     servers,
@@ -136,7 +138,7 @@ async function openLink(options: NatsOptions, name: string, deadline: number): P
     maxPingOut: 2,
     noAsyncTraces: true,
     inboxPrefix: inboxPrefix(options),
-    ...(tls && { tls: {} }),
+    ...((tls || options.caFile) && { tls: options.caFile ? { caFile: options.caFile } : {} }),
     ...credentials,
     ...(options.nkeySeed && { authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)) }),
   }

@@ -8,6 +8,8 @@ import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
+import type { ServerConfig } from './server-config.ts'
+import { writeServerConfig } from './server-config.ts'
 
 export interface NatsServer {
   readonly url: string
@@ -31,6 +33,8 @@ export interface NatsServerOptions {
   /** Default: a free one. */
   port?: number
   monitor?: boolean
+  /** Who may connect; without it everybody on this machine. */
+  access?: Pick<ServerConfig, 'users' | 'systemUser' | 'tls'>
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -64,7 +68,7 @@ export function natsServers(env: Environment): string[] {
 }
 
 /** Throws if there is no binary, or if the server does not accept connections within ten seconds. */
-export async function startNatsServer({ dir, binary, port, monitor }: NatsServerOptions): Promise<NatsServer> {
+export async function startNatsServer({ dir, binary, port, monitor, access }: NatsServerOptions): Promise<NatsServer> {
   const program = binary ?? findNatsServer(process.env)
   if (!program)
     throw new Error('no nats-server found; set NATS_SERVER_BIN, or install one (apt install nats-server, brew install nats-server)')
@@ -73,7 +77,18 @@ export async function startNatsServer({ dir, binary, port, monitor }: NatsServer
   const listen = port ?? (await freePort())
   const monitorPort = monitor ? await freePort() : undefined
   const file = join(dir, 'nats.conf')
-  await writeFile(file, configuration({ dir, port: listen, monitorPort, version }))
+  await writeFile(
+    file,
+    writeServerConfig({
+      host: '127.0.0.1',
+      port: listen,
+      storeDir: join(dir, 'store'),
+      version,
+      logFile: join(dir, 'nats.log'),
+      ...(monitorPort !== undefined && { monitor: `127.0.0.1:${monitorPort}` }),
+      ...access,
+    }),
+  )
   let running: ChildProcess
   let exited: Promise<void>
 
@@ -122,38 +137,6 @@ export async function startNatsServer({ dir, binary, port, monitor }: NatsServer
     },
     stop,
   }
-}
-
-function configuration({
-  dir,
-  port,
-  monitorPort,
-  version,
-}: {
-  dir: string
-  port: number
-  monitorPort: number | undefined
-  version: string
-}): string {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  // Servers before 2.10 refuse the whole file because of this one field.
-  const sync = major > 2 || minor >= 10 ? ', sync_interval: always' : ''
-  const lines = [
-    'host: "127.0.0.1"',
-    `port: ${port}`,
-    'max_payload: 1MB',
-    'max_pending: 32MB',
-    'write_deadline: "2s"',
-    'ping_interval: "10s"',
-    'ping_max: 2',
-    'lame_duck_grace_period: "10s"',
-    'lame_duck_duration: "30s"',
-    `jetstream { store_dir: ${JSON.stringify(join(dir, 'store'))}${sync} }`,
-    `log_file: ${JSON.stringify(join(dir, 'nats.log'))}`,
-    'logfile_size_limit: 10MB',
-  ]
-  if (monitorPort !== undefined) lines.push(`http: "127.0.0.1:${monitorPort}"`)
-  return `${lines.join('\n')}\n`
 }
 
 async function versionOf(program: string): Promise<string> {

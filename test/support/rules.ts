@@ -10,7 +10,8 @@ const faults = (sources: readonly Source[], find: (source: Source) => string[]) 
   sources.flatMap((source) => find(source).map((fault) => `${source.path}: ${fault}`))
 
 /** The command line: what starts services, in this process or in others. */
-const opensDoors = (path: string) => ['services/freeway.ts', 'services/cluster.ts', 'services/backbones.ts'].includes(path)
+const opensDoors = (path: string) =>
+  ['services/freeway.ts', 'services/cluster.ts', 'services/backbones.ts', 'services/broker-access.ts'].includes(path)
 
 /** The file named like its folder. Adapters of a port are chosen from outside, so they are doors as well. */
 const isDoor = (path: string) => /^services\/([^/]+)\/\1\.ts$/.test(path) || /^services\/(bus|telemetry\/store)\/[^/]+\.ts$/.test(path)

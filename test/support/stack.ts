@@ -176,7 +176,7 @@ function base(dir: string): Record<string, string> {
 }
 
 /** Resolves when it says that it is ready. Rejects with its last lines if it ends before that. */
-async function startService(
+export async function startService(
   name: string,
   args: string[],
   env: Record<string, string>,
