@@ -1,0 +1,252 @@
+// Writes one pool for one replica, by compare-and-set. Demands that meet a write under way are served together by the next one.
+// A write whose answer never came is known again by its number, so nothing is counted twice or forgotten.
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
+import { createAlarm } from './quota-alarm.ts'
+import { current, type Entry, emptyEntry, nextEnd, sameHeld } from './quota-entry.ts'
+import { type Meter, readEntry } from './quota-meter.ts'
+import { type Answer, type Demand, type Plan, planWrite } from './quota-plan.ts'
+
+/** How long a hold may be spent without asking. */
+export const HOLD_MS = 10_000
+/** It is renewed or given back before the others take it for lost. */
+export const RENEW_MS = 8_000
+/** A bucket that has not answered for this long delays nobody who fits into our own part of what is left. */
+const PATIENCE_MS = 50
+/** Whoever does not fit waits longer before it is refused without a look. */
+const LAST_PATIENCE_MS = 500
+export const RETRY_MS = 250
+const MAX_CONFLICT_PAUSE_MS = 20
+
+export interface WriterOptions {
+  pool: string
+  key: string
+  me: string
+  keyValue: KeyValue
+  now: () => number
+  meters: ReadonlyMap<string, Meter>
+  decideAlone(demand: Demand): Answer
+}
+
+interface Waiting extends Demand {
+  answer(answer: Answer): void
+  decided: boolean
+}
+
+interface Write {
+  seq: number
+  plan: Plan
+  /** What becomes free once it is written. */
+  raise: Map<Meter, number>
+  demands: Waiting[]
+  atMs: number
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export class Writer {
+  readonly #options: WriterOptions
+  entry: Entry
+  revision = 0
+  spendUntilMs = 0
+  /** Until when calls may last that were let in so far, and how long one may last at most. */
+  busyUntilMs = 0
+  longestMs = 0
+  /** The bucket does not answer: decide alone. */
+  stalled = false
+  #nextEndMs = Number.POSITIVE_INFINITY
+  #seq = 0
+  #queue: Waiting[] = []
+  #reportDue = false
+  #working: Promise<void> | undefined
+  /** Writes since the last one that was answered. */
+  #unsure: Write[] = []
+  #closed = false
+  readonly #alarm = createAlarm(() => this.#reportNow())
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.entry = emptyEntry(options.pool)
+  }
+
+  ask(demand: Demand): Promise<Answer> {
+    return new Promise((answer) => {
+      this.#queue.push({ ...demand, answer, decided: false })
+      this.#work()
+    })
+  }
+
+  /** What we have spent and given back is told, at the latest after `delayMs`. */
+  report(delayMs: number): void {
+    if (!this.#closed) this.#alarm.in(delayMs)
+  }
+
+  /** Holds of others that have ended are seen as such. */
+  lookAgain(nowMs: number): void {
+    if (nowMs >= this.#nextEndMs) this.#know(current(this.entry, this.#options.me, nowMs), this.revision)
+  }
+
+  know(value: Uint8Array | undefined, revision: number): void {
+    this.#know(this.#parse(value), value ? revision : 0)
+  }
+
+  /** Gives back what is not spent and tells what is, for at most `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#alarm.isSet) this.#reportNow()
+    const enough = new AbortController()
+    // The timer that is not needed any more says so by rejecting.
+    await Promise.race([this.#working, pause(graceMs, undefined, enough).catch(() => {})])
+    enough.abort()
+    this.#closed = true
+    this.#alarm.clear()
+    this.#stall(this.#queue, true)
+  }
+
+  #reportNow(): void {
+    this.#alarm.clear()
+    this.#reportDue = true
+    this.#work()
+  }
+
+  #work(): void {
+    this.#working ??= this.#writeAll().finally(() => {
+      this.#working = undefined
+      if (!this.#closed && (this.#queue.length > 0 || this.#reportDue)) this.#work()
+    })
+  }
+
+  async #writeAll(): Promise<void> {
+    while (!this.#closed && (this.#queue.length > 0 || this.#reportDue)) {
+      this.#reportDue = false
+      if (await this.#write(this.#queue.splice(0))) continue
+      // What was not written is written later, whoever asks in between.
+      this.#reportDue = true
+      await pause(RETRY_MS)
+    }
+  }
+
+  /** False if the bucket cannot be written. Every demand has its answer then all the same. */
+  async #write(demands: Waiting[]): Promise<boolean> {
+    const first = setTimeout(() => this.#stall([...demands, ...this.#queue], false), PATIENCE_MS)
+    const last = setTimeout(() => this.#stall([...demands, ...this.#queue], true), LAST_PATIENCE_MS)
+    try {
+      if (this.#unsure.length > 0) await this.#readAgain()
+      for (let tries = 1; !(await this.#tryToWrite(demands)); tries++) {
+        await this.#readAgain()
+        await pause(Math.random() * Math.min(tries, MAX_CONFLICT_PAUSE_MS))
+      }
+      this.stalled = false
+      return true
+    } catch {
+      // Disconnected, no quorum, a full disk: whatever it is, requests go on by what we know, and it is tried again.
+      this.#stall(demands, true)
+      return false
+    } finally {
+      clearTimeout(first)
+      clearTimeout(last)
+    }
+  }
+
+  /** False if somebody else was faster. */
+  async #tryToWrite(demands: Waiting[]): Promise<boolean> {
+    const write = this.#begin(demands)
+    if (!write) return true
+    this.#unsure.push(write)
+    const value = encoder.encode(JSON.stringify(write.plan.entry))
+    try {
+      this.#written(write, await this.#options.keyValue.update(this.#options.key, value, this.revision))
+      return true
+    } catch (error) {
+      if (!(error instanceof RevisionConflict)) throw error
+      this.#unsure = this.#unsure.filter((one) => one !== write)
+      return false
+    }
+  }
+
+  /** Undefined if there is nothing to write. */
+  #begin(demands: Waiting[]): Write | undefined {
+    const { me, now, meters: known } = this.#options
+    const nowMs = now()
+    const meters = [...known.values()]
+    if (nowMs >= this.spendUntilMs) for (const meter of meters) meter.free = 0
+    const open = demands.filter(({ decided }) => !decided)
+    const { entry, busyUntilMs, longestMs } = this
+    const seq = ++this.#seq
+    const plan = planWrite({ entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, busyUntilMs, longestMs })
+    const granted = plan.answers.some((answer) => 'cells' in answer)
+    const tells = [...plan.told.values()].some((cells) => cells.length > 0)
+    if (!granted && !tells && sameHeld(this.entry.holds[me]?.held, plan.entry.holds[me]?.held)) {
+      for (const [i, waiting] of open.entries()) decide(waiting, plan.answers[i] as Answer)
+      return undefined
+    }
+    // What goes back must not be spent from now on; what comes is there once it is written.
+    const raise = new Map<Meter, number>()
+    for (const [meter, free] of plan.free) {
+      meter.free = Math.min(meter.free, free)
+      raise.set(meter, free - meter.free)
+    }
+    return { seq, plan, raise, demands: open, atMs: nowMs }
+  }
+
+  #written({ plan, raise, demands, atMs }: Write, revision: number): void {
+    this.#unsure = []
+    for (const [meter, cells] of plan.told) for (const [untilMs, amount] of cells) meter.pending.add(untilMs, -amount)
+    for (const [meter, amount] of raise) meter.free += amount
+    this.spendUntilMs = atMs + HOLD_MS
+    if (revision >= this.revision) this.#know(plan.entry, revision)
+    demands.forEach((waiting, i) => {
+      const answer = plan.answers[i] as Answer
+      if ('cells' in answer) this.#grant(waiting, answer.cells)
+      decide(waiting, answer)
+    })
+    if ([...this.#options.meters.values()].some(({ free }) => free > 0)) this.report(RENEW_MS)
+  }
+
+  #grant({ meters, amounts, decided }: Waiting, cells: (readonly number[])[]): void {
+    meters.forEach((meter, i) => {
+      const amount = amounts[i] ?? 0
+      // One that was decided without this write has been counted by it as well.
+      if (decided) for (const untilMs of cells[i] ?? []) meter.pending.add(untilMs, -amount)
+      else if (meter.limit.per === undefined) meter.open += amount
+    })
+    if (decided) this.report(0)
+  }
+
+  async #readAgain(): Promise<void> {
+    const found = await this.#options.keyValue.get(this.#options.key)
+    const entry = this.#parse(found?.value)
+    const seq = entry.holds[this.#options.me]?.seq
+    const arrived = this.#unsure.find((write) => write.seq === seq)
+    if (arrived) this.#written(arrived, found?.revision ?? 0)
+    this.#know(entry, found?.revision ?? 0)
+  }
+
+  #stall(demands: readonly Waiting[], atLast: boolean): void {
+    this.stalled = true
+    for (const waiting of demands) {
+      if (waiting.decided) continue
+      const answer = this.#options.decideAlone(waiting)
+      if (atLast || 'cells' in answer) decide(waiting, answer)
+    }
+    this.#queue = this.#queue.filter(({ decided }) => !decided)
+  }
+
+  #know(entry: Entry, revision: number): void {
+    this.entry = entry
+    this.revision = revision
+    this.#nextEndMs = nextEnd(entry, this.#options.me)
+    for (const meter of this.#options.meters.values()) readEntry(meter, entry, this.#options.me)
+  }
+
+  #parse(value: Uint8Array | undefined): Entry {
+    return value ? (JSON.parse(decoder.decode(value)) as Entry) : emptyEntry(this.#options.pool)
+  }
+}
+
+function decide(waiting: Waiting, answer: Answer): void {
+  if (waiting.decided) return
+  waiting.decided = true
+  waiting.answer(answer)
+}
