@@ -72,10 +72,10 @@ export function learn(health: Health, outcome: AttemptOutcome, nowMs: number): v
   const level = outcome.scope ?? usual
   const blamed = levels[level]
   if (does === 'cools') return breakers.rest(blamed, nowMs, code, outcome.retry_after_ms ?? DEFAULT_COOLDOWN_MS)
-  if (does !== 'fails') return breakers.bench(blamed, nowMs, code, ...does)
+  if (does !== 'fails') breakers.bench(blamed, nowMs, code, ...does)
+  else breakers.failed(blamed, nowMs)
   if (outcome.retry_after_ms !== null) breakers.rest(blamed, nowMs, code, outcome.retry_after_ms)
-  breakers.failed(blamed, nowMs)
-  if (level !== 'provider') blameProvider(levels.provider, `${outcome.account}/${outcome.model}`, nowMs)
+  if (does === 'fails' && level !== 'provider') blameProvider(levels.provider, `${outcome.account}/${outcome.model}`, nowMs)
 }
 
 /** The state of the worst of the three: of the provider, the key, and the model there. */

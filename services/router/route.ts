@@ -9,7 +9,7 @@ import { explain } from './explain.ts'
 import type { UsageOf } from './facts.ts'
 import { type Health, restsUntil } from './health.ts'
 import type { Label } from './intent/model.ts'
-import { type Scene, scoreOf } from './score.ts'
+import { type Scene, sceneOf, scoreOf } from './score.ts'
 import { type Ask, askOf, type Obstacle, obstacleOf, obstacles } from './shortlist.ts'
 import { columns, type Strategy, strategyOf, suited } from './strategy.ts'
 import type { Candidate, RoutingTable } from './table.ts'
@@ -61,8 +61,7 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
   if (virtual === undefined && named === undefined) return { noroute: { reason: 'unknown_model' } }
 
   const strategy = named ? asked : suited(asked, world.wish)
-  const { health, usageOf, nowMs, random } = world
-  const scene: Scene = { job, strategy, health, nowMs, random, ...(usageOf && { usageOf }) }
+  const scene = sceneOf(job, strategy, world)
   const decision: Decision = { ask: askOf(job, strategy), strategy, candidates: named ?? table.open.get(job.kind) ?? [], scene, world }
   const order = rank(decision, false)
   const why = job.explain ? { explained: explain({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, asked.name) } : {}

@@ -7,43 +7,74 @@ import { reliabilityOf, speedOf } from './measured.ts'
 import { columns, holds, type Strategy } from './strategy.ts'
 import type { Candidate } from './table.ts'
 
-type Term = (candidate: Candidate, scene: Scene) => number
+interface Term {
+  name: string
+  /** Whether it can count at all, for any candidate. */
+  matters(job: Scene['job'], strategy: Strategy): boolean
+  of(candidate: Candidate, scene: Scene): number
+}
 
 /** What is added to the mean: each outweighs all that follow it, and any mean. */
-const terms: Record<string, Term> = {
-  avoided: ({ keys }, { job }) => {
-    let times = 0
-    for (const name of job.avoid) if (keys.includes(name)) times++
-    return times * -1e9
+const terms: readonly Term[] = [
+  {
+    name: 'avoided',
+    matters: ({ avoid }) => avoid.length > 0,
+    of: ({ keys }, { job }) => job.avoid.reduce((times, name) => times + (keys.includes(name) ? 1 : 0), 0) * -1e9,
   },
-  // Only a preference: a model that is not known to follow schemas may follow this one all the same.
-  schemaless: ({ can }, { job }) => (job.need.json && !can.has('json_schema') ? -1e8 : 0),
-  // Who has one attempt only shall not be the one to try out what has failed.
-  on_trial: ({ keys }, { job, health, nowMs }) => (!job.fallback && stateByKeys(health, ...keys, nowMs) === 'trial' ? -1e7 : 0),
-  preferred: ({ keys }, { job }) => (job.preferred === keys[0] ? 1e6 : 0),
-  later_target: ({ place }) => (place === 0 ? 0 : place * -1e3),
-  strategy: (candidate, { strategy, ...seen }) => {
-    if (strategy.prefer.length === 0) return 0
-    const facts = factsOf(candidate, seen)
-    let sum = 0
-    for (const rule of strategy.prefer) if (holds(rule, facts)) sum += rule.weight
-    return sum
+  {
+    // Only a preference: a model that is not known to follow schemas may follow this one all the same.
+    name: 'schemaless',
+    matters: ({ need }) => need.json,
+    of: ({ can }) => (can.has('json_schema') ? 0 : -1e8),
   },
-}
-const added = Object.values(terms)
+  {
+    // Who has one attempt only shall not be the one to try out what has failed.
+    name: 'on_trial',
+    matters: ({ fallback }) => !fallback,
+    of: ({ keys }, { health, nowMs }) => (stateByKeys(health, ...keys, nowMs) === 'trial' ? -1e7 : 0),
+  },
+  {
+    name: 'preferred',
+    matters: ({ preferred }) => preferred !== undefined,
+    of: ({ keys }, { job }) => (keys[0] === job.preferred ? 1e6 : 0),
+  },
+  {
+    name: 'later_target',
+    matters: ({ model }) => model !== undefined,
+    of: ({ place }) => (place === 0 ? 0 : place * -1e3),
+  },
+  {
+    name: 'strategy',
+    matters: (_, { prefer }) => prefer.length > 0,
+    of: (candidate, scene) => {
+      const facts = factsOf(candidate, scene)
+      return scene.strategy.prefer.reduce((sum, rule) => sum + (holds(rule, facts) ? rule.weight : 0), 0)
+    },
+  },
+]
 
 const [QUALITY, SPEED, HEADROOM, RELIABILITY, COST, CONTEXT, SPREAD, SUITS] = columns.map((_, i) => i) as [
   ...[number, number, number, number],
   ...[number, number, number, number],
 ]
 
+/** For whom the candidates are weighed, and by what. */
 export interface Scene {
-  job: Pick<Submit, 'avoid' | 'preferred' | 'need' | 'fallback'>
+  job: Pick<Submit, 'avoid' | 'preferred' | 'need' | 'fallback' | 'model'>
   strategy: Strategy
+  /** Those that can count. */
+  terms: readonly Term[]
   health: Health
   usageOf?: UsageOf
   nowMs: number
   random: () => number
+}
+
+type Seen = Pick<Scene, 'health' | 'usageOf' | 'nowMs' | 'random'>
+
+export function sceneOf(job: Scene['job'], strategy: Strategy, { health, usageOf, nowMs, random }: Seen): Scene {
+  const counting = terms.filter(({ matters }) => matters(job, strategy))
+  return { job, strategy, terms: counting, health, nowMs, random, ...(usageOf && { usageOf }) }
 }
 
 /** `parts`, one for each column and from 0 to 1, is filled with what the mean is made of: nothing is allocated for a candidate. */
@@ -61,7 +92,7 @@ export function scoreOf(candidate: Candidate, headroom: number, scene: Scene, pa
   let mean = 0
   for (let i = 0; i < parts.length; i++) mean += (parts[i] as number) * (strategy.shares[i] as number)
   let score = mean * candidate.provider.weight
-  for (const term of added) score += term(candidate, scene)
+  for (const term of scene.terms) score += term.of(candidate, scene)
   return score
 }
 
@@ -73,7 +104,7 @@ export function partsOf(candidate: Candidate, scene: Scene, parts: Float64Array)
   return {
     ...Object.fromEntries(counting.map(([column, part]) => [column, Math.round(part * 1e3) / 1e3])),
     weight: candidate.provider.weight,
-    ...Object.fromEntries(Object.entries(terms).flatMap(([name, term]) => named(name, term(candidate, scene)))),
+    ...Object.fromEntries(scene.terms.flatMap((term) => named(term.name, term.of(candidate, scene)))),
   }
 }
 

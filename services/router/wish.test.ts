@@ -13,6 +13,7 @@ it.each([
   ["is nobody else's business if a model is named", { model: 'groq/llama' }, code, undefined],
   ['nor if another virtual model is', { model: 'freeai-fast' }, code, undefined],
   ['nor if a strategy is', { strategy: 'quality' }, code, undefined],
+  ['is not looked for in what is no chat', { kind: 'transcription' }, utf8('--boundary'), undefined],
   ['is not known for a body that stays behind', {}, undefined, undefined],
   ['is not looked for in a very long conversation', {}, asking('Write a Python function. '.repeat(10_000)), undefined],
-] as const)('what a job wants %s', (_, job, body, wish) => expect(wishOf(job, body)).toBe(wish))
+] as const)('what a job wants %s', (_, job, body, wish) => expect(wishOf({ kind: 'chat', ...job }, body)).toBe(wish))

@@ -12,10 +12,14 @@ const MAX_READ_BYTES = 128 * 1024
 const decoder = new TextDecoder()
 
 /** Undefined if the client has chosen by itself, or what it asks cannot be known. */
-export function wishOf({ model, strategy }: Pick<Submit, 'model' | 'strategy'>, body: Uint8Array | undefined): Label | undefined {
+export function wishOf(
+  { kind, model, strategy }: Pick<Submit, 'kind' | 'model' | 'strategy'>,
+  body: Uint8Array | undefined,
+): Label | undefined {
   const virtual = model === undefined ? 'auto' : virtualModelOf(model)
   if (virtual === 'code' || virtual === 'reasoning') return virtual
-  if (virtual !== 'auto' || (strategy ?? 'auto') !== 'auto' || !body || body.length > MAX_READ_BYTES) return undefined
+  if (kind !== 'chat' || virtual !== 'auto' || (strategy ?? 'auto') !== 'auto') return undefined
+  if (!body || body.length > MAX_READ_BYTES) return undefined
   const { messages } = JSON.parse(decoder.decode(body)) as { messages: unknown }
   return classify(promptOf(messages)).label
 }

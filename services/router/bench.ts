@@ -1,0 +1,151 @@
+// What a decision costs with the whole catalogue, every provider as if it had a key: `npm run bench:router`, with `--assert` to fail over the target.
+// Times are CPU of this process and of this machine; the classifier has a benchmark of its own.
+
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import type { Submit } from '#contracts/attempt.ts'
+import type { Catalog } from '#contracts/catalog.ts'
+import type { AttemptOutcome } from '#contracts/settlement.ts'
+import { type Health, learn } from './health.ts'
+import { type Route, route, type World } from './route.ts'
+import { shippedCatalog } from './shipped.ts'
+import { routingTable } from './table.ts'
+
+/** Microseconds of CPU, the median over the batches. */
+const TARGET_MICROS = 60
+const BATCHES = 60
+const BATCH = 250
+
+const { values } = parseArgs({ options: { assert: { type: 'boolean', default: false } } })
+
+const shipped = await shippedCatalog()
+const providers = shipped.providers.map((provider) => ({ ...provider, configured: true, accounts: [`${provider.name}-1`] }))
+const catalog: Catalog = { providers, aliases: [...shipped.aliases] }
+const table = routingTable(catalog)
+const NOW = 1_000_000
+
+const outcomeOf = (prov: string, model: string, ttfb_ms: number): AttemptOutcome => ({
+  prov,
+  account: `${prov}-1`,
+  model,
+  status: 200,
+  phase: null,
+  key_fault: false,
+  retry_after_ms: null,
+  tokens_per_second: 80,
+  ttfb_ms,
+})
+
+/** Everything has been called already, so that nothing is cheap for being unknown. */
+function known(): Health {
+  const health: Health = new Map()
+  for (const [i, { name, models }] of providers.entries()) {
+    for (const { id } of models) learn(health, outcomeOf(name, id, 100 + 17 * i), NOW)
+  }
+  return health
+}
+
+function halfResting(): Health {
+  const health = known()
+  for (const [i, { name }] of providers.entries()) {
+    if (i % 2 === 0)
+      learn(
+        health,
+        { ...outcomeOf(name, 'any', 0), status: 429, phase: 'status', code: 'rate_limited', scope: 'provider', retry_after_ms: 600_000 },
+        NOW,
+      )
+  }
+  return health
+}
+
+const job = (change: Partial<Submit> = {}): Submit => ({
+  v: 1,
+  t: 'submit',
+  id: 'r1',
+  n: 1,
+  ttl_ms: 60_000,
+  kind: 'chat',
+  stream: true,
+  include_usage: false,
+  fallback: true,
+  billable_ok: true,
+  need: { tools: false, vision: false, json: false, ctx: 1_000 },
+  est: { in: 488, out: 512 },
+  exclude: [],
+  avoid: [],
+  ...change,
+})
+const need = job().need
+
+let seed = 1
+const random = () => {
+  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+  return seed / 2 ** 32
+}
+const room = { headroom: 0.5 }
+const world = (health: Health, change: Partial<World> = {}): World => ({
+  health,
+  roomOf: () => room,
+  wish: 'general',
+  nowMs: NOW + 1_000,
+  random,
+  ...change,
+})
+
+const rows: [string, Submit, World][] = [
+  ['auto', job(), world(known())],
+  ['auto, wants code', job(), world(known(), { wish: 'code' })],
+  ['auto, nothing measured', job(), world(new Map())],
+  ['auto, half of the providers rest', job(), world(halfResting())],
+  ['auto, third attempt', job({ exclude: ['groq'], avoid: ['gemini', 'mistral'] }), world(known())],
+  [
+    'vision with tools and a schema',
+    job({ model: 'freeai-vision', need: { ...need, vision: true, tools: true, json: true } }),
+    world(known()),
+  ],
+  ['an exact model', job({ model: 'groq/openai/gpt-oss-120b' }), world(known())],
+  ['every quota is spent', job(), world(known(), { roomOf: () => ({ headroom: 0, opensInMs: 9_000 }) })],
+  ['auto, explained', job({ explain: true }), world(known())],
+]
+/** Asked for, or never on a good day. */
+const untargeted = new Set(['every quota is spent', 'auto, explained'])
+
+const enabled = providers.filter((provider) => provider.enabled)
+const models = enabled.flatMap((provider) => provider.models).filter((model) => model.enabled)
+say(`${enabled.length} providers, ${models.length} models, ${table.open.get('chat')?.length ?? 0} of them chat\n`)
+say(`${'decision'.padEnd(34)}${'p50'.padStart(9)}${'p99'.padStart(9)}  first`)
+let over = 0
+for (const [name, submit, seen] of rows) {
+  const micros = measure(() => route(submit, table, seen))
+  const p50 = micros[Math.floor(micros.length / 2)] as number
+  const p99 = micros[Math.floor(micros.length * 0.99)] as number
+  if (!untargeted.has(name) && p50 > TARGET_MICROS) over++
+  say(
+    `${name.padEnd(34)}${`${p50.toFixed(1)} µs`.padStart(9)}${`${p99.toFixed(1)} µs`.padStart(9)}  ${firstOf(route(submit, table, seen))}`,
+  )
+}
+say(`\ntarget: ${TARGET_MICROS} µs p50 of CPU${over > 0 ? `; ${over} over it` : ''}`)
+if (values.assert && over > 0) process.exitCode = 1
+
+/** CPU time of one call in microseconds, in ascending order, one for each batch. */
+function measure(decide: () => unknown): number[] {
+  for (let i = 0; i < 4 * BATCH; i++) decide()
+  const micros: number[] = []
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const before = process.cpuUsage()
+    for (let i = 0; i < BATCH; i++) decide()
+    const { user, system } = process.cpuUsage(before)
+    micros.push((user + system) / BATCH)
+  }
+  return micros.sort((a, b) => a - b)
+}
+
+function firstOf(decision: Route): string {
+  if ('noroute' in decision) return decision.noroute.reason
+  const best = decision.order[0]?.target
+  return `${best?.prov}/${best?.model}`
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
