@@ -19,54 +19,53 @@ const ended = (role: string, at: number): Event => ({
   ttfb_ms: null,
   duration_ms: 3,
 })
-const find = (events: Event[], kind: string) => changesOf(events).filter((change) => change.kind === kind)
 
 describe('facts become changes of records', () => {
-  it('of the request, and of the attempt with its request', () => {
-    expect(changesOf([started, granted])).toEqual([
-      {
-        kind: 'request',
-        key: 'r',
-        at: 20,
-        fixed: {},
-        parts: { start: { at: 10, model: 'm', stream: true } },
-        facts: [started.id, granted.id],
-      },
-      {
-        kind: 'attempt',
-        key: 'r.1',
-        at: 20,
-        fixed: { request: 'r', n: 1 },
-        parts: { granted: { at: 20, provider: 'alpha', worker: 'w' } },
-        facts: [granted.id],
-      },
-    ])
+  it('each in a place of its own, in the record of its request', () => {
+    expect(changesOf([granted, started])).toEqual({
+      requests: [
+        {
+          key: 'r',
+          first: 10,
+          parts: { start: { at: 10, model: 'm', stream: true }, 'attempts.1.granted': { at: 20, provider: 'alpha', worker: 'w' } },
+          facts: [granted.id, started.id],
+        },
+      ],
+      dropped: [],
+    })
   })
 
-  it('what ingress and worker tell of one attempt stands side by side, each with its own time', () => {
-    const [change] = find([ended('worker', 30), ended('ingress', 40)], 'attempt')
-    expect(change?.parts).toMatchObject({ ingress: { at: 40, result: 'ok' }, worker: { at: 30, result: 'ok' } })
-    expect(change?.at).toBe(40)
+  it('what ingress and worker tell of one attempt stands side by side', () => {
+    const [change] = changesOf([ended('worker', 30), ended('ingress', 40)]).requests
+    expect(change?.parts).toMatchObject({
+      'attempts.1.ingress': { at: 40, result: 'ok' },
+      'attempts.1.worker': { at: 30, result: 'ok' },
+    })
+  })
+
+  it('an end that telemetry found out never takes the place of one that was told', () => {
+    const end = { at: 50, name: 'req.end', request: 'r', outcome: 'ok', status: 200, provider: null, model: null } as const
+    const rest = { attempts: 1, in: 1, out: 1, duration_ms: 1 }
+    const told: Event = { id: 'r.0.req.end.ingress', ...end, ...rest }
+    const found: Event = { id: 'r.0.req.end.telemetry', ...end, ...rest, outcome: 'lost' }
+    expect(changesOf([told, found]).requests[0]?.parts).toMatchObject({ end: { outcome: 'ok' }, reaped: { outcome: 'lost' } })
   })
 
   it('in any order, and told twice, they are the same changes', () => {
     const facts = [started, granted, ended('worker', 30), ended('ingress', 40)]
-    const content = (events: Event[]) => new Map(changesOf(events).map(({ facts: _, ...change }) => [change.kind + change.key, change]))
+    const content = (events: Event[]) => changesOf(events).requests.map(({ facts: _, ...change }) => change)
     expect(content([...facts.toReversed(), ...facts])).toEqual(content(facts))
-  })
-
-  it('a fact that touches two records is saved when both are', () => {
-    expect(changesOf([granted]).map(({ facts }) => facts)).toEqual([[granted.id], [granted.id]])
   })
 
   it('facts that were lost have a record of their own', () => {
     const id = 'i.1.drop.count.worker'
-    expect(changesOf([{ id, at: 5, name: 'drop.count', instance: 'i', dropped: 3 }])).toEqual([
-      { kind: 'dropped', key: id, at: 5, fixed: {}, parts: { fact: { at: 5, instance: 'i', dropped: 3 } }, facts: [id] },
-    ])
+    expect(changesOf([{ id, at: 5, name: 'drop.count', instance: 'i', dropped: 3 }])).toEqual({
+      requests: [],
+      dropped: [{ key: id, at: 5, instance: 'i', dropped: 3 }],
+    })
   })
 
   it('names of requests are names, whatever they are', () => {
-    expect(changesOf([{ ...started, request: '__proto__' }]).map(({ key }) => key)).toEqual(['__proto__'])
+    expect(changesOf([{ ...started, request: '__proto__' }]).requests.map(({ key }) => key)).toEqual(['__proto__'])
   })
 })

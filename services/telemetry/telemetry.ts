@@ -8,7 +8,9 @@ import type { Backbone, LoggedEvent } from '#contracts/bus.ts'
 import { eventConsumer } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
+import { answerQuestions } from './answer.ts'
 import { type ReadMessage, readMessage } from './reading.ts'
+import { GRACE_MS, verdictOf } from './reaper.ts'
 import type { EventStore } from './store/store.ts'
 
 export interface Telemetry {
@@ -20,7 +22,7 @@ export interface Telemetry {
 
 export interface TelemetryOptions {
   backbone: Backbone
-  settings: Pick<Settings, 'dataDir' | 'mongodbUrl'>
+  settings: Pick<Settings, 'dataDir' | 'mongodbUrl' | 'requestTimeoutMs'>
   logger: Logger
 }
 
@@ -31,6 +33,12 @@ const ACK_WAIT_MS = 30_000
 /** Facts that are saved together. */
 const SAVED_TOGETHER = 1_000
 const RETRY_MS = 2_000
+const ROLL_UP_MS = 1_000
+const REAP_MS = 15_000
+/** Requests that are given up together. */
+const REAPED_TOGETHER = 500
+/** As long as facts come that are older than this, the ends of requests may still be on their way. */
+const BEHIND_MS = 60_000
 
 /** Resolves when it takes events. A MongoDB that is down is waited for in the background: the log keeps what comes. */
 export async function startTelemetry({ backbone, settings, logger }: TelemetryOptions): Promise<Telemetry> {
@@ -38,6 +46,8 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
   let working: Promise<void> = Promise.resolve()
   let closed = false
   let down = false
+  /** When facts last came that had waited long. */
+  let behindAt = Number.NEGATIVE_INFINITY
 
   async function onBatch(messages: LoggedEvent[]): Promise<void> {
     const waiting = messages[Symbol.iterator]()
@@ -65,7 +75,9 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
   }
 
   async function saveAndAcknowledge(together: [LoggedEvent, ReadMessage][]): Promise<void> {
-    const { saved } = await store.save(together.flatMap(([, { events }]) => events))
+    const facts = together.flatMap(([, { events }]) => events)
+    const { saved } = await store.save(facts)
+    if (facts.some(({ at }) => at < Date.now() - BEHIND_MS)) behindAt = performance.now()
     const isSaved = new Set(saved)
     for (const [message, { events, fault }] of together) {
       if (fault) {
@@ -86,13 +98,43 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
       return working
     },
   )
+  const questions = answerQuestions({ bus: backbone.bus, store, logger })
+  const chores = [
+    everySoOften(ROLL_UP_MS, () => store.rollUp()),
+    everySoOften(REAP_MS, async () => {
+      if (performance.now() - behindAt < BEHIND_MS) return
+      const given = await store.unended(Date.now() - settings.requestTimeoutMs - GRACE_MS, REAPED_TOGETHER)
+      if (given.length === 0) return
+      await store.save(given.map(verdictOf))
+      logger.warn('requests whose end nobody told were given up', { requests: given.length })
+    }),
+  ]
+
+  /** One at a time; a store that is down is told by whoever saves. */
+  function everySoOften(ms: number, work: () => Promise<void>): () => Promise<void> {
+    let running: Promise<void> | undefined
+    const timer = setInterval(() => {
+      running ??= work()
+        .catch((error: unknown) => logger.debug('a chore of the store failed and is done later', { store: store.name, error }))
+        .finally(() => {
+          running = undefined
+        })
+    }, ms)
+    return async () => {
+      clearInterval(timer)
+      await running
+    }
+  }
+
   logger.info('ready', { store: store.name })
   return {
     store: store.name,
     async close() {
       closed = true
+      questions.unsubscribe()
       subscription.unsubscribe()
       await working
+      await Promise.all(chores.map((stop) => stop()))
       await store.close()
     },
   }

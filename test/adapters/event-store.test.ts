@@ -11,9 +11,9 @@ import { event as eventSubject } from '#contracts/subjects.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
 import { createLogger } from '#services/logger.ts'
 import { openMongoStore } from '#services/telemetry/store/mongo.ts'
-import { KEPT_MS } from '#services/telemetry/store/store.ts'
+import { type EventStore, retention } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
-import { corpus, countNaively, someTimeMs } from '#test/support/corpus.ts'
+import { corpus, countNaively, countStored, someTimeMs } from '#test/support/corpus.ts'
 import { findMongo, openSqliteHarness, openStandInHarness, type StoreHarness } from '#test/support/event-stores.ts'
 import { type MongoStandIn, startMongoStandIn } from '#test/support/mongo-stand-in.ts'
 import { until } from '#test/support/until.ts'
@@ -50,6 +50,19 @@ async function runTelemetry({ settings }: Pick<StoreHarness, 'settings'>) {
   return { lines, append, appendFacts: (id: string, facts: unknown[]) => append(id, JSON.stringify({ events: facts })) }
 }
 
+/** As telemetry does: what could not be saved comes again. */
+async function saveAtLast(store: EventStore, facts: Event[]): Promise<void> {
+  await until(
+    'all is saved',
+    () =>
+      store.save(facts).then(
+        ({ saved }) => saved.length === facts.length,
+        () => false,
+      ),
+    { timeoutMs: 50_000 },
+  )
+}
+
 function storeSuite(openHarness: () => Promise<StoreHarness>) {
   let harness: StoreHarness
   beforeEach(async () => {
@@ -83,8 +96,8 @@ function storeSuite(openHarness: () => Promise<StoreHarness>) {
             const part = told.slice(i, i + cut)
             expect(new Set((await store.save(part)).saved)).toEqual(new Set(part.map(({ id }) => id)))
           }
-          expect(await store.totals(...ALL)).toEqual(countNaively(facts, ...ALL))
-          expect(await store.totals(sinceMs, untilMs)).toEqual(countNaively(facts, sinceMs, untilMs))
+          expect(await countStored(store, ...ALL)).toEqual(countNaively(facts, ...ALL))
+          expect(await countStored(store, sinceMs, untilMs)).toEqual(countNaively(facts, sinceMs, untilMs))
         },
       ),
       { numRuns: 25 },
@@ -93,10 +106,10 @@ function storeSuite(openHarness: () => Promise<StoreHarness>) {
 
   it('more records than one page holds are all counted, also when their time is the same', async () => {
     const store = await opened()
-    const facts = Array.from({ length: 2_300 }, (_, i) => request(`r${i}`, someTimeMs))
+    const facts = Array.from({ length: 1_200 }, (_, i) => request(`r${i}`, someTimeMs))
     await store.save(facts)
-    expect((await store.totals(someTimeMs, someTimeMs + 1)).requests).toBe(2_300)
-    expect((await store.totals(someTimeMs + 1, someTimeMs + 9_000)).requests).toBe(0)
+    expect((await countStored(store, someTimeMs, someTimeMs + 1)).requests).toBe(1_200)
+    expect((await countStored(store, someTimeMs + 1, someTimeMs + 9_000)).requests).toBe(0)
   })
 
   it('what was saved is there after opening it again, and saved again it counts once', async () => {
@@ -106,22 +119,22 @@ function storeSuite(openHarness: () => Promise<StoreHarness>) {
     await first.close()
     const store = await opened()
     expect(await store.save([...facts, request('c')])).toEqual({ saved: [...facts, request('c')].map(({ id }) => id) })
-    expect((await store.totals(...ALL)).requests).toBe(3)
+    expect((await countStored(store, ...ALL)).requests).toBe(3)
   })
 
   it('two that write at the same time lose nothing', async () => {
     const [one, two] = [await opened(), await opened()]
     const facts = Array.from({ length: 300 }, (_, i) => request(`r${i % 200}`))
     await one.save([request('first')])
-    await Promise.all([one.save(facts.slice(0, 200)), two.save(facts.slice(100))])
-    expect((await one.totals(...ALL)).requests).toBe(201)
+    await Promise.all([saveAtLast(one, facts.slice(0, 200)), saveAtLast(two, facts.slice(100))])
+    expect((await countStored(one, ...ALL)).requests).toBe(201)
   })
 
   it('lost facts are kept, and count as no request', async () => {
     const store = await opened()
     const id = 'i.1.drop.count.ingress'
     expect(await store.save([{ id, at: someTimeMs, name: 'drop.count', instance: 'i', dropped: 7 }])).toEqual({ saved: [id] })
-    expect(await store.totals(...ALL)).toEqual({ requests: 0, byOutcome: {}, byProvider: {}, in: 0, out: 0 })
+    expect(await countStored(store, ...ALL)).toEqual({ requests: 0, byOutcome: {}, byProvider: Object.create(null), in: 0, out: 0 })
   })
 
   it('poison is kept as a dead letter, and blocks nothing', async () => {
@@ -131,7 +144,7 @@ function storeSuite(openHarness: () => Promise<StoreHarness>) {
     await append('no-batch', 'null')
     await appendFacts('half', [request('good'), { ...request('bad'), at: 'yesterday' }, { name: 'of.tomorrow' }])
     await appendFacts('whole', [request('after')])
-    await until('the facts that can be read are counted', async () => (await store.totals(...ALL)).requests === 2)
+    await until('the facts that can be read are counted', async () => (await countStored(store, ...ALL)).requests === 2)
     // A letter can be seen before it is safe on the disk; it is told only then.
     await until('the others are buried and told', () => lines.filter(({ msg }) => msg.includes('dead letter')).length === 3)
     const letters = await harness.deadLetters()
@@ -160,18 +173,21 @@ describe('SQLite', () => {
     holder.exec('commit')
     const store = await harness.open()
     stack.current.defer(() => store.close())
-    await until('all is counted', async () => (await store.totals(...ALL)).requests === 2)
+    await until('all is counted', async () => (await countStored(store, ...ALL)).requests === 2)
     await until('it says so', () => said().includes('the store is back'))
     expect(said()).toEqual(['ready', 'the store is down', 'the store is back'])
   })
 
-  it('forgets what it has not heard of for thirty days', async () => {
+  it('forgets requests that it first heard of more than a week ago', async () => {
     const harness = await openSqliteHarness()
     stack.current.defer(() => harness.close())
     const store = await harness.open()
     stack.current.defer(() => store.close())
-    await store.save([request('new'), ...Array.from({ length: 500 }, (_, i) => request(`old${i}`, Date.now() - KEPT_MS - 1_000))])
-    expect((await store.totals(...ALL)).requests).toBe(1)
+    await store.save([
+      request('new'),
+      ...Array.from({ length: 500 }, (_, i) => request(`old${i}`, Date.now() - retention.requestsMs - 1_000)),
+    ])
+    expect((await countStored(store, ...ALL)).requests).toBe(1)
   })
 })
 
@@ -207,7 +223,7 @@ describe('MongoDB, spoken with its stand-in,', () => {
 
   it('a server that is away: said once, and everything is counted when it is back', async () => {
     await server.stop()
-    const { appendFacts, lines } = await runTelemetry({ settings: { dataDir: '', mongodbUrl: server.url } })
+    const { appendFacts, lines } = await runTelemetry({ settings: { dataDir: '', mongodbUrl: server.url, requestTimeoutMs: 60_000 } })
     await appendFacts('1', [request('a')])
     await until('the store is found down', () => lines.some(({ msg }) => msg.startsWith('the store is down')))
     await appendFacts('2', [request('b')])
@@ -222,7 +238,8 @@ describe('MongoDB, spoken with its stand-in,', () => {
 
 const mongo = findMongo()
 
-describe.skipIf(!mongo)(`${mongo?.name ?? 'MongoDB'}`, () => {
+// FerretDB needs milliseconds for each write, and seconds when two write at once.
+describe.skipIf(!mongo)(`${mongo?.name ?? 'MongoDB'}`, { timeout: 60_000 }, () => {
   let server: Awaited<ReturnType<NonNullable<typeof mongo>['start']>>
   beforeAll(async () => {
     if (mongo) server = await mongo.start()

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import type { Event } from '#contracts/event.ts'
-import type { Totals } from '#services/telemetry/store/store.ts'
+import type { EventStore } from '#services/telemetry/store/store.ts'
 
 /** Not so long ago that stores would forget it. */
 export const someTimeMs = Date.now() - 24 * 60 * 60 * 1000
@@ -10,11 +10,27 @@ export const someTimeMs = Date.now() - 24 * 60 * 60 * 1000
 const provider = fc.constantFrom('alpha', 'beta', '__proto__')
 const tokens = fc.nat(5_000)
 const at = fc.integer({ min: someTimeMs, max: someTimeMs + 9_999 })
+/** Some of them minutes and hours apart. */
+const endedAt = fc.tuple(at, fc.constantFrom(0, 61_000, 1_800_000, 3_700_000, 7_200_500)).map(([from, more]) => from + more)
+const ms = fc.oneof(fc.nat(100_000), fc.double({ min: 0, max: 50_000, noNaN: true }))
 const ending = fc.record({ provider, result: fc.constantFrom('ok', 'rejected(429)', 'failed(head)'), in: tokens, out: tokens, at })
 
 const story = fc.record({
+  client: fc.constantFrom('anna', 'ben', '__proto__'),
   start: fc.option(at),
-  end: fc.option(fc.record({ outcome: fc.constantFrom('ok', 'upstream_error', 'cancelled'), in: tokens, out: tokens, at })),
+  end: fc.option(
+    fc.record({
+      outcome: fc.constantFrom('ok', 'provider_error', 'client_canceled'),
+      in: tokens,
+      out: tokens,
+      at: endedAt,
+      provider: fc.option(provider),
+      model: fc.constantFrom('m-8b', 'm-large'),
+      strategy: fc.constantFrom('auto', 'fastest'),
+      duration_ms: ms,
+      ttfb_ms: fc.option(ms),
+    }),
+  ),
   attempts: fc.array(
     fc.record({ granted: fc.option(fc.record({ provider, at })), ingress: fc.option(ending), worker: fc.option(ending) }),
     {
@@ -28,10 +44,11 @@ export const corpus: fc.Arbitrary<Event[]> = fc.array(story, { minLength: 1, max
 
 type Story = typeof story extends fc.Arbitrary<infer S> ? S : never
 
-function factsOf({ start, end, attempts }: Story, index: number): Event[] {
+function factsOf({ client, start, end, attempts }: Story, index: number): Event[] {
   const request = `request-${index}`
   const facts: Event[] = []
-  if (start !== null) facts.push({ id: `${request}.0.req.start.ingress`, at: start, name: 'req.start', request, model: 'm', stream: true })
+  if (start !== null)
+    facts.push({ id: `${request}.0.req.start.ingress`, at: start, name: 'req.start', request, model: 'm', stream: true, client })
   attempts.forEach((attempt, i) => {
     const n = i + 1
     const { granted } = attempt
@@ -44,55 +61,109 @@ function factsOf({ start, end, attempts }: Story, index: number): Event[] {
     }
   })
   if (end) {
-    const common = {
-      name: 'req.end',
-      request,
-      status: 200,
-      provider: null,
-      model: null,
-      attempts: attempts.length,
-      duration_ms: 2,
-    } as const
+    const common = { name: 'req.end', request, status: 200, attempts: attempts.length, client } as const
     facts.push({ id: `${request}.0.req.end.ingress`, ...common, ...end })
   }
   return facts
 }
 
-/** Counts without any record: fact by fact, from all facts at once. */
+/** What requests and their attempts add up to. */
+export interface Totals {
+  requests: number
+  /** `open`: its end has not been told. */
+  byOutcome: Record<string, number>
+  byProvider: Record<string, { attempts: number; ok: number; in: number; out: number }>
+  /** Tokens; of a request without an end those of its attempts. */
+  in: number
+  out: number
+}
+
+interface Told {
+  provider?: string | null | undefined
+  result?: string | undefined
+  outcome?: string | undefined
+  in?: number | undefined
+  out?: number | undefined
+}
+
+function emptyTotals(): Totals {
+  return { requests: 0, byOutcome: {}, byProvider: Object.create(null) as Totals['byProvider'], in: 0, out: 0 }
+}
+
+function count(totals: Totals, end: Told | undefined, attempts: { granted: Told | undefined; end: Told | undefined }[]): void {
+  const outcome = end?.outcome ?? 'open'
+  totals.requests += 1
+  totals.byOutcome[outcome] = (totals.byOutcome[outcome] ?? 0) + 1
+  for (const part of end ? [end] : attempts.map((attempt) => attempt.end)) {
+    totals.in += part?.in ?? 0
+    totals.out += part?.out ?? 0
+  }
+  for (const { granted, end: ended } of attempts) {
+    const provider = ended?.provider ?? granted?.provider ?? ''
+    const sum = totals.byProvider[provider] ?? { attempts: 0, ok: 0, in: 0, out: 0 }
+    sum.attempts += 1
+    sum.ok += ended?.result === 'ok' ? 1 : 0
+    sum.in += ended?.in ?? 0
+    sum.out += ended?.out ?? 0
+    totals.byProvider[provider] = sum
+  }
+}
+
+/** Counts without any record: fact by fact, from all facts at once. Of requests that were first heard of in the window. */
 export function countNaively(facts: readonly Event[], sinceMs: number, untilMs: number): Totals {
   const told = facts.filter((fact) => fact.name !== 'drop.count')
-  const inWindow = (own: readonly Event[]) => {
-    const last = Math.max(...own.map(({ at }) => at))
-    return last >= sinceMs && last < untilMs
-  }
-  const totals: Totals = { requests: 0, byOutcome: {}, byProvider: {}, in: 0, out: 0 }
-  const providers = new Map<string, { attempts: number; ok: number; in: number; out: number }>()
+  const totals = emptyTotals()
   for (const request of new Set(told.map((fact) => fact.request))) {
     const own = told.filter((fact) => fact.request === request)
-    const ends = [...new Set(own.flatMap((fact) => ('n' in fact ? [fact.n] : [])))].map((n) => {
+    const first = Math.min(...own.map(({ at }) => at))
+    if (first < sinceMs || first >= untilMs) continue
+    const attempts = [...new Set(own.flatMap((fact) => ('n' in fact ? [fact.n] : [])))].map((n) => {
       const facts = own.filter((fact) => 'n' in fact && fact.n === n)
       const end = ['ingress', 'worker'].map((role) => facts.find(({ id }) => id.endsWith(`att.end.${role}`))).find(Boolean)
-      return { facts, end: end?.name === 'att.end' ? end : undefined }
+      return { granted: facts.find(({ name }) => name === 'att.granted') as Told | undefined, end: end as Told | undefined }
     })
-    for (const { facts, end } of ends) {
-      if (!inWindow(facts)) continue
-      const { provider = '' } = end ?? (facts[0] as { provider?: string })
-      const sum = providers.get(provider) ?? { attempts: 0, ok: 0, in: 0, out: 0 }
-      sum.attempts += 1
-      sum.ok += end?.result === 'ok' ? 1 : 0
-      sum.in += end?.in ?? 0
-      sum.out += end?.out ?? 0
-      providers.set(provider, sum)
-    }
-    if (!inWindow(own)) continue
-    const end = own.find((fact) => fact.name === 'req.end')
-    const outcome = end?.outcome ?? 'open'
-    totals.requests += 1
-    totals.byOutcome[outcome] = (totals.byOutcome[outcome] ?? 0) + 1
-    for (const part of end ? [end] : ends.map((attempt) => attempt.end)) {
-      totals.in += part?.in ?? 0
-      totals.out += part?.out ?? 0
+    count(
+      totals,
+      own.find((fact) => fact.name === 'req.end'),
+      attempts,
+    )
+  }
+  return totals
+}
+
+/** The same from what is stored. */
+export async function countStored(store: EventStore, sinceMs: number, untilMs: number): Promise<Totals> {
+  const totals = emptyTotals()
+  for await (const page of store.records(sinceMs, untilMs)) {
+    for (const { parts } of page) {
+      const numbers = new Set(Object.keys(parts).flatMap((place) => /^attempts\.(\d+)\./.exec(place)?.[1] ?? []))
+      const attempts = [...numbers].map((n) => ({
+        granted: parts[`attempts.${n}.granted`] as Told | undefined,
+        end: (parts[`attempts.${n}.ingress`] ?? parts[`attempts.${n}.worker`]) as Told | undefined,
+      }))
+      count(totals, (parts.end ?? parts.reaped) as Told | undefined, attempts)
     }
   }
-  return { ...totals, byProvider: Object.fromEntries(providers) }
+  return totals
+}
+
+/** What analytics have to say of the window from `from` to `to`, counted from the facts alone. */
+export function countEnded(facts: readonly Event[], from: number, to: number) {
+  const ends = facts.filter((fact) => fact.name === 'req.end').filter(({ at }) => at >= from && at < to)
+  const by = (nameOf: (end: (typeof ends)[number]) => string | null | undefined) => {
+    const counts = new Map<string | null, number>()
+    for (const end of ends) counts.set(nameOf(end) || null, (counts.get(nameOf(end) || null) ?? 0) + 1)
+    return counts
+  }
+  return {
+    total_calls: ends.length,
+    ok: ends.filter(({ outcome }) => outcome === 'ok').length,
+    tokens_in: ends.reduce((sum, end) => sum + end.in, 0),
+    tokens_out: ends.reduce((sum, end) => sum + end.out, 0),
+    latencies: ends.filter(({ outcome }) => outcome === 'ok').map(({ duration_ms }) => duration_ms),
+    by_provider: by(({ provider }) => provider),
+    by_strategy: by(({ strategy }) => strategy),
+    by_outcome: by(({ outcome }) => outcome),
+    by_client: by(({ client }) => client),
+  }
 }

@@ -1,20 +1,25 @@
 // The stores of telemetry, each with a way to open it again and to look into it, so that one suite can hold all to the same rules.
-// MongoDB is a real one: at MONGODB_URL, else in a container where Docker answers. Its stand-in runs everywhere.
+// MongoDB is a real one: at MONGODB_URL, else in a container where Docker answers, else FerretDB, which speaks its protocol on
+// SQLite and needs nothing else. A stand-in for the failures of a database runs everywhere.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
 import { MongoClient } from 'mongodb'
 import type { DeadLetter, EventStore } from '#services/telemetry/store/store.ts'
 import { startMongoStandIn } from './mongo-stand-in.ts'
+import { until } from './until.ts'
 
 export interface StoreHarness {
   /** As telemetry is told of it. */
-  readonly settings: { dataDir: string; mongodbUrl: string | undefined }
+  readonly settings: { dataDir: string; mongodbUrl: string | undefined; requestTimeoutMs: number }
   /** The same database again, each time. */
   open(): Promise<EventStore>
   deadLetters(): Promise<Pick<DeadLetter, 'id' | 'reason' | 'text'>[]>
@@ -26,7 +31,7 @@ export async function openSqliteHarness(): Promise<StoreHarness> {
   const dataDir = await mkdtemp(join(tmpdir(), 'freeway-store-'))
   const file = join(dataDir, 'telemetry.db')
   return {
-    settings: { dataDir, mongodbUrl: undefined },
+    settings: { dataDir, mongodbUrl: undefined, requestTimeoutMs: 60_000 },
     open: async () => openSqliteStore(file),
     async deadLetters() {
       using db = new DatabaseSync(file, { readOnly: true })
@@ -40,7 +45,7 @@ export async function openStandInHarness(): Promise<StoreHarness> {
   const server = await startMongoStandIn()
   const { openMongoStore } = await import('#services/telemetry/store/mongo.ts')
   return {
-    settings: { dataDir: tmpdir(), mongodbUrl: server.url },
+    settings: { dataDir: tmpdir(), mongodbUrl: server.url, requestTimeoutMs: 60_000 },
     open: async () => openMongoStore(server.url),
     async deadLetters() {
       return [...(server.collections.get('dead_letters')?.values() ?? [])].map(letterOf)
@@ -56,7 +61,7 @@ async function openMongoHarness(url: string): Promise<StoreHarness> {
   own.pathname = `/freeway_test_${randomBytes(6).toString('hex')}`
   const client = new MongoClient(own.href)
   return {
-    settings: { dataDir: tmpdir(), mongodbUrl: own.href },
+    settings: { dataDir: tmpdir(), mongodbUrl: own.href, requestTimeoutMs: 60_000 },
     open: async () => openMongoStore(own.href),
     deadLetters: async () => (await client.db().collection('dead_letters').find().sort({ _id: 1 }).toArray()).map(letterOf),
     async close() {
@@ -76,7 +81,11 @@ export function findMongo(): MongoServer | undefined {
   const url = process.env.MONGODB_URL
   if (url) return { name: 'MONGODB_URL', start: async () => ({ open: () => openMongoHarness(url), stop: async () => {} }) }
   if (dockerAnswers()) return { name: 'MongoDB in a container', start: startContainer }
-  process.stderr.write('\nNO MongoDB FOUND: its store is tested against a stand-in only (set MONGODB_URL, or start Docker)\n\n')
+  const ferretdb = ferretdbBinary()
+  if (ferretdb) return { name: 'FerretDB', start: () => startFerretdb(ferretdb) }
+  process.stderr.write(
+    '\nNO MongoDB FOUND: its store is tested against a stand-in only (set MONGODB_URL, start Docker, or build test/support/ferretdb with Go as .ci/run does)\n\n',
+  )
   return undefined
 }
 
@@ -98,6 +107,50 @@ async function startContainer() {
     .start()
   const url = `mongodb://${container.getHost()}:${container.getMappedPort(27017)}/`
   return { open: () => openMongoHarness(url), stop: async () => void (await container.stop()) }
+}
+
+/** As `.ci/run` installs it; FERRETDB_BIN names another one. */
+function ferretdbBinary(): string | undefined {
+  const found = [process.env.FERRETDB_BIN, join(homedir(), '.cache', 'freeway', 'ferretdb')]
+  return found.find((path) => path && existsSync(path))
+}
+
+async function startFerretdb(binary: string) {
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-ferretdb-'))
+  const port = await freePort()
+  const child = spawn(binary, [`127.0.0.1:${port}`, dir], { stdio: 'ignore' })
+  const exited = once(child, 'exit')
+  const url = `mongodb://127.0.0.1:${port}/`
+  await until('FerretDB answers', () => answers(url), { timeoutMs: 20_000 })
+  return {
+    open: () => openMongoHarness(url),
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+      await rm(dir, { recursive: true })
+    },
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: 500 })
+  try {
+    await client.db().command({ ping: 1 })
+    return true
+  } catch {
+    // Not yet.
+    return false
+  } finally {
+    await client.close()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
 }
 
 function letterOf({ _id, reason, text }: Record<string, unknown>): Pick<DeadLetter, 'id' | 'reason' | 'text'> {

@@ -60,7 +60,8 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
     }
     if (verb === 'find') {
       const found = [...documents.values()].filter((document) => matches(document, command.filter as Document))
-      return page(`db.${name}`, found, Number(command.batchSize ?? 101), 'firstBatch')
+      const sorted = found.sort(orderOf((command.sort ?? {}) as Record<string, number>)).slice(0, Number(command.limit ?? 0) || undefined)
+      return page(`db.${name}`, sorted, Number(command.batchSize ?? 101), 'firstBatch')
     }
     if (verb === 'getMore') {
       const rest = cursors.get(BigInt(String(name))) ?? []
@@ -72,22 +73,23 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
   function update(documents: Map<string, Document>, updates: Document[]): Document {
     const writeErrors: Document[] = []
     const upserted: Document[] = []
-    updates.forEach(({ q, u }, index) => {
+    updates.forEach(({ q, u, upsert }, index) => {
       const id = String((q as Document)._id)
       if (refused(id)) {
         writeErrors.push({ index, code: 14031, errmsg: 'no space left' })
         return
       }
       const known = documents.get(id)
+      if (known ? !matches(known, q as Document) : !upsert) return
       const document = known ?? { _id: id }
       if (!known) upserted.push({ index, _id: id })
       documents.set(id, document)
-      const { $set = {}, $max = {}, $setOnInsert = {}, ...unknown } = u as Record<string, Document>
+      const { $set = {}, $min = {}, $setOnInsert = {}, ...unknown } = u as Record<string, Document>
       if (Object.keys(unknown).length > 0) writeErrors.push({ index, code: 9, errmsg: `unknown operator ${Object.keys(unknown)}` })
       if (!known) Object.assign(document, $setOnInsert)
-      Object.assign(document, $set)
-      for (const [field, value] of Object.entries($max)) {
-        if (document[field] === undefined || (document[field] as number) < (value as number)) document[field] = value
+      for (const [path, value] of Object.entries($set)) set(document, path.split('.'), value)
+      for (const [field, value] of Object.entries($min)) {
+        if (document[field] === undefined || (document[field] as number) > (value as number)) document[field] = value
       }
     })
     return { n: updates.length - writeErrors.length, nModified: 0, upserted, ...(writeErrors.length ? { writeErrors } : {}), ok: 1 }
@@ -123,14 +125,50 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
   }
 }
 
-/** Equality, `$in`, and ranges of dates. */
+/** A field below others that may be missing. */
+function set(document: Document, [field = '', ...rest]: string[], value: unknown): void {
+  if (rest.length === 0) document[field] = value
+  else {
+    document[field] ??= {}
+    set(document[field] as Document, rest, value)
+  }
+}
+
+function at(document: Document, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, field) => (value as Document | undefined)?.[field], document)
+}
+
+type Condition = Record<'$gte' | '$gt' | '$lt', number> & { $in?: unknown[] }
+
+/** Equality (nothing equals null), `$in`, `$or`, `$and`, and ranges, which hold only values of their own type. */
 function matches(document: Document, filter: Document): boolean {
   return Object.entries(filter).every(([field, condition]) => {
-    const value = document[field]
-    const { $gte, $lt, $in } = condition as { $gte?: Date; $lt?: Date; $in?: unknown[] }
+    if (field === '$or') return (condition as Document[]).some((each) => matches(document, each))
+    if (field === '$and') return (condition as Document[]).every((each) => matches(document, each))
+    const value = at(document, field)
+    if (!(condition instanceof Object) || condition instanceof Date) return same(value, condition)
+    const { $gte, $gt, $lt, $in } = condition as Condition
     if ($in) return $in.includes(value)
-    return (value as Date) >= ($gte as Date) && (value as Date) < ($lt as Date)
+    const bound = $gte ?? $gt ?? $lt
+    if (typeof value !== typeof bound || value === null) return false
+    const number = value as number
+    return !(number < $gte) && !(number <= $gt) && !(number >= $lt)
   })
+}
+
+function same(value: unknown, other: unknown): boolean {
+  return value instanceof Date && other instanceof Date ? value.getTime() === other.getTime() : (value ?? null) === other
+}
+
+function orderOf(sort: Record<string, number>) {
+  return (one: Document, other: Document): number => {
+    for (const [path, direction] of Object.entries(sort)) {
+      const [a, b] = [at(one, path) as number, at(other, path) as number]
+      if (a < b) return -direction
+      if (a > b) return direction
+    }
+    return 0
+  }
 }
 
 function read(message: Buffer): { id: number; opCode: number; command: Document } {

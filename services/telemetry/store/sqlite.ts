@@ -1,45 +1,56 @@
-// The embedded store: one SQLite file. It runs in the process that serves requests, so it works in small steps and lets others in between.
+// The embedded store: one SQLite file. It runs in the process that serves requests, so it works in small steps and lets others in
+// between. A roll-up changes in the transaction that changes the record it follows from: both or neither, whenever the process dies.
 
 import { closeSync, fdatasync, openSync } from 'node:fs'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type Change, changesOf, type Kind, kinds, partsOf } from '../merge.ts'
-import { type AttemptRecord, countTotals, type Records, type RequestRecord } from '../totals.ts'
-import { type EventStore, KEPT_MS } from './store.ts'
+import { type Change, changesOf, type Parts } from '../merge.ts'
+import { endOf } from '../record.ts'
+import { type Cells, countedOf, negated, openCells, startOf } from '../tally.ts'
+import { openCellTable } from './sqlite-cells.ts'
+import { openReading } from './sqlite-reading.ts'
+import { openSweeper } from './sqlite-sweeper.ts'
+import { type EventStore, type Retention, retention } from './store.ts'
 
-/** Changes that are written in one go; a few milliseconds. Keys are random, so fewer and larger goes touch each page less often. */
+/** Requests that are written in one go; a few milliseconds. */
 const STEP = 200
-const PAGE = 500
-const SWEEP_MS = 60 * 60 * 1000
-const SWEEP_STEP = 200
 
 const schema = `
-  create table if not exists request (key text primary key, at integer not null, start text, end text) without rowid;
-  create table if not exists attempt (key text primary key, at integer not null, request text not null, n integer not null, granted text, ingress text, worker text) without rowid;
-  create table if not exists dropped (key text primary key, at integer not null, fact text) without rowid;
+  create table if not exists request (
+    key text not null unique, first integer not null, ended integer not null,
+    client text, provider text, model text, outcome text, parts text not null);
+  create index if not exists request_first on request (first, key);
+  create index if not exists request_open on request (first) where ended = 0;
+  create table if not exists dropped (key text primary key, at integer not null, instance text not null, dropped integer not null) without rowid;
   create table if not exists dead_letter (key text primary key, at integer not null, reason text not null, text text not null) without rowid;
-  create index if not exists request_at on request (at, key);
-  create index if not exists attempt_at on attempt (at, key);
-  create index if not exists attempt_request on attempt (request);
-  create index if not exists dropped_at on dropped (at);
-  create index if not exists dead_letter_at on dead_letter (at);
 `
 
 const sync = promisify(fdatasync)
 
+export interface SqliteOptions {
+  retention?: Retention
+  /** The oldest requests go first when the file holds more than this; their roll-ups stay. */
+  maxBytes?: number
+}
+
 /** The folder must exist. */
-export function openSqliteStore(file: string): EventStore {
+export function openSqliteStore(file: string, { retention: kept = retention, maxBytes = 4 * 1024 ** 3 }: SqliteOptions = {}): EventStore {
   const db = new DatabaseSync(file)
   // Whoever else holds the file is waited for only shortly, for the whole process waits; then the facts come again.
   db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 100;')
   db.exec(schema)
   // The log is synced by a thread of the runtime and not by the commit, which would stop the process for as long.
   const wal = openSync(`${file}-wal`, 'r+')
-  const upserts = Object.fromEntries(kinds.map((kind) => [kind, db.prepare(upsertOf(kind))])) as Record<Kind, StatementSync>
-  const insertLetter = db.prepare('insert into dead_letter (key, at, reason, text) values (?, ?, ?, ?) on conflict (key) do nothing')
-  const records = openRecords(db)
-  let sweptAt = 0
+  const insert = db.prepare('insert or ignore into request values (?, ?, ?, ?, ?, ?, ?, ?)')
+  const select = db.prepare('select first, parts from request where key = ?')
+  const update = db.prepare(
+    'update request set first = ?, ended = ?, client = ?, provider = ?, model = ?, outcome = ?, parts = ? where key = ?',
+  )
+  const insertDropped = db.prepare('insert or ignore into dropped values (?, ?, ?, ?)')
+  const insertLetter = db.prepare('insert or ignore into dead_letter values (?, ?, ?, ?)')
+  const table = openCellTable(db)
+  const sweep = openSweeper(db, kept, maxBytes)
 
   function inTransaction(work: () => void): void {
     db.exec('begin immediate')
@@ -48,31 +59,37 @@ export function openSqliteStore(file: string): EventStore {
       db.exec('commit')
     } catch (error) {
       db.exec('rollback')
+      table.forget()
       throw error
     }
   }
 
-  function write({ kind, key, at, fixed, parts }: Change): void {
-    const texts = partsOf[kind].map((part) => (parts[part] ? JSON.stringify(parts[part]) : null))
-    upserts[kind].run(...([key, at, ...(kind === 'attempt' ? [fixed.request, fixed.n] : []), ...texts] as SQLInputValue[]))
-  }
-
-  async function sweep(): Promise<void> {
-    if (Date.now() - sweptAt < SWEEP_MS) return
-    sweptAt = Date.now()
-    for (const table of [...kinds, 'dead_letter']) {
-      const remove = db.prepare(`delete from ${table} where key in (select key from ${table} where at < ? limit ${SWEEP_STEP})`)
-      while (Number(remove.run(sweptAt - KEPT_MS).changes) === SWEEP_STEP) await setImmediate()
+  function write({ key, first, parts }: Change, counts: Record<'minute' | 'hour', Cells>): void {
+    const columns = columnsOf(parts)
+    let before: Parts | undefined
+    let after = parts
+    if (insert.run(key, first, ...columns, JSON.stringify(parts)).changes === 0) {
+      const known = select.get(key) as { first: number; parts: string }
+      before = JSON.parse(known.parts) as Parts
+      after = { ...before, ...parts }
+      update.run(Math.min(first, known.first), ...columnsOf(after), JSON.stringify(after), key)
     }
+    count(before, after, counts)
   }
 
   return {
     name: `SQLite in ${file}`,
     async save(events) {
-      const changes = changesOf(events)
-      for (let i = 0; i < changes.length; i += STEP) {
+      const { requests, dropped } = changesOf(events)
+      for (let i = 0; i < requests.length || i === 0; i += STEP) {
         if (i > 0) await setImmediate()
-        inTransaction(() => changes.slice(i, i + STEP).forEach(write))
+        inTransaction(() => {
+          const counts = { minute: openCells(), hour: openCells() }
+          for (const change of requests.slice(i, i + STEP)) write(change, counts)
+          table.add('minute', counts.minute.list())
+          table.add('hour', counts.hour.list())
+          if (i === 0) for (const { key, at, instance, dropped: count } of dropped) insertDropped.run(key, at, instance, count)
+        })
       }
       await sync(wal)
       await sweep()
@@ -82,7 +99,9 @@ export function openSqliteStore(file: string): EventStore {
       insertLetter.run(id, at, reason, text)
       await sync(wal)
     },
-    totals: (sinceMs, untilMs) => countTotals(records, sinceMs, untilMs),
+    rollUp: async () => {},
+    cells: table.read,
+    ...openReading(db),
     async close() {
       if (!db.isOpen) return
       closeSync(wal)
@@ -91,53 +110,21 @@ export function openSqliteStore(file: string): EventStore {
   }
 }
 
-function upsertOf(kind: Kind): string {
-  const fixed = kind === 'attempt' ? ['request', 'n'] : []
-  const columns = ['key', 'at', ...fixed, ...partsOf[kind].map((part) => `"${part}"`)]
-  const merged = partsOf[kind].map((part) => `"${part}" = coalesce(excluded."${part}", "${part}")`)
-  return `insert into ${kind} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
-    on conflict (key) do update set at = max(at, excluded.at), ${merged.join(', ')}`
+/** `ended`, then what one may search by. Times with a fraction of a millisecond are rounded for the index alone. */
+function columnsOf(parts: Parts): (string | number | null)[] {
+  const end = endOf(parts)
+  const word = (value: unknown) => (typeof value === 'string' ? value : null)
+  return [end ? 1 : 0, word(end?.client ?? parts.start?.client), word(end?.provider), word(end?.model), word(end?.outcome) ?? 'open']
 }
 
-type Row = Record<string, string | number | null>
-
-function openRecords(db: DatabaseSync): Records {
-  const page = (table: string) => db.prepare(`select * from ${table} where (at, key) > (?, ?) and at < ? order by at, key limit ${PAGE}`)
-  const selectRequests = page('request')
-  const selectAttempts = page('attempt')
-  const selectAttemptsOf = db.prepare('select * from attempt where request in (select value from json_each(?))')
-
-  async function* pages(select: StatementSync, sinceMs: number, untilMs: number): AsyncGenerator<Row[]> {
-    // No key comes before the empty one, so that the first page begins with `sinceMs` itself.
-    let after: [number, string] = [sinceMs, '']
-    for (;;) {
-      const rows = select.all(...after, untilMs) as Row[]
-      const last = rows.at(-1)
-      if (!last) return
-      yield rows
-      after = [last.at as number, last.key as string]
-      await setImmediate()
-    }
+/** What this change of a record changes in the roll-ups: nothing, unless the end is new or another one. */
+function count(before: Parts | undefined, after: Parts, counts: Record<'minute' | 'hour', Cells>): void {
+  const old = before && countedOf(before)
+  // The end that the ingress tells is written once and for all; only one that was found out may be replaced by it.
+  if (old && !(before?.end === undefined && after.end !== undefined)) return
+  const now = countedOf(after)
+  for (const span of ['minute', 'hour'] as const) {
+    if (old) counts[span].add(startOf(span, old.at), old.group, negated(old.tally))
+    if (now) counts[span].add(startOf(span, now.at), now.group, now.tally)
   }
-
-  return {
-    async *requests(sinceMs, untilMs) {
-      for await (const rows of pages(selectRequests, sinceMs, untilMs)) yield rows.map(requestOf)
-    },
-    async *attempts(sinceMs, untilMs) {
-      for await (const rows of pages(selectAttempts, sinceMs, untilMs)) yield rows.map(attemptOf)
-    },
-    attemptsOf: async (requests) => (selectAttemptsOf.all(JSON.stringify(requests)) as Row[]).map(attemptOf),
-  }
-}
-
-const requestOf = ({ key, end }: Row): RequestRecord => ({ id: key as string, end: read(end) })
-const attemptOf = ({ granted, ingress, worker }: Row): AttemptRecord => ({
-  granted: read(granted),
-  ingress: read(ingress),
-  worker: read(worker),
-})
-
-function read<Part>(text: Row[string] | undefined): Part | undefined {
-  return typeof text === 'string' ? (JSON.parse(text) as Part) : undefined
 }

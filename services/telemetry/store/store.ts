@@ -1,9 +1,8 @@
 // The port to the database of telemetry. Two adapters, SQLite and MongoDB; one contract suite holds both to the rules below.
 
 import type { Event } from '#contracts/event.ts'
-import type { Totals } from '../totals.ts'
-
-export type { Totals } from '../totals.ts'
+import type { RequestRecord } from '../record.ts'
+import type { Cell, Span } from '../tally.ts'
 
 /** A message of the log that could not be read. */
 export interface DeadLetter {
@@ -16,6 +15,24 @@ export interface DeadLetter {
   text: string
 }
 
+export interface RecordFilter {
+  client?: string | undefined
+  provider?: string | undefined
+  model?: string | undefined
+  /** `open`: not ended. */
+  outcome?: string | undefined
+  /** First heard of from `since` on and before `until`, in ms since 1970. */
+  since?: number | undefined
+  until?: number | undefined
+}
+
+export interface RecordPage {
+  /** Newest first, by when they were first heard of. */
+  records: RequestRecord[]
+  /** Where the next page begins; null when there is none. A page that looked at many records and found few ends early. */
+  next: string | null
+}
+
 export interface EventStore {
   /** In words, without credentials. */
   readonly name: string
@@ -26,10 +43,38 @@ export interface EventStore {
   save(events: readonly Event[]): Promise<{ saved: string[] }>
   /** Resolves once it is durable. */
   bury(letter: DeadLetter): Promise<void>
-  /** Of the records that were last heard of from `sinceMs` on and before `untilMs`, in ms since 1970. */
-  totals(sinceMs: number, untilMs: number): Promise<Totals>
+  /**
+   * Brings the roll-ups up to what is saved, as far as it is due; `all`: at once and altogether. Where they are written with
+   * the records there is nothing to do. Any number of replicas may do it at the same time.
+   */
+  rollUp(all?: boolean): Promise<void>
+  /** Roll-ups whose minute or hour begins from `from` on and before `to`. Hours cost less; both say the same. */
+  cells(span: Span, from: number, to: number): AsyncIterable<Cell[]>
+  /** `limit` records or fewer. A cursor that is not ours begins at the newest. */
+  page(filter: RecordFilter, cursor: string | undefined, limit: number): Promise<RecordPage>
+  find(id: string): Promise<RequestRecord | undefined>
+  /** Every record that was first heard of from `from` on and before `to`. */
+  records(from: number, to: number): AsyncIterable<RequestRecord[]>
+  /** Requests without any end that were first heard of before `before`, the oldest first. */
+  unended(before: number, limit: number): Promise<RequestRecord[]>
   close(): Promise<void>
 }
 
-/** Records are kept for this long after they were last heard of. */
-export const KEPT_MS = 30 * 24 * 60 * 60 * 1000
+const DAY_MS = 24 * 60 * 60 * 1000
+export interface Retention {
+  requestsMs: number
+  minutesMs: number
+  hoursMs: number
+}
+/** Minutes have to outlive the longest window that can be asked for. */
+export const retention: Retention = { requestsMs: 7 * DAY_MS, minutesMs: 8 * DAY_MS, hoursMs: 400 * DAY_MS }
+
+/** `<first>.<id>`: where a page ended. */
+export function cursorOf({ first, id }: { first: number; id: string }): string {
+  return `${first}.${id}`
+}
+
+export function readCursor(cursor: string | undefined): { first: number; id: string } {
+  const [, first, id = ''] = /^(\d{1,16})\.(.*)$/.exec(cursor ?? '') ?? []
+  return first === undefined ? { first: Number.MAX_SAFE_INTEGER, id: '' } : { first: Number(first), id }
+}
