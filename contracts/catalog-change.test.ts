@@ -74,12 +74,12 @@ describe('switching on a provider that is off', () => {
 describe('the changes made at run time', () => {
   it('are none at first', () => expect(catalogOverrides.parse({})).toEqual({ providers: {}, custom: {}, removed: [], aliases: {} }))
 
-  it.each([
+  it.each<[object, string]>([
     [{ custom: { alpha: { base_url: 'http://127.0.0.1:1/v1' } } }, 'a provider without models'],
     [{ custom: { alpha: { models: [{ id: 'm' }] } } }, 'a provider without an address'],
     [{ custom: { 'a.b': { base_url: 'http://127.0.0.1:1/v1', models: [{ id: 'm' }] } } }, 'a name that is no token'],
     [{ providers: { groq: { api_key: 'sk' } } }, 'a key'],
     [{ aliases: { a: 'b' } }, 'an alias to nowhere'],
     [{ added: {} }, 'a field that nobody knows'],
-  ])('are refused with %j', (overrides) => expect(catalogOverrides.safeParse(overrides).success).toBe(false))
+  ])('are refused with %j, %s', (overrides) => expect(catalogOverrides.safeParse(overrides).success).toBe(false))
 })
