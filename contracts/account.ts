@@ -10,6 +10,10 @@ export const accountName = z.string().min(1).max(64)
 export const rpmLimit = z.int().min(1).max(10_000)
 export const positive = z.int().min(1)
 export const roles = z.array(role).max(16)
+/** Whom keys belong to, e.g. an id at Discord. */
+export const owner = z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'must match [A-Za-z0-9._@-]{1,64}')
+/** Whether an owner still belongs to the community. */
+export const membership = z.enum(['member', 'left', 'unknown'])
 /** Of a rotated key: what it was, and until when it was valid. */
 const formerKey = z.object({ key_hash: keyHash, until_ms: z.number() })
 
@@ -31,10 +35,9 @@ export const storedAccount = z.object({
   enabled: z.boolean().optional(),
   /** Stopped by the staff for a while. */
   paused: z.boolean().optional(),
-  /** The member that the key belongs to, e.g. an id at Discord. */
-  owner: z.string().min(1).max(64).optional(),
-  /** Whether the owner still belongs to the community; absent: not looked up, or nobody asks. */
-  membership: z.enum(['member', 'left', 'unknown']).optional(),
+  owner: owner.optional(),
+  /** Absent: not looked up, or nobody asks. */
+  membership: membership.optional(),
   /** UTC day of the last check-in, `2026-01-31`. */
   checked_in: z.iso.date().optional(),
   /** In place of the setting of the whole gateway. */

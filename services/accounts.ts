@@ -2,7 +2,7 @@
 // A key that is revoked anywhere is refused here as soon as the bucket has told.
 
 import type { Account, AccountShard, StoredAccount } from '#contracts/account.ts'
-import { accountShard } from '#contracts/account.ts'
+import { accountShard, storedAccount } from '#contracts/account.ts'
 import type { KeyValue } from '#contracts/bus.ts'
 import { accessKeys } from '#contracts/subjects.ts'
 import type { ConfiguredClient } from './config-file.ts'
@@ -69,7 +69,9 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
     await ledger.update<AccountShard>(accessKeys.account(keyHash), (shard) => {
       const others = (shard?.accounts ?? []).filter(({ key_hash }) => key_hash !== keyHash)
       const current = shard?.accounts.find(({ key_hash }) => key_hash === keyHash)
-      wanted = change(current)
+      const next = change(current)
+      // In the order of the schema, as it will come back.
+      wanted = next && storedAccount.parse(next)
       return { accounts: wanted ? [...others, wanted] : others }
     })
     const text = JSON.stringify(wanted)

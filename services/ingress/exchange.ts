@@ -2,6 +2,7 @@
 
 import { FreewayError } from '#contracts/failure.ts'
 import { startSpan } from '#services/trace.ts'
+import type { Access } from './access/access.ts'
 import { collected, streamed } from './delivery.ts'
 import type { Desk } from './desk.ts'
 import type { Failover } from './failover.ts'
@@ -11,6 +12,7 @@ import { callersId, newRequestId } from './request-id.ts'
 
 export interface ExchangeOptions {
   desk: Desk
+  access: Access
   requestTimeoutMs: number
 }
 
@@ -19,32 +21,40 @@ export async function exchange(
   request: Request,
   route: string,
   format: Format,
-  { desk, requestTimeoutMs }: ExchangeOptions,
+  { desk, access, requestTimeoutMs }: ExchangeOptions,
 ): Promise<Response> {
   const receivedMs = performance.now()
   const body = await readBody(request)
   const id = newRequestId()
   const reading = format.readRequest(body, { headers: request.headers, id })
   const { job, answer } = reading instanceof Promise ? await reading : reading
+  const { envelope } = format
+  const delivery = job.stream ? streamed(answer.stream(), envelope, receivedMs, cancel) : collected(answer, envelope)
+  let failover: Failover | undefined
+  let gone = false
+  function cancel(): void {
+    gone = true
+    failover?.cancel('client_canceled', performance.now())
+  }
+  // The client may leave while it is being admitted.
+  onClientGone(request, cancel)
+  const admitted = await access.admit(request, job)
   const span = startSpan(`POST ${route}`, {
     kind: 'server',
     parent: parentOf(request.headers),
     attributes: { 'http.route': route, 'freeway.request_id': id },
   })
-  let failover: Failover | undefined
-  const cancel = () => failover?.cancel('client_canceled', performance.now())
-  const { envelope } = format
-  const delivery = job.stream ? streamed(answer.stream(), envelope, receivedMs, cancel) : collected(answer, envelope)
-  onClientGone(request, cancel)
   failover = desk.begin({
     id,
     publicId: callersId(request.headers) ?? id,
     job,
+    admitted,
     delivery,
     receivedMs,
     deadlineMs: receivedMs + requestTimeoutMs,
     span,
   })
+  if (gone) cancel()
   return delivery.response
 }
 

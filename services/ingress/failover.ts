@@ -143,6 +143,7 @@ export class Failover {
       n,
       ttlMs: this.#order.deadlineMs - nowMs,
       job: this.#job,
+      admitted: this.#order.admitted,
       search: this.#search,
       blob: this.#job.body.length > INLINE_BODY_BYTES ? this.#desk.blobOf(id, this.#job.body) : undefined,
       trace: span.context,
@@ -238,6 +239,7 @@ export class Failover {
   #close(outcome: Outcome, status: number, nowMs: number, usage?: Usage): void {
     this.#over = true
     this.#desk.finished(this)
+    this.#order.admitted.finished(outcome, this.#delivery.delivered)
     this.#talk.report.ended(outcome, status, this.#talk.granted, nowMs, usage)
   }
 

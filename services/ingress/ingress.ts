@@ -3,15 +3,12 @@
 import type { Backbone } from '#contracts/bus.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { buckets } from '#contracts/subjects.ts'
-import { openAccounts } from '#services/accounts.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
-import { openAccess } from './access/access.ts'
-import { countLimits } from './access/limits.ts'
-import { watchPolicy } from './access/policy.ts'
+import { openAdmission } from './admission.ts'
 import { listModels } from './catalog/models.ts'
 import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
@@ -51,20 +48,9 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const catalog = await watchCatalog(await backbone.keyValue(buckets.config))
   const settlements = openSettlements(bus)
   const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements })
-  const accessBucket = await backbone.keyValue(buckets.access)
-  const accounts = await openAccounts(accessBucket, settings.clients)
-  const policy = await watchPolicy(accessBucket)
-  const access = openAccess({
-    accounts,
-    policy,
-    limits: countLimits(),
-    adminToken: options.adminToken,
-    siteKey: settings.secretOf('SITE_KEY')?.trim() || undefined,
-    requireAuth: settings.requireAuth,
-    trustedProxies: settings.trustedProxies,
-    catalog: () => catalog.current,
-  })
-  const serving = { desk, requestTimeoutMs: settings.requestTimeoutMs }
+  const admission = await openAdmission({ ...options, catalog: () => catalog.current })
+  const { access } = admission
+  const serving = { desk, access, requestTimeoutMs: settings.requestTimeoutMs }
   let draining = false
 
   const routes: Route[] = [
@@ -75,6 +61,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     inference('/v1/chat/completions', chatCompletions),
     { method: 'GET', path: '/v1/models', access: 'key', handle: () => json({ object: 'list', data: listModels(catalog.current) }) },
     { method: 'GET', path: '/v1/models/*', access: 'key', handle: (_, id) => oneModel(id) },
+    ...admission.routes,
   ]
 
   function inference(path: string, format: Format): Route {
@@ -130,8 +117,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       desk.close()
       await front.close()
       catalog.close()
-      policy.close()
-      accounts.close()
+      await admission.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
     },
   }

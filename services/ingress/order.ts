@@ -2,6 +2,7 @@
 
 import type { Job } from '#contracts/job.ts'
 import type { Span } from '#services/trace.ts'
+import type { Admitted } from './access/access.ts'
 import type { Delivery } from './delivery.ts'
 
 export interface Order {
@@ -9,6 +10,8 @@ export interface Order {
   /** What the client calls the request: its own id, if it sent a sane one. */
   publicId: string
   job: Job
+  /** Who asks, and what is told when the request is over. */
+  admitted: Pick<Admitted, 'account' | 'roles' | 'finished'>
   delivery: Delivery
   receivedMs: number
   deadlineMs: number

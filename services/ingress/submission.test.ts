@@ -19,6 +19,7 @@ const submission = (change: Partial<Submission> = {}): Submission => ({
   n: 2,
   ttlMs: 59_990.5,
   job,
+  admitted: { account: undefined, roles: undefined, finished: () => {} },
   search: { ...newSearch(job.need), exclude: ['groq'], avoid: ['mistral', 'mistral'] },
   blob: undefined,
   trace: undefined,

@@ -4,6 +4,7 @@ import type { BlobReference, Submit } from '#contracts/attempt.ts'
 import type { Job } from '#contracts/job.ts'
 import { encode } from '#contracts/message.ts'
 import type { TraceContext } from '#services/trace.ts'
+import type { Order } from './order.ts'
 import type { Search } from './search.ts'
 
 export interface Submission {
@@ -11,13 +12,14 @@ export interface Submission {
   n: number
   ttlMs: number
   job: Job
+  admitted: Order['admitted']
   search: Search
   /** Set if the body is too large to travel with the message. */
   blob: BlobReference | undefined
   trace: TraceContext | undefined
 }
 
-export function writeSubmission({ id, n, ttlMs, job, search, blob, trace }: Submission): Uint8Array {
+export function writeSubmission({ id, n, ttlMs, job, admitted, search, blob, trace }: Submission): Uint8Array {
   const message: Submit = {
     v: 1,
     t: 'submit',
@@ -26,6 +28,8 @@ export function writeSubmission({ id, n, ttlMs, job, search, blob, trace }: Subm
     ttl_ms: ttlMs,
     kind: job.kind,
     stream: job.stream,
+    key_id: admitted.account?.id,
+    roles: admitted.roles && [...admitted.roles],
     include_usage: job.includeUsage,
     model: job.model,
     strategy: job.strategy,

@@ -1,8 +1,10 @@
-// The limits of a client: requests per minute, successes per UTC day, parallel requests.
+// The limits of a client: requests per minute, successes per UTC day, parallel requests. Counted over all replicas by the quota ledger.
 
 import type { Account } from '#contracts/account.ts'
-import { limitReached } from './gate.ts'
-import { nextUtcMidnight, type Standing } from './rate-headers.ts'
+import type { Limit } from '#contracts/limit.ts'
+import type { Amounts, Claim, Quota, Reserved } from '#services/quota.ts'
+import { limitReached, type Spent } from './gate.ts'
+import { nextUtcMidnight, type Room, type Standing } from './rate-headers.ts'
 
 /** Room that one request has taken. */
 export interface Hold {
@@ -12,84 +14,70 @@ export interface Hold {
 
 export interface ClientLimits {
   /** Takes room in the minute, in the day and among the parallel requests, in this order. Throws FreewayError 429 if there is none. */
-  take(account: Account, nowMs: number): Hold | Promise<Hold>
+  take(account: Account, nowMs: number): Hold | undefined | Promise<Hold>
   standing(account: Account, nowMs: number): Standing
 }
 
-const MINUTE_MS = 60_000
-/** How long others usually take is not known: a client asks again after a second. */
-const CONCURRENCY_RETRY_MS = 1_000
-const MAX_IDLE = 10_000
+/** A success is counted as a credit: unlike a request it is given back if nothing comes of it. */
+const DAY_UNIT = 'credits'
+const ONE_OF_EACH: Amounts = { requests: 1, [DAY_UNIT]: 1, concurrency: 1 }
+const NOTHING_CAME_OF_IT: Amounts = { requests: 1, [DAY_UNIT]: 0 }
 
-interface Use {
-  /** Times of the requests of the last minute, oldest first. */
-  atMs: number[]
-  dayEndsMs: number
-  successes: number
-  running: number
-}
+const kindOf: Partial<Record<Limit['unit'], Spent['what']>> = { requests: 'rate', [DAY_UNIT]: 'day', concurrency: 'concurrency' }
 
-/** Counts in the memory of this process. */
-export function countLimits(): ClientLimits {
-  const uses = new Map<string, Use>()
+/** `longestMs`: no request takes longer; the place of one whose ingress has died is free after that. */
+export function clientLimits(quota: Quota, longestMs: number): ClientLimits {
+  // The ledger knows limits again by identity; an account that is changed is another object.
+  const claims = new WeakMap<Account, readonly Claim[]>()
+  let count = 0
 
-  function useOf(id: string, nowMs: number): Use {
-    let use = uses.get(id)
-    if (!use) {
-      if (uses.size >= MAX_IDLE) forget(uses, nowMs)
-      use = { atMs: [], dayEndsMs: 0, successes: 0, running: 0 }
-      uses.set(id, use)
+  function claimsOf(account: Account): readonly Claim[] {
+    let known = claims.get(account)
+    if (!known) {
+      const limits = limitsOf(account)
+      known = limits.length === 0 ? [] : [{ pool: account.id, limits, amounts: ONE_OF_EACH }]
+      claims.set(account, known)
     }
-    if (nowMs >= use.dayEndsMs) {
-      use.dayEndsMs = nextUtcMidnight(nowMs)
-      use.successes = 0
-    }
-    let old = 0
-    while (old < use.atMs.length && (use.atMs[old] as number) + MINUTE_MS <= nowMs) old++
-    if (old > 0) use.atMs.splice(0, old)
-    return use
+    return known
   }
 
   return {
     take(account, nowMs) {
-      const use = useOf(account.id, nowMs)
-      const { rpm_limit, daily_limit, max_concurrency } = account
-      if (rpm_limit !== undefined && use.atMs.length >= rpm_limit) {
-        throw limitReached({ what: 'rate', limit: rpm_limit, retryAfterMs: (use.atMs[0] as number) + MINUTE_MS - nowMs })
+      const wanted = claimsOf(account)
+      if (wanted.length === 0) return undefined
+      const id = String(++count)
+      const hold = (answer: Reserved): Hold => {
+        if (!answer.ok) throw limitReached(spentBy(answer, nowMs))
+        return { finished: (counts) => void quota.settle(id, counts ? ONE_OF_EACH : NOTHING_CAME_OF_IT) }
       }
-      // Those that run may all succeed.
-      if (daily_limit !== undefined && use.successes + use.running >= daily_limit) {
-        throw limitReached({ what: 'day', limit: daily_limit, retryAfterMs: use.dayEndsMs - nowMs })
-      }
-      if (max_concurrency !== undefined && use.running >= max_concurrency) {
-        throw limitReached({ what: 'concurrency', limit: max_concurrency, retryAfterMs: CONCURRENCY_RETRY_MS })
-      }
-      if (rpm_limit !== undefined) use.atMs.push(nowMs)
-      use.running++
-      return {
-        finished(counts) {
-          use.running--
-          if (counts) use.successes++
-        },
-      }
+      const answer = quota.reserve(id, wanted, longestMs)
+      return answer instanceof Promise ? answer.then(hold) : hold(answer)
     },
-    standing({ id, rpm_limit, daily_limit, max_concurrency }, nowMs) {
-      const { atMs, successes, running, dayEndsMs } = useOf(id, nowMs)
-      return {
-        rate: room(rpm_limit, atMs.length, (atMs[atMs.length - 1] ?? nowMs - MINUTE_MS) + MINUTE_MS),
-        day: room(daily_limit, successes, dayEndsMs),
-        concurrency: room(max_concurrency, running, running === 0 ? nowMs : nowMs + CONCURRENCY_RETRY_MS),
+    standing(account, nowMs) {
+      const standing: Standing = { rate: undefined, day: undefined, concurrency: undefined }
+      for (const { limit, remaining, resetsInMs } of quota.status(claimsOf(account))) {
+        const what = kindOf[limit.unit]
+        if (!what) continue
+        const resetMs = what === 'day' ? nextUtcMidnight(nowMs) : nowMs + resetsInMs
+        standing[what] = { limit: limit.max, remaining: Math.floor(remaining), resetMs } satisfies Room
       }
+      return standing
     },
   }
 }
 
-function room(limit: number | undefined, used: number, resetMs: number): Standing['rate'] {
-  return limit === undefined ? undefined : { limit, remaining: Math.max(0, limit - used), resetMs }
+/** In the order in which they are looked at. */
+function limitsOf({ rpm_limit, daily_limit, max_concurrency }: Account): Limit[] {
+  const limits: Limit[] = []
+  if (rpm_limit !== undefined) limits.push({ unit: 'requests', max: rpm_limit, per: 'minute' })
+  if (daily_limit !== undefined) limits.push({ unit: DAY_UNIT, max: daily_limit, per: 'day', clock: 'UTC' })
+  if (max_concurrency !== undefined) limits.push({ unit: 'concurrency', max: max_concurrency })
+  return limits
 }
 
-function forget(uses: Map<string, Use>, nowMs: number): void {
-  for (const [id, { atMs, dayEndsMs, running }] of uses) {
-    if (running === 0 && nowMs >= dayEndsMs && (atMs[atMs.length - 1] ?? 0) + MINUTE_MS <= nowMs) uses.delete(id)
-  }
+function spentBy({ limit, opensInMs }: Extract<Reserved, { ok: false }>, nowMs: number): Spent {
+  const what = kindOf[limit.unit] ?? 'rate'
+  // A place among the day's successes may come back sooner, if one that runs now fails; nobody should wait for that.
+  const retryAfterMs = what === 'day' ? nextUtcMidnight(nowMs) - nowMs : opensInMs
+  return { what, limit: limit.max, retryAfterMs }
 }

@@ -39,3 +39,8 @@ export async function claimSetup(kv: KeyValue, nowMs: number): Promise<boolean> 
     throw error
   }
 }
+
+/** No client came of it: the code may be tried again. */
+export async function unclaimSetup(kv: KeyValue): Promise<void> {
+  await kv.delete(accessKeys.setup)
+}

@@ -1,0 +1,78 @@
+// Everything that decides who may call, opened together: accounts, bans and rules, limits, and the routes of those who change them.
+
+import type { Backbone } from '#contracts/bus.ts'
+import type { Catalog } from '#contracts/catalog.ts'
+import { buckets } from '#contracts/subjects.ts'
+import { openAccounts } from '#services/accounts.ts'
+import type { Logger } from '#services/logger.ts'
+import { openQuota } from '#services/quota.ts'
+import type { Settings } from '#services/settings.ts'
+import { type Access, openAccess } from './access/access.ts'
+import { isLoopback } from './access/address.ts'
+import { clientLimits } from './access/limits.ts'
+import { watchPolicy } from './access/policy.ts'
+import { isSetupUsed, setupCode } from './access/setup.ts'
+import { accessRoutes } from './admin/access-routes.ts'
+import { type Audit, openAudit } from './admin/audit.ts'
+import type { Route } from './routes.ts'
+
+/** How much longer than its deadline a request may take to be wound up. */
+const WIND_UP_MS = 5_000
+
+export interface Admission {
+  readonly access: Access
+  readonly audit: Audit
+  readonly routes: Route[]
+  close(): Promise<void>
+}
+
+export interface AdmissionOptions {
+  backbone: Backbone
+  settings: Settings
+  logger: Logger
+  instance: string
+  adminToken: string
+  catalog(): Catalog
+}
+
+export async function openAdmission({ backbone, settings, logger, instance, adminToken, catalog }: AdmissionOptions): Promise<Admission> {
+  const kv = await backbone.keyValue(buckets.access)
+  const accounts = await openAccounts(kv, settings.clients)
+  const policy = await watchPolicy(kv)
+  const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'client', instance })
+  const limits = clientLimits(quota, settings.requestTimeoutMs + WIND_UP_MS)
+  const access = openAccess({
+    accounts,
+    policy,
+    limits,
+    adminToken,
+    siteKey: settings.secretOf('SITE_KEY')?.trim() || undefined,
+    requireAuth: settings.requireAuth,
+    trustedProxies: settings.trustedProxies,
+    catalog,
+  })
+  const audit = openAudit(kv)
+  const open = accounts.size === 0 && !settings.requireAuth
+  const code = open && !(await isSetupUsed(kv)) ? setupCode(adminToken) : undefined
+  if (open) announce(logger, settings, code)
+  const routes = accessRoutes({ kv, accounts, policy, access, audit, keyPrefix: settings.keyPrefix, now: Date.now, setupCode: code })
+
+  return {
+    access,
+    audit,
+    routes,
+    async close() {
+      await quota.close()
+      policy.close()
+      accounts.close()
+    },
+  }
+}
+
+/** Loud, since whoever reaches this machine may now use the gateway. The code is of no use once there is a client. */
+function announce(logger: Logger, { host, trustedProxies }: Settings, code: string | undefined): void {
+  const outside = !isLoopback(host === 'localhost' ? '127.0.0.1' : host) || trustedProxies.length > 0
+  logger.warn('there is no client yet: requests from this machine need no key, all others are refused', {
+    ...(outside && code !== undefined ? { first_client: 'POST /api/setup {"code":"…","name":"…"}', setup_code: code } : {}),
+  })
+}
