@@ -50,6 +50,28 @@ describe('environment', () => {
     expect(load(env)).toMatchObject({ host: '0.0.0.0', port: 8080, dataDir: '/var/freeway', demo: 'off', natsUrl: undefined, drainMs: 0 })
   })
 
+  it('says where servers of models run on this machine', () => {
+    const { local } = load({
+      FREEWAY_LOCAL: 'on',
+      OLLAMA_HOST: ' 0.0.0.0 ',
+      OLLAMA_CONTEXT_LENGTH: '32768',
+      CUSTOM_BASE_URL: 'http://127.0.0.1:5000/v1',
+    })
+    expect(local).toMatchObject({
+      mode: 'on',
+      hosts: { ollama: '0.0.0.0' },
+      ollamaContext: 32_768,
+      customBaseUrl: 'http://127.0.0.1:5000/v1',
+    })
+    const nowhere = { ollama: undefined, llamacpp: undefined, lmstudio: undefined, vllm: undefined }
+    expect(load({ OLLAMA_CONTEXT_LENGTH: '0' }).local).toEqual({
+      mode: 'auto',
+      hosts: nowhere,
+      customBaseUrl: undefined,
+      ollamaContext: undefined,
+    })
+  })
+
   it('wins over .env, which may be quoted and begin with a byte order mark', () => {
     dotEnv('\uFEFFPORT="4000"\n# a comment\nHOST=\'::1\'\nFREEWAY_DEMO=on\n')
     expect(load({ FREEWAY_DEMO: 'off', HOST: undefined })).toMatchObject({ port: 4000, host: '::1', demo: 'off' })
@@ -57,6 +79,8 @@ describe('environment', () => {
 
   it.each([
     ['PORT', 'http', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
+    ['FREEWAY_LOCAL', 'yes', 'environment: FREEWAY_LOCAL: expected on, off, auto'],
+    ['CUSTOM_BASE_URL', '127.0.0.1:5000', 'environment: CUSTOM_BASE_URL: expected an http or https address, e.g. http://127.0.0.1:8000/v1'],
     ['PORT', '65536', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
     ['PORT', '-1', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
     ['PORT', '1e3', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
@@ -140,6 +164,7 @@ describe('freeway.json', () => {
     [{ providers: { alpha: { base_url: 'ftp://x' } } }, 'providers.alpha.base_url: expected an http or https address'],
     [{ providers: { alpha: { models: [] } } }, 'providers.alpha.models: must not be empty'],
     [{ providers: { alpha: { models: [{ id: 'a' }, { id: 'b', ctx: 1 }] } } }, 'providers.alpha.models[1].ctx: unknown field'],
+    [{ providers: { alpha: { models: { a: { ctx: 1 } } } } }, 'providers.alpha.models.a.ctx: unknown field'],
     [{ providers: { alpha: { name: 'beta' } } }, 'providers.alpha.name: unknown field'],
     [{ providers: { alpha: { api_key: ' ' } } }, 'providers.alpha.api_key: must not be empty'],
     [{ providers: { alpha: { api_keys: [] } } }, 'providers.alpha.api_keys: must not be empty'],
@@ -149,6 +174,7 @@ describe('freeway.json', () => {
     [{ clients: [{ name: 'a' }] }, 'clients[0].key_hash: is missing'],
     [{ clients: [{ name: 'a', key_hash: 'fai_abc' }] }, 'clients[0].key_hash: expected sha256: and 64 hexadecimal digits in lower case'],
     [{ aliases: { a: 'b' } }, 'aliases.a: expected provider/model'],
+    [{ aliases: { a: [] } }, 'aliases.a: must not be empty'],
     [{ strategies: { a: { weights: { speed: -1 } } } }, 'strategies.a.weights.speed: expected 0 or more'],
     [{ provider: {} }, 'provider: unknown field'],
     [[], 'expected an object'],

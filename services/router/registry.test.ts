@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -108,6 +111,24 @@ describe('the registry', () => {
     await open({ providers: { groq: { weight: 7 } } })
     expect((await config.get(catalogKey))?.revision).toBeGreaterThan(first?.revision as number)
     expect(seen).toHaveLength(2)
+  })
+})
+
+describe('a server of this machine', () => {
+  const nowhere = { LLAMACPP_HOST: '127.0.0.1:1', LMSTUDIO_HOST: '127.0.0.1:1', VLLM_HOST: '127.0.0.1:1' }
+
+  it('becomes a provider beside the others, in place of the shipped row, without delaying the start', async () => {
+    const tags = JSON.stringify({ models: [{ name: 'mine:7b' }] })
+    const server = createServer((_, response) => void response.setHeader('connection', 'close').end(tags)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const registry = await open({}, { FREEWAY_LOCAL: 'auto', OLLAMA_HOST: `127.0.0.1:${port}`, ...nowhere })
+    expect(entry(registry, 'ollama')).toMatchObject({ enabled: false })
+    const catalog = await next(registry)
+    expect(entry({ catalog }, 'ollama')).toMatchObject({ enabled: true, configured: true, models: [{ id: 'mine:7b' }] })
+    expect(catalog.providers.filter(({ name }) => name === 'ollama')).toHaveLength(1)
+    server.close()
+    await once(server, 'close')
   })
 })
 
