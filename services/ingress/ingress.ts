@@ -14,6 +14,7 @@ import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
 import type { Format } from './formats/format.ts'
+import { countMessageTokens, messages } from './formats/messages.ts'
 import { openFront } from './front.ts'
 import { json } from './respond.ts'
 import type { Route } from './routes.ts'
@@ -59,6 +60,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/ready', access: 'public', handle: ready },
     { method: 'GET', path: '/v1/health', access: 'public', handle: publicHealth },
     inference('/v1/chat/completions', chatCompletions),
+    inference('/v1/messages', messages),
+    { method: 'POST', path: '/v1/messages/count_tokens', access: 'key', handle: countMessageTokens },
     { method: 'GET', path: '/v1/models', access: 'key', handle: () => json({ object: 'list', data: listModels(catalog.current) }) },
     { method: 'GET', path: '/v1/models/*', access: 'key', handle: (_, id) => oneModel(id) },
     ...admission.routes,
