@@ -10,7 +10,7 @@ import type { Settings } from '#services/settings.ts'
 import { type Access, openAccess } from './access/access.ts'
 import { isLoopback } from './access/address.ts'
 import { clientLimits } from './access/limits.ts'
-import { watchPolicy } from './access/policy.ts'
+import { type Policy, watchPolicy } from './access/policy.ts'
 import { isSetupUsed, setupCode } from './access/setup.ts'
 import { accessRoutes } from './admin/access-routes.ts'
 import { type Audit, openAudit } from './admin/audit.ts'
@@ -21,6 +21,8 @@ const WIND_UP_MS = 5_000
 
 export interface Admission {
   readonly access: Access
+  /** Bans, tiers and rules as they are now. */
+  readonly policy: Policy
   readonly audit: Audit
   readonly routes: Route[]
   close(): Promise<void>
@@ -59,6 +61,7 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
 
   return {
     access,
+    policy,
     audit,
     routes,
     async close() {

@@ -1,15 +1,17 @@
 // Door of the ingress: takes requests over HTTP, hands their jobs to the bus and the answers back.
 
 import type { Backbone } from '#contracts/bus.ts'
-import { FreewayError } from '#contracts/failure.ts'
 import { buckets } from '#contracts/subjects.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
+import { rolesOfCaller } from './access/gate.ts'
+import { analyticsRoutes } from './admin/analytics.ts'
 import { openAdmission } from './admission.ts'
-import { listModels } from './catalog/models.ts'
+import { catalogRoutes } from './catalog/catalog-routes.ts'
+import type { Viewer } from './catalog/full.ts'
 import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
@@ -25,6 +27,8 @@ const SETTLE_ON_CLOSE_MS = 2_000
 export interface Ingress {
   readonly url: string
   readonly inFlight: number
+  /** What keeps it from serving, in words: `bus`, `router`, `draining`. */
+  readonly missing: string[]
   /** Not ready any more, no new connections; requests in flight go on. */
   drain(): void
   /** Resolves when no request is in flight, at the latest after `graceMs`. */
@@ -62,22 +66,27 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     inference('/v1/chat/completions', chatCompletions),
     inference('/v1/messages', messages),
     { method: 'POST', path: '/v1/messages/count_tokens', access: 'key', handle: countMessageTokens },
-    { method: 'GET', path: '/v1/models', access: 'key', handle: () => json({ object: 'list', data: listModels(catalog.current) }) },
-    { method: 'GET', path: '/v1/models/*', access: 'key', handle: (_, id) => oneModel(id) },
+    ...catalogRoutes({ catalog: () => catalog.current, viewerOf }),
     ...admission.routes,
+    ...analyticsRoutes({ bus, catalog: () => catalog.current }),
   ]
 
   function inference(path: string, format: Format): Route {
     return { method: 'POST', path, access: 'key', identified: true, handle: (request) => exchange(request, path, format, serving) }
   }
 
+  function missing(): string[] {
+    const parts = []
+    if (!bus.connected) parts.push('bus')
+    if (!desk.routerSeen) parts.push('router')
+    if (draining) parts.push('draining')
+    return parts
+  }
+
   /** Says what is missing, so that an operator need not guess. */
   function ready(): Response {
-    const missing = []
-    if (!bus.connected) missing.push('bus')
-    if (!desk.routerSeen) missing.push('router')
-    if (draining) missing.push('draining')
-    return json({ status: missing.length === 0 ? 'ready' : 'not_ready', missing, version }, {}, missing.length === 0 ? 200 : 503)
+    const faults = missing()
+    return json({ status: faults.length === 0 ? 'ready' : 'not_ready', missing: faults, version }, {}, faults.length === 0 ? 200 : 503)
   }
 
   function publicHealth(): Response {
@@ -91,11 +100,10 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     })
   }
 
-  function oneModel(encoded: string): Response {
-    const id = decoded(encoded)
-    const model = listModels(catalog.current).find((entry) => entry.id === id)
-    if (model) return json(model)
-    throw new FreewayError('invalid_request_error', 'the model does not exist', { status: 404, code: 'model_not_found', param: 'model' })
+  /** The site's key opens the list of models without anybody having called: nothing is withheld from it. */
+  function viewerOf(request: Request): Viewer {
+    const caller = access.callerOf(request)
+    return { roles: caller && rolesOfCaller(caller), tiers: admission.policy.tiers.models }
   }
 
   const app = createApp({
@@ -111,6 +119,9 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     get inFlight() {
       return desk.inFlight
     },
+    get missing() {
+      return missing()
+    },
     drain() {
       draining = true
       front.drain()
@@ -123,14 +134,5 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       await admission.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
     },
-  }
-}
-
-/** Ids hold slashes and colons, plain or percent-encoded. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text // not percent-encoded after all
   }
 }
