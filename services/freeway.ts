@@ -32,6 +32,12 @@ interface Process {
   stack: AsyncDisposableStack
 }
 
+interface Opened {
+  drain?(): Promise<void>
+  /** What keeps it from working now, in words. */
+  missing?(): string[]
+}
+
 const commands: Record<string, (args: string[]) => Promise<void>> = {
   start: () =>
     run('freeway', start, () =>
@@ -79,7 +85,7 @@ try {
 /** Opens a service, waits for a signal, and stops it: first what it says itself, then everything on the stack in reverse order. */
 async function run(
   service: string,
-  open: (self: Process) => Promise<{ drain?(): Promise<void> }>,
+  open: (self: Process) => Promise<Opened>,
   load: () => Promise<unknown> = async () => {},
 ): Promise<void> {
   const settings = loadSettings(process.env, process.cwd())
@@ -87,12 +93,22 @@ async function run(
   await using stack = new AsyncDisposableStack()
   const tracing = await startTracing({ service: `freeway-${service}`, endpoint: settings.otlpEndpoint, version })
   stack.defer(() => tracing.stop())
+  let missing = () => ['starting']
+  const { operationsPort: port, operationsHost: host } = settings
+  if (port !== undefined) {
+    const { openOperations } = await import('./operations.ts')
+    const operations = await openOperations({ host, port, service, version, missing: () => missing() })
+    stack.defer(() => operations.close())
+    logger.info('operations', { url: operations.url })
+  }
   const signalled = untilSignal()
   await load()
   // Before the service is ready: afterwards the pause would meet its first requests.
   collectStartupGarbage()
   const opened = await open({ settings, logger, instance: randomBytes(12).toString('base64url'), stack })
+  missing = () => opened.missing?.() ?? []
   const signal = await signalled
+  missing = () => ['draining']
   logger.info('stopping', { signal, grace_ms: settings.drainMs })
   await opened.drain?.()
 }
@@ -114,13 +130,18 @@ async function start(self: Process) {
     ingress.drain()
     return ingress.idle(settings.drainMs)
   })
-  return {}
+  return { missing: () => ingress.missing }
+}
+
+function missingBus({ bus }: Backbone): string[] {
+  return bus.connected ? [] : ['bus']
 }
 
 async function runIngress(self: Process) {
   const token = await adminToken(self.settings)
   const ingress = await openIngress(self, await connectAlone(self, 'ingress'), token.token)
   return {
+    missing: () => ingress.missing,
     async drain() {
       ingress.drain()
       await ingress.idle(self.settings.drainMs)
@@ -130,13 +151,16 @@ async function runIngress(self: Process) {
 
 async function runRouter(self: Process) {
   const url = process.env.FREEWAY_DEMO_URL
-  const router = await openRouter(self, await connectAlone(self, 'router'), url ? async () => demoProvider(url) : undefined, false)
-  return { drain: async () => router.drain() }
+  const backbone = await connectAlone(self, 'router')
+  const router = await openRouter(self, backbone, url ? async () => demoProvider(url) : undefined, false)
+  return { drain: async () => router.drain(), missing: () => missingBus(backbone) }
 }
 
 async function runWorker(self: Process, only: string[]) {
-  const workers = await openWorkers(self, await connectAlone(self, 'worker'), only)
+  const backbone = await connectAlone(self, 'worker')
+  const workers = await openWorkers(self, backbone, only)
   return {
+    missing: () => missingBus(backbone),
     async drain() {
       workers.drain()
       await workers.idle(self.settings.drainMs)
@@ -147,9 +171,10 @@ async function runWorker(self: Process, only: string[]) {
 async function runTelemetry(self: Process) {
   const { startTelemetry } = await import('./telemetry/telemetry.ts')
   const { settings, logger, stack } = self
-  const telemetry = await startTelemetry({ backbone: await connectAlone(self, 'telemetry'), settings, logger })
+  const backbone = await connectAlone(self, 'telemetry')
+  const telemetry = await startTelemetry({ backbone, settings, logger })
   stack.defer(() => telemetry.close())
-  return {}
+  return { missing: () => missingBus(backbone) }
 }
 
 async function runCluster(self: Process, args: string[]) {

@@ -30,6 +30,9 @@ export interface Settings {
   natsSeedFile: string | undefined
   natsCaFile: string | undefined
   mongodbUrl: string | undefined
+  /** Where /metrics and the probes are served; undefined: nowhere. */
+  operationsPort: number | undefined
+  operationsHost: string
   otlpEndpoint: string | undefined
   /** The whole of one client request, retries included. */
   requestTimeoutMs: number
@@ -95,6 +98,8 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     natsSeedFile: variables.NATS_NKEY_FILE,
     natsCaFile: variables.NATS_CA_FILE,
     mongodbUrl: variables.MONGODB_URL,
+    operationsPort: variables.METRICS_PORT,
+    operationsHost: variables.METRICS_HOST ?? variables.HOST,
     otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
     drainMs: variables.FREEWAY_DRAIN_MS,
@@ -130,13 +135,15 @@ const MAX_PORT = 65_535
 const MAX_MS = 2 ** 31 - 1
 const MAX_TOKENS = 100_000_000
 
-function wholeNumber(min: number, max: number, otherwise: number, expected: string) {
+function number(min: number, max: number, expected: string) {
   return z
     .string()
     .refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, expected)
     .transform(Number)
-    .default(otherwise)
 }
+
+const port = (expected: string) => number(0, MAX_PORT, expected)
+const wholeNumber = (min: number, max: number, otherwise: number, expected: string) => number(min, max, expected).default(otherwise)
 
 const httpAddress = (expected: string) =>
   z
@@ -151,7 +158,7 @@ const variables = z.object({
     .string()
     .regex(/^[^\s/]+$/, 'expected an address or a host name, e.g. 127.0.0.1, or 0.0.0.0 to be reachable from outside')
     .default('127.0.0.1'),
-  PORT: wholeNumber(0, MAX_PORT, 3001, 'expected a port number from 0 to 65535, e.g. 3001'),
+  PORT: port('expected a port number from 0 to 65535, e.g. 3001').default(3001),
   FREEWAY_DATA: z.string().default('./data'),
   FREEWAY_CONFIG: z.string().optional(),
   FREEWAY_DEMO: oneOf(['on', 'off', 'auto']).default('auto'),
@@ -187,6 +194,8 @@ const variables = z.object({
     .string()
     .regex(/^mongodb(\+srv)?:\/\/./, 'expected mongodb://host:port/database')
     .optional(),
+  METRICS_PORT: port('expected a port number from 0 to 65535, e.g. 9464').optional(),
+  METRICS_HOST: z.string().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpAddress('expected an http or https address, e.g. http://127.0.0.1:4318'),
   OTEL_SDK_DISABLED: z.string().optional(),
 })
