@@ -52,6 +52,13 @@ describe('the banner', () => {
     expect(text).not.toContain('off')
   })
 
+  it('names the six with the most models, and how many more lack a key', () => {
+    const many = Array.from({ length: 9 }, (_, i) =>
+      entry(`p${i}`, { configured: false, env: [], models: Array.from({ length: i + 1 }, (_, m) => ({ id: `m${m}` })) }),
+    )
+    expect(lineOf(banner(facts({}, ...many)), 'no key')).toBe('no key     p8, p7, p6, p5, p4, p3 and 3 more')
+  })
+
   it('says so when there is no provider, and nothing of keys when none is missing', () => {
     expect(lineOf(banner(facts()), 'providers')).toBe('providers  none')
     expect(lineOf(banner(facts({}, entry('groq'))), 'no key')).toBeUndefined()

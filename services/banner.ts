@@ -1,6 +1,6 @@
 // What a person should know after a start: where it listens, what it runs on, which providers it can use, and what to type next.
 
-import type { Catalog } from '#contracts/catalog.ts'
+import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 
 export interface BannerFacts {
   version: string
@@ -25,7 +25,7 @@ export function banner({ version, url, bus, store, catalog, adminToken, demo, op
     `  bus        ${bus}`,
     `  store      ${store}`,
     `  providers  ${ready.map(({ name }) => name).join(', ') || 'none'}`,
-    ...(lacking.length > 0 ? [`  no key     ${lacking.map(({ name, env }) => `${name}${env[0] ? ` (${env[0]})` : ''}`).join(', ')}`] : []),
+    ...(lacking.length > 0 ? [`  no key     ${withoutKey(lacking)}`] : []),
     `  access     ${open ? 'without a key from this machine, until there is a client' : 'with the key of a client'}`,
     `  admin      ${placeOfToken(adminToken)}`,
     ...(demo ? ['', '  Answers come from the built-in demo. Set a provider key, e.g. GROQ_API_KEY, and start again for real ones.'] : []),
@@ -36,6 +36,16 @@ export function banner({ version, url, bus, store, catalog, adminToken, demo, op
     '',
   ]
   return lines.join('\n')
+}
+
+const NAMED = 6
+
+/** Those with the most models first; a list of fifty helps nobody. */
+function withoutKey(lacking: readonly CatalogProvider[]): string {
+  const models = ({ models }: CatalogProvider) => models.filter(({ enabled }) => enabled).length
+  const named = lacking.toSorted((a, b) => models(b) - models(a)).slice(0, NAMED)
+  const more = lacking.length - named.length
+  return named.map(({ name, env }) => `${name}${env[0] ? ` (${env[0]})` : ''}`).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 /** The token itself is printed once, when it is generated; later only its place. */
