@@ -66,9 +66,25 @@ describe('switching on a provider that is off', () => {
     expect(on.map(({ id }) => id)).toEqual(['paid', 'trial', 'payment_required', 'restricted'])
   })
 
+  it('leaves off what the same change switches off', () => {
+    const on = changed({ enabled: true, models: { trial: { enabled: false } } }, paid).models.filter(({ enabled }) => enabled)
+    expect(on.map(({ id }) => id)).toEqual(['paid', 'payment_required', 'restricted'])
+  })
+
   it('is needed: another change leaves all of it off', () => {
     expect(changed({ weight: 2 }, paid).models.some(({ enabled }) => enabled)).toBe(false)
   })
+})
+
+describe('a row for a server of one’s own', () => {
+  const local = provider.parse({ name: 'ollama', status: 'local', base_url: 'http://localhost:1/v1', enabled: false, models: [] })
+
+  it.each([
+    [{ models: [{ id: 'm' }] }, true],
+    [{ models: { m: {} } }, true],
+    [{ weight: 2 }, false],
+    [{ models: [{ id: 'm' }], enabled: false }, false],
+  ])('is on once its models are named: %j', (change, enabled) => expect(changed(change, local).enabled).toBe(enabled))
 })
 
 describe('the changes made at run time', () => {

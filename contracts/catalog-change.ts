@@ -49,10 +49,11 @@ export type CatalogOverrides = z.infer<typeof catalogOverrides>
 /** `known`: the entry so far, if there is one. The result is to be parsed: what is missing has no default yet. */
 export function overlayProvider(known: Provider | undefined, change: ProviderChange, name: string): unknown {
   const { models, ...fields } = change
-  const list = models === undefined || Array.isArray(models) ? (models ?? known?.models) : overlayModels(known?.models ?? [], models)
-  const opened =
-    known && !known.enabled && fields.enabled ? { ...fields, models: list?.map((model) => opening(model)) } : { ...fields, models: list }
-  return { ...known, ...opened, name }
+  // A shipped row for a server of one's own is off only because nothing was known of its models.
+  const enabled = fields.enabled ?? (known?.status === 'local' && models !== undefined ? true : known?.enabled)
+  const base = known && !known.enabled && enabled ? known.models.map(opening) : known?.models
+  const list = models === undefined || Array.isArray(models) ? (models ?? base) : overlayModels(base ?? [], models)
+  return { ...known, ...fields, enabled, models: list, name }
 }
 
 function overlayModels(known: readonly Model[], changes: Record<string, ModelChange | null>): (ModelChange & { id: string })[] {
@@ -68,7 +69,7 @@ function overlayModels(known: readonly Model[], changes: Record<string, ModelCha
 const CLOSED_WITH_THE_PROVIDER = new Set(['paid', 'trial', 'payment_required', 'restricted'])
 
 /** Who switches on a provider that is not free wants what it sells; what is gone or unproven stays off. */
-function opening<T extends { status?: string; enabled?: boolean }>(model: T): T {
+function opening(model: Model): Model {
   return model.status && CLOSED_WITH_THE_PROVIDER.has(model.status) ? { ...model, enabled: true } : model
 }
 

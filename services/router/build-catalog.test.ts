@@ -8,7 +8,7 @@ import { catalogOverrides } from '#contracts/catalog-change.ts'
 import { loadSettings } from '#services/settings.ts'
 import { SettingsError } from '#services/settings-error.ts'
 import type { Alias } from './build-catalog.ts'
-import { buildCatalog } from './build-catalog.ts'
+import { buildCatalog, offUnasked } from './build-catalog.ts'
 
 let folder: string
 beforeEach(() => {
@@ -112,6 +112,11 @@ describe('a provider whose key is optional', () => {
     expect(groq([open], config, {}, changes)).toMatchObject({ ...expected, metered: false, limits: [] })
   })
 
+  it('has other limits with a key, but never in place of the operator’s', () => {
+    const own = { providers: { groq: { limits: [{ unit: 'requests', max: 9, per: 'minute' }] } } }
+    expect(groq([open], own, { GROQ_API_KEY: 'k' })).toMatchObject({ metered: true, limits: [{ max: 9 }] })
+  })
+
   it('has other limits with a key', () => {
     expect(groq([open], {}, { GROQ_API_KEY: 'k' })).toMatchObject({ configured: true, metered: true, limits: [{ max: 400 }] })
   })
@@ -141,6 +146,21 @@ describe('changes at run time', () => {
       ['groq', 3, 0],
       ['beta', 2, 1],
     ])
+  })
+})
+
+describe('a provider that is off', () => {
+  it.each<[string, string, object, Record<string, string>, boolean]>([
+    ['there is a key for it', 'paid_only', {}, { GROQ_API_KEY: 'k' }, true],
+    ['freeway.json names it', 'trial_only', { groq: { weight: 2 } }, {}, true],
+    ['nobody asks for it', 'paid_only', {}, {}, false],
+    ['it was switched off', 'paid_only', { groq: { enabled: false } }, { GROQ_API_KEY: 'k' }, false],
+    ['it was switched on', 'paid_only', { groq: { enabled: true } }, { GROQ_API_KEY: 'k' }, false],
+    ['it is gone for good', 'retired', {}, { GROQ_API_KEY: 'k' }, false],
+  ])('is worth a word or not where %s', (_, status, providers, env, told) => {
+    const own = settings({ providers }, env)
+    const catalog = buildCatalog({ providers: [known({ enabled: false, status })], aliases: [] }, own)
+    expect(offUnasked(catalog, own).length === 1).toBe(told)
   })
 })
 

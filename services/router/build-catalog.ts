@@ -25,14 +25,15 @@ export type Refused = (fault: string) => void
  */
 export function buildCatalog(known: Known, settings: OperatorSettings, overrides?: CatalogOverrides, refused: Refused = () => {}): Catalog {
   const entries = new Map(known.providers.map((provider) => [provider.name, provider]))
-  const named = new Set<string>()
+  /** By provider: the fields that the operator has written. */
+  const named = new Map<string, Set<string>>()
   const change = (name: string, wanted: ProviderChange) => {
     const { data, error } = providerSchema.safeParse(overlayProvider(entries.get(name), wanted, name))
     if (!data) return `providers.${name}: ${describe(error.issues[0])}`
     if (!entries.has(name) && data.models.length === 0) return `providers.${name}: models: must not be empty`
     if (ambiguous(data)) return `providers.${name}: models: ${ambiguous(data)} is there twice`
     entries.set(name, data)
-    named.add(name)
+    named.set(name, new Set([...(named.get(name) ?? []), ...Object.keys(wanted)]))
     return undefined
   }
 
@@ -50,7 +51,7 @@ export function buildCatalog(known: Known, settings: OperatorSettings, overrides
   }
   for (const name of overrides?.removed ?? []) entries.delete(name)
 
-  const providers = [...entries.values()].map((provider) => inForce(provider, settings.keysOf(provider), named.has(provider.name)))
+  const providers = [...entries.values()].map((provider) => inForce(provider, settings.keysOf(provider), named.get(provider.name)))
   return { providers: withModelIds(providers), aliases: aliasesOf(known.aliases, settings.aliases, overrides?.aliases) }
 }
 
@@ -58,16 +59,26 @@ export function buildCatalog(known: Known, settings: OperatorSettings, overrides
  * A provider whose key is optional is called without one only if the operator has named it: nobody's prompts go to a stranger
  * because of a default.
  */
-function inForce(provider: Provider, keys: readonly string[], named: boolean): CatalogProvider {
+function inForce(provider: Provider, keys: readonly string[], named: ReadonlySet<string> | undefined): CatalogProvider {
   const needsKey = provider.needs_key && !(provider.auth.optional && named && keys.length === 0)
-  const keyed = keys.length > 0 ? provider.with_key : undefined
+  const keyed = keys.length > 0 ? Object.entries(provider.with_key ?? {}).filter(([field]) => !named?.has(field)) : []
   return {
     ...provider,
-    ...keyed,
+    ...Object.fromEntries(keyed),
     needs_key: needsKey,
     configured: !needsKey || keys.length > 0,
     accounts: keys.length > 1 ? keys.map((_, i) => `${provider.name}-${i + 1}`) : [`${provider.name}-1`],
   }
+}
+
+/** Providers that the operator seems to want - he named them, or has a key - but that are off, because they give nothing away. */
+export function offUnasked({ providers }: Catalog, settings: OperatorSettings, overrides?: CatalogOverrides): CatalogProvider[] {
+  const said = (name: string) => settings.providers[name]?.enabled ?? overrides?.providers[name]?.enabled
+  return providers.filter((provider) => {
+    const { name, enabled, status } = provider
+    if (enabled || status === 'retired' || status === 'local' || said(name) !== undefined) return false
+    return settings.providers[name] !== undefined || settings.keysOf(provider).length > 0
+  })
 }
 
 function ambiguous({ models }: Provider): string | undefined {

@@ -10,7 +10,7 @@ import { catalogKey, catalogOverridesKey } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import type { Known } from './build-catalog.ts'
-import { buildCatalog } from './build-catalog.ts'
+import { buildCatalog, offUnasked } from './build-catalog.ts'
 import { withDemo } from './demo-aliases.ts'
 import type { Discovery } from './discovery.ts'
 import { startDiscovery } from './discovery.ts'
@@ -87,6 +87,9 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   }
   await publish(config, first)
   catalog = first
+  for (const { name, terms } of offUnasked(first, settings, overrides)) {
+    logger.info('a provider is off', { provider: name, why: terms, remedy: `"providers": {"${name}": {"enabled": true}} in freeway.json` })
+  }
 
   let discovery: Discovery | undefined
   const servers = serversToAsk(settings, known.providers, alone)

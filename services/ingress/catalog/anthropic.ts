@@ -26,8 +26,14 @@ export interface Page {
 
 const MAX_PAGE = 1000
 
-export function anthropicModel({ id, description, created }: ModelEntry): AnthropicModel {
-  return { type: 'model', id, display_name: description ?? id, created_at: new Date(created * 1000).toISOString().replace('.000Z', 'Z') }
+/** A virtual model has no other name than its own. */
+export function anthropicModel({ id, description, created, owned_by }: ModelEntry): AnthropicModel {
+  return {
+    type: 'model',
+    id,
+    display_name: owned_by === 'freeway' ? id : (description ?? id),
+    created_at: new Date(created * 1000).toISOString().replace('.000Z', 'Z'),
+  }
 }
 
 export function anthropicList(entries: readonly ModelEntry[], { limit = MAX_PAGE, afterId, beforeId }: Page): AnthropicList {

@@ -73,6 +73,7 @@ describe('GET /v1/models', () => {
   it('is Anthropic’s list for their clients', async () => {
     const { data, ...page } = await body('/v1/models?beta=true', {}, anthropic)
     expect(page).toEqual({ has_more: false, first_id: 'freeai-auto', last_id: 'text-basic' })
+    expect(data[0]).toMatchObject({ id: 'freeai-auto', display_name: 'freeai-auto' })
     expect(data).toContainEqual({
       type: 'model',
       id: 'groq/llama-3.3-70b-versatile',
