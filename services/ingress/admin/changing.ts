@@ -3,9 +3,9 @@
 import { Disconnected, type KeyValue, NoResponders, RequestTimeout, RevisionConflict } from '#contracts/bus.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { AccountError, type Accounts } from '#services/accounts.ts'
+import type { Audit } from '#services/audit.ts'
 import type { Access } from '../access/access.ts'
 import type { Policy } from '../access/policy.ts'
-import type { Audit } from './audit.ts'
 
 /** What the admin routes of access work on. */
 export interface AccessAdmin {

@@ -4,7 +4,7 @@ import type { AuditEntry } from '#contracts/account.ts'
 import { auditEntry } from '#contracts/account.ts'
 import type { KeyValue } from '#contracts/bus.ts'
 import { accessKeys } from '#contracts/subjects.ts'
-import { openLedger } from '#services/ledger.ts'
+import { openLedger } from './ledger.ts'
 
 export const AUDIT_ENTRIES = 1000
 
