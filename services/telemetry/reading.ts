@@ -1,7 +1,7 @@
 // Pure. A message of the event log: its facts, and what is wrong with it. One bad fact takes no other with it.
 
 import { createHash } from 'node:crypto'
-import { type Event, event } from '#contracts/event.ts'
+import { type Event, event, isEvent } from '#contracts/event.ts'
 
 export interface ReadMessage {
   events: Event[]
@@ -17,14 +17,18 @@ export function readMessage(id: string, data: Uint8Array): ReadMessage {
   const events: Event[] = []
   let fault = reason
   for (const fact of facts) {
-    const result = event.safeParse(fact)
-    if (result.success) events.push(result.data)
-    else fault ??= result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+    if (isEvent(fact)) events.push(fact)
+    else fault ??= faultOf(fact)
   }
   if (fault === undefined) return { events, fault: undefined }
   const text = new TextDecoder().decode(data.subarray(0, MAX_TEXT_BYTES))
   // Whoever is not one of ours may have given it no id.
   return { events, fault: { id: id || createHash('sha256').update(data).digest('hex'), reason: fault, text } }
+}
+
+function faultOf(fact: unknown): string {
+  const { issues = [] } = event.safeParse(fact).error ?? {}
+  return issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') || 'not a fact'
 }
 
 function factsOf(data: Uint8Array): { facts: unknown[]; reason?: string } {
