@@ -36,7 +36,7 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
       await once(server, 'exit')
     })
     await until('the broker listens', async () => {
-      const nc = await connectAs('setup').catch(() => undefined)
+      const nc = await connectAs('setup').catch(() => undefined) // not yet
       await nc?.close()
       return nc !== undefined
     })

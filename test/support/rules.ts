@@ -11,7 +11,7 @@ const faults = (sources: readonly Source[], find: (source: Source) => string[]) 
 
 /** The command line: what starts services, in this process or in others. */
 const opensDoors = (path: string) =>
-  ['services/freeway.ts', 'services/cluster.ts', 'services/backbones.ts', 'services/broker-access.ts'].includes(path)
+  ['freeway', 'processes', 'cluster', 'backbones', 'broker-access'].some((name) => path === `services/${name}.ts`)
 
 /** The file named like its folder. Adapters of a port are chosen from outside, so they are doors as well. */
 const isDoor = (path: string) => /^services\/([^/]+)\/\1\.ts$/.test(path) || /^services\/(bus|telemetry\/store)\/[^/]+\.ts$/.test(path)
