@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Submit } from '#contracts/attempt.ts'
 import type { Catalog } from '#contracts/catalog.ts'
-import { catalog as catalogSchema } from '#contracts/catalog.ts'
+import { catalogOf, jobFor } from '#test/support/routing.ts'
 import type { Health } from './health.ts'
 import { newCondition } from './health.ts'
 import type { World } from './route.ts'
@@ -9,39 +9,6 @@ import { route } from './route.ts'
 import { routingTable } from './table.ts'
 
 const NOW = 50_000
-
-type Entry = Record<string, unknown> & { models?: Record<string, unknown>[] }
-
-function catalogOf(providers: Record<string, Entry>, aliases: [string, string][] = []): Catalog {
-  const entries = Object.entries(providers).map(([name, own]) => ({
-    name,
-    base_url: 'http://127.0.0.1:1/v1',
-    configured: true,
-    models: [{ id: 'm' }],
-    ...own,
-  }))
-  return catalogSchema.parse({ providers: entries, aliases })
-}
-
-function jobFor(change: Partial<Submit> = {}): Submit {
-  return {
-    v: 1,
-    t: 'submit',
-    id: 'r1',
-    n: 1,
-    ttl_ms: 60_000,
-    kind: 'chat',
-    stream: true,
-    include_usage: false,
-    fallback: true,
-    billable_ok: true,
-    need: { tools: false, vision: false, json: false, ctx: 100 },
-    est: { in: 10, out: 90 },
-    exclude: [],
-    avoid: [],
-    ...change,
-  }
-}
 
 const resting = (rests: Record<string, number>): Health =>
   new Map(Object.entries(rests).map(([name, ms]) => [name, { ...newCondition(), restUntilMs: NOW + ms }]))
@@ -131,16 +98,83 @@ describe('what a model must be able to do', () => {
   })
 })
 
+describe('a kind of job', () => {
+  const catalog = catalogOf({
+    chat: { weight: 99, models: [{ id: 'chat' }] },
+    voice: { models: [{ id: 'voice', capabilities: ['tts'] }] },
+    scribe: { models: [{ id: 'scribe', capabilities: ['stt'] }] },
+    listener: { weight: 9, media: { transcription: {} }, models: [{ id: 'listener', capabilities: ['chat', 'audio_in'] }] },
+    deaf: { weight: 9, models: [{ id: 'deaf', capabilities: ['chat', 'audio_in'] }] },
+    painter: { models: [{ id: 'painter', capabilities: ['image_gen'], context_window: 10 }] },
+    retoucher: { models: [{ id: 'retoucher', capabilities: ['image_edit'] }] },
+  })
+  const need = { tools: false, vision: false, json: false, ctx: 100 }
+  it.each<[string, Partial<Submit>, string]>([
+    ['speech goes to a model that speaks', { kind: 'speech' }, 'voice/voice'],
+    ['transcription to one that writes down, or hears and is known to be asked so', { kind: 'transcription' }, 'listener/listener'],
+    ['transcription stays with the others', { kind: 'transcription', exclude: ['listener'] }, 'scribe/scribe'],
+    ['audio within a chat to one that hears', { need: { ...need, also: ['audio_in'] }, exclude: ['listener'] }, 'deaf/deaf'],
+    ['an image to one that paints, whatever the context of it', { kind: 'image' }, 'painter/painter'],
+    ['an edit to one that edits', { kind: 'image', need: { ...need, also: ['image_edit'] } }, 'retoucher/retoucher'],
+    ['none to a named model of another kind', { kind: 'speech', model: 'chat' }, 'unsupported'],
+    ['a chat neither', { model: 'voice/voice' }, 'unsupported'],
+    ['what nobody has is unsupported', { kind: 'embedding' }, 'unsupported'],
+    ['likewise a capability that nobody has heard of', { need: { ...need, also: ['smell'] } }, 'unsupported'],
+  ])('%s', (_, job, target) => expect(routed(catalog, job)).toBe(target))
+})
+
+describe('output', () => {
+  const catalog = catalogOf({
+    short: { weight: 9, models: [{ id: 'short', max_output: 500 }] },
+    long: { models: [{ id: 'long', max_output: 5_000 }] },
+  })
+  it.each([
+    [500, 'short/short'],
+    [501, 'long/long'],
+    [5_001, 'unsupported'],
+  ])('of %i tokens goes to %s', (out, target) => expect(routed(catalog, { est: { in: 1, out } })).toBe(target))
+})
+
+describe('an access tier', () => {
+  const catalog = catalogOf({
+    open: { models: [{ id: 'open' }] },
+    closed: { weight: 9, models: [{ id: 'closed', tier: 'pro' }] },
+  })
+  it.each<[string, Partial<Submit>, string]>([
+    ['all are open to who has no roles', {}, 'closed/closed'],
+    ['the public ones are open to everybody', { roles: [] }, 'open/open'],
+    ['a role opens its own', { roles: ['pro'] }, 'closed/closed'],
+    ['a role opens no other', { roles: ['member'] }, 'open/open'],
+    ['a named model that is locked is told apart from one that nobody knows', { roles: ['member'], model: 'closed' }, 'tier'],
+    ['also if the public ones are gone', { roles: [], exclude: ['open'] }, 'none'],
+  ])('%s', (_, job, target) => expect(routed(catalog, job)).toBe(target))
+})
+
+describe('a call that may cost money', () => {
+  const catalog = catalogOf({ paid: { weight: 1.2, metered: true }, free: {} })
+  it('is made where nothing is free', () => expect(routed(catalog, { exclude: ['free'] })).toBe('paid/m'))
+  it('is not made while something is, unless the operator puts much weight on it', () => {
+    expect(routed(catalog, {})).toBe('free/m')
+    expect(routed(catalogOf({ paid: { weight: 3, metered: true }, free: {} }), {})).toBe('paid/m')
+  })
+  it('is not made if it may not be', () => {
+    expect(routed(catalog, { billable_ok: false, exclude: ['free'] })).toBe('none')
+    expect(routed(catalog, { billable_ok: false, model: 'paid/m' })).toBe('none')
+  })
+})
+
 describe('among several', () => {
   const three = catalogOf({ a: { weight: 3 }, b: { weight: 2 }, c: { weight: 1 } })
   it.each<[string, Partial<Submit>, string]>([
     ['the greatest weight wins', {}, 'a/m'],
     ['an excluded provider is never taken', { exclude: ['a'] }, 'b/m'],
     ['an excluded account is never taken', { exclude: ['a/a-1'] }, 'b/m'],
+    ['an excluded model of an account is never taken', { exclude: ['a/a-1/m'] }, 'b/m'],
     ['the account of another is not meant', { exclude: ['a/b-1'] }, 'a/m'],
     ['nobody is left when all are excluded', { exclude: ['a', 'b', 'c'] }, 'none'],
     ['an avoided provider comes last', { avoid: ['a'] }, 'b/m'],
     ['of avoided ones, the one that was avoided less often', { avoid: ['a', 'a', 'b', 'c', 'c'] }, 'b/m'],
+    ['an account can be avoided', { avoid: ['a/a-1'] }, 'b/m'],
     ['an avoided one is better than none', { avoid: ['c'], exclude: ['a', 'b'] }, 'c/m'],
     ['the client’s wish goes before weight', { preferred: 'c' }, 'c/m'],
     ['avoiding goes before the client’s wish', { preferred: 'c', avoid: ['c'] }, 'a/m'],
@@ -232,4 +266,133 @@ describe('what the prompt asks for', () => {
   it('but not past what the client prefers', () => {
     expect(asked('code', { preferred: 'thinker' })).toMatchObject({ order: [{ target: { prov: 'thinker' } }, {}, {}] })
   })
+})
+
+describe('a name', () => {
+  const catalog = catalogOf(
+    {
+      alpha: { aliases: ['a'], models: [{ id: 'llama-4', canonical: 'llama' }, { id: 'alpha-only' }] },
+      beta: { weight: 2, models: [{ id: 'vendor/llama4', canonical: 'llama' }] },
+      gamma: { weight: 9, models: [{ id: 'big' }] },
+    },
+    [
+      ['fav', 'alpha/llama-4'],
+      ['fav', 'gamma/big'],
+      ['fav', 'beta/nothing'],
+      ['opc/*', 'alpha/*'],
+      ['*-latest', 'gamma/big'],
+    ],
+  )
+  it.each<[string, Partial<Submit>, string]>([
+    ['one word for the same weights means all that have them', { model: 'llama' }, 'beta/vendor/llama4'],
+    ['another name of a provider is as good as its own', { model: 'a/llama-4' }, 'alpha/llama-4'],
+    ['the first target of an alias is taken, whatever the weights', { model: 'fav' }, 'alpha/llama-4'],
+    ['then the next', { model: 'fav', exclude: ['alpha'] }, 'gamma/big'],
+    ['text in place of a star is handed on', { model: 'opc/alpha-only' }, 'alpha/alpha-only'],
+    ['text in place of a star may be of no interest', { model: 'any-latest' }, 'gamma/big'],
+    ['a star does not lead to what nobody has', { model: 'opc/big' }, 'unknown_model'],
+  ])('%s', (_, job, target) => expect(routed(catalog, job)).toBe(target))
+})
+
+describe('embeddings', () => {
+  const embeds = (id: string, more = {}) => ({ id, capabilities: ['embeddings'], ...more })
+  const catalog = catalogOf({
+    alpha: { weight: 9, models: [embeds('lone', { intelligence_rank: 1 }), embeds('x-bge', { canonical: 'bge' })] },
+    beta: { models: [embeds('y-bge', { canonical: 'bge' })] },
+    keyless: { configured: false, models: [embeds('lone'), embeds('bge2')] },
+  })
+  it('come from one and the same model wherever they are made: vectors of two cannot be compared', () => {
+    expect(routed(catalog, { kind: 'embedding' })).toBe('alpha/x-bge')
+    expect(routed(catalog, { kind: 'embedding', exclude: ['alpha'] })).toBe('beta/y-bge')
+    expect(routed(catalog, { kind: 'embedding', exclude: ['alpha', 'beta'] })).toBe('none')
+  })
+  it('come from another only if it is named', () => expect(routed(catalog, { kind: 'embedding', model: 'lone' })).toBe('alpha/lone'))
+})
+
+describe('several accounts', () => {
+  const catalog = catalogOf({ a: { accounts: ['a-1', 'a-2'] }, b: { weight: 0.5 } })
+  const accounts = (job: Partial<Submit>, world: Partial<World> = {}) => {
+    const found = route(jobFor(job), routingTable(catalog), worldOf(world))
+    return 'order' in found ? found.order.map(({ target }) => target.account) : found.noroute.reason
+  }
+  it('are candidates of their own', () => expect(accounts({})).toEqual(['a-1', 'a-2', 'b-1']))
+  it('are left out one by one', () => expect(accounts({ exclude: ['a/a-1'] })).toEqual(['a-2', 'b-1']))
+  it('rest one by one', () => {
+    const health: Health = new Map([['a/a-1', { ...newCondition(), restUntilMs: NOW + 1 }]])
+    expect(accounts({}, { health })).toEqual(['a-2', 'b-1'])
+  })
+  it('with more room goes first', () => {
+    expect(accounts({}, { roomOf: (_, account) => ({ headroom: account === 'a-2' ? 0.9 : 0.3 }) })).toEqual(['a-2', 'a-1', 'b-1'])
+  })
+})
+
+describe('a quota that is spent', () => {
+  const catalog = catalogOf({ a: { weight: 9 }, b: {}, c: {} })
+  const world = (spent: Record<string, number>, change: Partial<World> = {}) =>
+    worldOf({ roomOf: ({ name }) => (name in spent ? { headroom: 0, opensInMs: spent[name] as number } : { headroom: 1 }), ...change })
+  const decide = (seen: World, job: Partial<Submit> = {}) => route(jobFor(job), routingTable(catalog), seen)
+
+  it('lets the others serve', () => expect(decide(world({ a: 5_000 }))).toMatchObject({ order: [{ target: { prov: 'b' } }, {}] }))
+
+  it('of all of them, is told with the soonest end, and for whom the job may wait, best first', () => {
+    const found = decide(world({ a: 5_000, b: 3_000, c: 4_000 }))
+    expect(found).toMatchObject({ noroute: { reason: 'quota', retry_after_ms: 3_000 } })
+    expect('noroute' in found && found.spent?.map(({ target }) => target.prov)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('nobody waits for who is excluded, rests, or cannot', () => {
+    const found = decide(world({ a: 5_000, b: 3_000, c: 4_000 }, { health: resting({ b: 60_000 }) }), { exclude: ['a'] })
+    expect('noroute' in found && found.spent?.map(({ target }) => target.prov)).toEqual(['c'])
+    expect(found).toMatchObject({ noroute: { reason: 'quota', retry_after_ms: 4_000 } })
+  })
+
+  it('is no reason where the client has excluded everybody', () => {
+    expect(decide(world({ a: 1, b: 1, c: 1 }), { exclude: ['a', 'b', 'c'] })).toEqual({ noroute: { reason: 'none' } })
+  })
+
+  it('a rest that ends sooner is what the client is told', () => {
+    expect(decide(world({ a: 50_000, b: 30_000 }, { health: resting({ c: 2_000 }) }))).toMatchObject({
+      noroute: { reason: 'quota', retry_after_ms: 2_000 },
+    })
+  })
+})
+
+describe('who has to go first after a rest', () => {
+  const trying: Health = new Map([['a', { ...newCondition(), unproven: true, restUntilMs: NOW }]])
+  const catalog = catalogOf({ a: { weight: 2 }, b: {} })
+  it('is taken as usual', () => expect(routed(catalog, {}, trying)).toBe('a/m'))
+  it('but not by who has one attempt only', () => {
+    expect(routed(catalog, { fallback: false }, trying)).toBe('b/m')
+    expect(routed(catalog, { fallback: false, exclude: ['b'] }, trying)).toBe('a/m')
+  })
+})
+
+describe('equals', () => {
+  const seeded = (seed: number) => () => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+    return seed / 2 ** 32
+  }
+  const shares = (providers: Parameters<typeof catalogOf>[0]) => {
+    const table = routingTable(catalogOf(providers))
+    const random = seeded(7)
+    const count: Record<string, number> = {}
+    for (let i = 0; i < 3_000; i++) {
+      const found = route(jobFor(), table, worldOf({ random }))
+      const account = ('order' in found && found.order[0]?.target.account) || 'none'
+      count[account] = (count[account] ?? 0) + 1
+    }
+    return count
+  }
+
+  it('share the load, accounts and providers alike', () => {
+    const count = shares({ a: { accounts: ['a-1', 'a-2'] }, b: {} })
+    expect(Object.keys(count).sort()).toEqual(['a-1', 'a-2', 'b-1'])
+    for (const share of Object.values(count)) expect(share).toBeGreaterThan(800)
+  })
+
+  it('a clearly better one shares with nobody', () => {
+    expect(shares({ a: { models: [{ id: 'm', intelligence_rank: 1, speed_rank: 1 }] }, b: {} })).toEqual({ 'a-1': 3_000 })
+  })
+
+  it('the same chance gives the same choice', () => expect(shares({ a: {}, b: {}, c: {} })).toEqual(shares({ a: {}, b: {}, c: {} })))
 })

@@ -117,7 +117,9 @@ function noroute(decision: Decision, why: { explained?: Explained }): Route {
     if (opensInMs !== undefined) soonestMs = Math.min(soonestMs, opensInMs)
   }
   const wait = soonestMs < Number.POSITIVE_INFINITY ? { retry_after_ms: Math.max(0, soonestMs) } : {}
-  const reason = nearest === obstacles.length ? 'quota' : reasons[obstacles[nearest] ?? 'no_key']
+  // Nobody at all: nobody chats yet, or nobody does this kind of job.
+  const nobody = ask.kind === 'chat' ? 'no_key' : 'unsupported'
+  const reason = nearest === obstacles.length ? 'quota' : reasons[obstacles[nearest] ?? nobody]
   return { noroute: { reason, ...wait, ...why }, ...(spent.length > 0 && { spent }) }
 }
 
