@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { FreewayError } from '../../failure.ts'
 import { type ChatBody, chatBody, EXTENSION_PREFIX, type Job } from '../../job.ts'
 import { InvalidJson, readJson } from '../../json.ts'
+import { plain, writeMessages } from './messages.ts'
 
 /** Ours alone; no provider may see them. */
 const FREEWAY_FIELDS = ['strategy', 'preferred_provider', 'fallback'] as const
@@ -53,7 +54,7 @@ export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes
 
 /**
  * The JSON text for a provider. Asks for usage when streaming. Optional fields that are null go, and so do tool settings
- * without tools: several providers answer 400 to either.
+ * without tools: several providers answer 400 to either. A body with extensions of another format says so at its top.
  */
 export function writeRequest(
   body: Uint8Array | ChatBody,
@@ -64,8 +65,9 @@ export function writeRequest(
   for (const [name, value] of Object.entries(fields)) {
     if (value !== null && value !== undefined && name !== 'model' && name !== 'stream' && name !== 'stream_options') out[name] = value
   }
-  if (Object.keys(out).some((name) => name.startsWith(EXTENSION_PREFIX))) out = withoutExtensions(out)
-  if (Array.isArray(out.messages)) out.messages = out.messages.map(withoutNulls)
+  const extended = Object.keys(out).some((name) => name.startsWith(EXTENSION_PREFIX))
+  if (extended) out = plain(out)
+  if (Array.isArray(out.messages)) out.messages = writeMessages(out.messages, extended)
   if (!hasEntries(out.tools)) {
     delete out.tools
     delete out.tool_choice
@@ -79,34 +81,6 @@ export function writeRequest(
   if (options.stream) out.stream_options = { ...(fields.stream_options as object | null | undefined), include_usage: true }
   options.change?.(out)
   return JSON.stringify(out)
-}
-
-/** Clients send answers back as they got them, with `refusal: null` and the like. Only a null `content` means something. */
-function withoutNulls(message: unknown): unknown {
-  if (typeof message !== 'object' || message === null) return message
-  const entries = Object.entries(message)
-  if (entries.every(([name, value]) => value !== null || name === 'content')) return message
-  return Object.fromEntries(entries.filter(([name, value]) => value !== null || name === 'content'))
-}
-
-/** What other formats have beyond this one: in the body, its messages, their parts and tool calls. A body that has any says so at its top. */
-function withoutExtensions(body: Record<string, unknown>): Record<string, unknown> {
-  const messages = listOf(body.messages).map((message) => {
-    const { content, tool_calls, ...rest } = plain(message)
-    if (Array.isArray(content)) rest.content = listOf(content).map(plain)
-    else if (content !== undefined) rest.content = content
-    if (Array.isArray(tool_calls)) rest.tool_calls = listOf(tool_calls).map(plain)
-    return rest
-  })
-  return { ...plain(body), messages }
-}
-
-function plain(object: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(object).filter(([name]) => !name.startsWith(EXTENSION_PREFIX)))
-}
-
-function listOf(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value : []
 }
 
 /** `pruned`: the text says more than the value. Throws FreewayError for anything but one JSON object. */

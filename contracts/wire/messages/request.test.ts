@@ -116,6 +116,12 @@ describe('messages', () => {
     const messages = [{ role: 'user', content: [result('c', [text('see'), png])] }]
     expect(body({ messages }).messages).toEqual([{ role: 'tool', tool_call_id: 'c', content: [text('see'), picture] }])
     expect(read({ messages }).job.need.vision).toBe(true)
+    const shown = { role: 'user', content: [picture] }
+    expect(upstream({ messages }).messages).toEqual([{ role: 'tool', tool_call_id: 'c', content: 'see' }, shown])
+    const link = { type: 'image', source: { type: 'url', url: 'https://a.example/b.png' } }
+    const [call, asked] = upstream({ messages: [{ role: 'user', content: [result('c', [link]), text('What is it?')] }] }).messages
+    expect(call.content).toBe('(see the next message)')
+    expect(asked.content).toEqual([{ type: 'image_url', image_url: { url: 'https://a.example/b.png' } }, text('What is it?')])
   })
 
   it('5: entries of the system stay in their place', () => {
@@ -126,7 +132,7 @@ describe('messages', () => {
       { role: 'system', content: [text('more')] },
       { role: 'user', content: 'c' },
     ]
-    expect(upstream({ messages }).messages).toEqual(messages)
+    expect(upstream({ messages }).messages).toEqual(messages.with(3, { role: 'system', content: 'more' }))
   })
 
   it('6: what Claude Code tells of billing is dropped, the rest of the system stays', () => {
@@ -134,8 +140,19 @@ describe('messages', () => {
       text('x-anthropic-billing-header: cc_version=2; cch=ab1'),
       { ...text('Be brief.'), cache_control: { type: 'ephemeral' } },
     ]
-    expect(upstream({ system }).messages).toEqual([{ role: 'system', content: [text('Be brief.')] }, ...hello])
+    expect(upstream({ system }).messages).toEqual([{ role: 'system', content: 'Be brief.' }, ...hello])
     expect(upstream({ system: [system[0]] }).messages).toEqual(hello)
+  })
+
+  it('with blocks that only Anthropic knows say nothing of them to others', () => {
+    const messages = [
+      { role: 'user', content: [{ type: 'container_upload', file_id: 'f' }, text('Hi')] },
+      { role: 'user', content: [{ type: 'odd' }] },
+    ]
+    expect(upstream({ messages }).messages).toEqual([
+      { role: 'user', content: [text('Hi')] },
+      { role: 'user', content: '' },
+    ])
   })
 
   it('with documents are files, or their text', () => {
