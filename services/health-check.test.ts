@@ -24,5 +24,6 @@ test('a process that is ready is healthy, asked on its operations port where it 
 test('what is missing is said, and so is that nobody listens', async () => {
   const port = await answering(503, { status: 'not_ready', missing: ['bus', 'router'] })
   await expect(checkHealth(loadSettings({ PORT: port }, tmpdir()))).rejects.toThrow('missing: bus, router')
-  await expect(checkHealth(loadSettings({ PORT: '1' }, tmpdir()))).rejects.toThrow('does not answer (ECONNREFUSED)')
+  await new Promise((resolve) => server?.close(resolve))
+  await expect(checkHealth(loadSettings({ PORT: port }, tmpdir()))).rejects.toThrow('does not answer (ECONNREFUSED)')
 })
