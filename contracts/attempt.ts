@@ -3,6 +3,7 @@
 // so that whoever only routes a job never parses the client's text.
 
 import { z } from 'zod'
+import { adaptation } from './adaptation.ts'
 import { explained } from './explained.ts'
 import { estimate, jobKinds, need } from './job.ts'
 import { learnedLimit } from './limit.ts'
@@ -22,23 +23,6 @@ const blob = z.object({
   part_size: z.int().min(1),
 })
 export type BlobReference = z.infer<typeof blob>
-
-/** What a provider wants changed in a request that it refused: fields as in the request policy of the catalogue. */
-export const adaptation = z.object({
-  drop: z.array(z.string()).optional(),
-  rename: z.record(z.string(), z.string()).optional(),
-  clamp: z.record(z.string(), z.number()).optional(),
-  min: z.record(z.string(), z.number()).optional(),
-  role_map: z.record(z.string(), z.string()).optional(),
-  strip_message_fields: z.array(z.string()).optional(),
-  schema_strip: z.array(z.string()).optional(),
-  null_content: z.literal('empty_string').optional(),
-  /** Ids of calls in the history are shortened to what it takes. */
-  tool_call_ids: z.literal('nine_alphanumerics').optional(),
-  /** Calls in the history that another model made are marked as such. */
-  tool_call_signatures: z.literal('skip').optional(),
-})
-export type Adaptation = z.infer<typeof adaptation>
 
 const target = z.object({
   prov: token,
@@ -90,6 +74,10 @@ export type Submit = z.infer<typeof submit>
 export const probe = z.object({ v: z.literal(1), t: z.literal('probe') })
 export const jobMessage = z.discriminatedUnion('t', [submit, probe])
 
+/** To the router that told `waiting`, at the reply subject of that: nobody wants the answer any more. */
+export const withdrawalKinds: ReadonlySet<string> = new Set(['withdraw'])
+export type Withdrawal = { t: 'withdraw' }
+
 // router → worker -----------------------------------------------------------------------------
 
 export const offer = target.extend({
@@ -128,7 +116,7 @@ const noroute = z.object({
   retry_after_ms: ms.optional(),
   explained: explained.optional(),
 })
-/** The job is parked until a window opens: placing takes as long as `wait_ms`, and this is repeated every second. */
+/** The job is parked until a window opens, in `wait_ms` at the earliest. Repeated every second; who hears nothing for long submits again. */
 const waiting = z.object({ t: z.literal('waiting'), wait_ms: ms, position: z.int().min(1) })
 const refused = z.object({ t: z.literal('refused'), prov: token, reason: z.literal('no_worker') })
 const busy = z.object({

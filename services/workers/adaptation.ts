@@ -1,7 +1,7 @@
 // Pure. What a provider wants changed in a request that it refused, where it says so clearly enough to try once more:
 // a field it does not know, a number out of bounds, a keyword of JSON Schema, a null.
 
-import type { Adaptation } from '#contracts/attempt.ts'
+import type { Adaptation } from '#contracts/adaptation.ts'
 
 /** `words`: the telling texts of the body. Undefined if nothing can be changed without changing what was asked. */
 export function adaptationOf(words: string, body: string): Adaptation | undefined {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
+import { provider } from '#contracts/catalog.ts'
 import { BodyUnavailable } from '#services/blob.ts'
 import { Answer } from './answer.ts'
+import { createLimitReader } from './learned-limits.ts'
 import type { AnswerEnd, AnswerFailure, AnswerSink } from './sink.ts'
 
+const groq = provider.parse({ name: 'groq', base_url: 'https://groq.example/v1', models: [{ id: 'm' }] })
 const sse = { 'content-type': 'text/event-stream' }
 const json = { 'content-type': 'application/json' }
 
@@ -45,7 +48,7 @@ function begin(change: Partial<Offer> = {}) {
     },
   }
   const offer = { id: 'r1', n: 1, model: 'groq/m', stream: true, include_usage: false, est: { in: 5, out: 10 }, ...change } as Offer
-  const answer = new Answer(offer, sink)
+  const answer = new Answer(offer, sink, { provider: groq, limits: createLimitReader(groq) })
   return {
     answer,
     told,
@@ -189,7 +192,8 @@ describe('a refusal', () => {
   it.each([
     [429, { 'retry-after': '17' }, 'slow down', { code: 'rate_limited', retry_after_ms: 17_000, key_fault: false }],
     [401, {}, '{"error":{"message":"Invalid API key"}}', { code: 'auth', key_fault: true }],
-    [503, {}, '<html>down</html>', { code: 'server', key_fault: false }],
+    [503, {}, '<html>down</html>', { code: 'overloaded', key_fault: false }],
+    [503, { 'retry-after': '9' }, '', { code: 'overloaded', retry_after_ms: 9000 }],
     [400, {}, '{"error":{"message":"messages: bad"}}', { code: 'invalid_request' }],
     [302, { location: 'http://elsewhere.example' }, '', { code: 'malformed' }],
   ])('with status %d comes with what it means', async (status, headers, body, meaning) => {
@@ -209,6 +213,63 @@ describe('a refusal', () => {
     begun.answer.onEnd()
     expect(begun.failed).toMatchObject({ phase: 'status', status: 500, detail: '500 internal' })
   })
+})
+
+it('that names no time leaves it to the breakers how long to wait', async () => {
+  const begun = begin()
+  begun.answer.onHeaders(500, {})
+  begun.answer.onEnd()
+  expect(begun.failed).toMatchObject({ code: 'server', scope: 'model' })
+  expect(begun.failed).not.toHaveProperty('retry_after_ms')
+})
+
+describe('what is known of limits', () => {
+  const headers = { 'x-ratelimit-limit-requests-day': '1000', 'x-ratelimit-remaining-requests-day': '10' }
+  const limit = { unit: 'requests', per: 'day', scope: 'account', max: 1000, remaining: 10 }
+
+  it('comes with the end of an answer, streamed or not', async () => {
+    const streamed = begin()
+    streamed.answer.onHeaders(200, { ...sse, ...headers })
+    await streamed.read(text('Hi') + stop + done)
+    expect(streamed.ended?.learned).toEqual([limit])
+
+    const atOnce = begin({ stream: false })
+    atOnce.answer.onHeaders(200, { ...json, ...headers })
+    await atOnce.read(JSON.stringify(whole))
+    atOnce.answer.onEnd()
+    expect(atOnce.ended?.learned).toEqual([limit])
+  })
+
+  it('comes with a refusal, which is surer of the limit it speaks of', async () => {
+    const begun = begin()
+    begun.answer.onHeaders(429, { ...json, ...headers })
+    await begun.read(JSON.stringify({ error: { message: 'Limit 900 requests per day reached. Try again in 2h.' } }))
+    begun.answer.onEnd()
+    expect(begun.failed).toMatchObject({ code: 'rate_limited', scope: 'key', retry_after_ms: 7_200_000 })
+    expect(begun.failed?.learned).toEqual([{ unit: 'requests', per: 'day', scope: 'account', max: 900, remaining: 0, reset_ms: 7_200_000 }])
+  })
+
+  it('says whose fault a refusal is, and what to change', async () => {
+    const begun = begin()
+    begun.answer.onHeaders(400, json)
+    await begun.read(JSON.stringify({ error: { message: "property 'logit_bias' is unsupported" } }))
+    begun.answer.onEnd()
+    expect(begun.failed).toMatchObject({
+      phase: 'status',
+      status: 400,
+      code: 'unsupported',
+      scope: 'request',
+      adapt: { drop: ['logit_bias'] },
+    })
+  })
+})
+
+it('a page with status 200 is no answer but a proxy in front of the provider', async () => {
+  const begun = begin()
+  begun.answer.onHeaders(200, { 'content-type': 'text/html; charset=utf-8' })
+  await begun.read('<!DOCTYPE html><html><body>Login</body></html>')
+  begun.answer.onEnd()
+  expect(begun.failed).toMatchObject({ phase: 'in_band', status: 502, code: 'malformed', scope: 'provider', retry_after_ms: 300_000 })
 })
 
 describe('an answer that was not asked for as a stream', () => {
@@ -273,7 +334,7 @@ describe('JSON in place of a stream', () => {
     begun.answer.onHeaders(200, json)
     await begun.read('{"error":{"message":"The model is overloaded","code":503}}')
     begun.answer.onEnd()
-    expect(begun.failed).toMatchObject({ phase: 'in_band', status: 503, code: 'server' })
+    expect(begun.failed).toMatchObject({ phase: 'in_band', status: 503, code: 'overloaded' })
   })
 })
 

@@ -2,12 +2,16 @@
 
 import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
+import type { LearnedLimit } from '#contracts/limit.ts'
+import type { RefusalCode } from '#contracts/settlement.ts'
 import { createStreamWriter, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { BodyUnavailable } from '#services/blob.ts'
+import type { LimitHabits } from './cooldown.ts'
 import type { InBandError } from './in-band-error.ts'
+import type { LimitReader } from './learned-limits.ts'
 import type { Reading } from './reading.ts'
 import { Collecting } from './reading.ts'
-import { readRefusal } from './refusal.ts'
+import { type Refusal, readRefusal } from './refusal.ts'
 import type { RepairedReply } from './repair-reply.ts'
 import { repairReply } from './repair-reply.ts'
 import type { AnswerFailure, AnswerSink } from './sink.ts'
@@ -19,23 +23,33 @@ const MAX_REFUSAL_BYTES = 64 * 1024
 
 type Headers = Record<string, string | string[] | undefined>
 
+/** What is known of a provider's limits, and what its headers tell of them. */
+export interface ProviderKnowledge {
+  provider: LimitHabits
+  limits: LimitReader
+}
+
 /** One response. After `stop`, or once it has ended or failed, it takes no notice of anything. */
 export class Answer {
   readonly #offer: Offer
   readonly #sink: AnswerSink
+  readonly #knowledge: ProviderKnowledge
   #reading: Reading | undefined
   #headers: Headers = {}
   #over = false
 
-  constructor(offer: Offer, sink: AnswerSink) {
+  constructor(offer: Offer, sink: AnswerSink, knowledge: ProviderKnowledge) {
     this.#offer = offer
     this.#sink = sink
+    this.#knowledge = knowledge
   }
 
   onHeaders(status: number, headers: Headers): void {
     this.#headers = headers
     const type = String(headers['content-type'] ?? '')
-    if (status < 200 || status > 299) this.#reading = new Collecting(MAX_REFUSAL_BYTES, true, (body) => this.#refused(status, body))
+    // A page in place of an answer is a proxy's, or asks for a login.
+    if (status < 200 || status > 299 || type.startsWith('text/html'))
+      this.#reading = new Collecting(MAX_REFUSAL_BYTES, true, (body) => this.#refused(status, body))
     else if (!this.#offer.stream) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#whole(body))
     else if (type.includes('application/json'))
       this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(body))
@@ -79,29 +93,35 @@ export class Answer {
       end: (end) => {
         if (this.#over) return
         this.#over = true
-        sink.end(end)
+        sink.end({ ...end, learned: this.#learned() })
       },
       fail: (failure) => this.#fail(failure),
     }
   }
 
   #refused(status: number, body: Uint8Array): void {
-    const refusal = readRefusal({ status, headers: this.#headers, body: new TextDecoder().decode(body), nowMs: Date.now() })
-    const { code, keyFault, retryAfterMs, detail } = refusal
-    this.#fail({ phase: 'status', status, code, key_fault: keyFault, retry_after_ms: retryAfterMs, detail })
+    const refusal = this.#read(status, new TextDecoder().decode(body))
+    this.#fail({ phase: status > 299 ? 'status' : 'in_band', status: status > 299 ? status : 502, ...failureOf(refusal) })
   }
 
   #failInBand(error: InBandError): void {
-    const read = readRefusal({ status: error.status, headers: this.#headers, body: JSON.stringify({ error }), nowMs: Date.now() })
-    const code = error.code === 'malformed' || error.code === 'empty_completion' ? 'malformed' : read.code
-    this.#fail({
-      phase: 'in_band',
-      status: error.status,
-      code,
-      key_fault: read.keyFault,
-      retry_after_ms: read.retryAfterMs,
-      detail: read.detail,
-    })
+    const failure = failureOf(this.#read(error.status, JSON.stringify({ error })))
+    const malformed = error.code === 'malformed' || error.code === 'empty_completion'
+    this.#fail({ phase: 'in_band', status: error.status, ...failure, ...(malformed && { code: 'malformed', scope: 'model' }) })
+  }
+
+  #read(status: number, body: string): Refusal {
+    const { provider, limits } = this.#knowledge
+    const nowMs = Date.now()
+    const refusal = readRefusal({ status, headers: this.#headers, body, nowMs }, provider)
+    const told = limits
+      .all(this.#headers, nowMs)
+      .filter(({ unit, per }) => !refusal.learned.some((one) => one.unit === unit && one.per === per))
+    return { ...refusal, learned: [...refusal.learned, ...told] }
+  }
+
+  #learned(): LearnedLimit[] | undefined {
+    return this.#knowledge.limits.read(this.#headers, `${this.#offer.account}/${this.#offer.model}`, Date.now())
   }
 
   #whole(body: Uint8Array): void {
@@ -135,13 +155,30 @@ export class Answer {
 
   #end({ finish = 'stop', usage, usageSource, upstreamId }: RepairedReply): void {
     this.#over = true
-    this.#sink.end({ finish, usage: usageOf(usage), usageSource, upstreamId, flags: [] })
+    this.#sink.end({ finish, usage: usageOf(usage), usageSource, upstreamId, flags: [], learned: this.#learned() })
   }
 
   #fail(failure: AnswerFailure): void {
     if (this.#over) return
     this.#over = true
     this.#sink.fail(failure)
+  }
+}
+
+/** What may be over the next moment is left to the breakers, unless the provider has named a time. */
+const PASSING: ReadonlySet<RefusalCode> = new Set(['overloaded', 'server', 'timeout'])
+
+function failureOf(refusal: Refusal): Omit<AnswerFailure, 'phase' | 'status'> {
+  const { code, scope, keyFault, told, learned, adapt, detail } = refusal
+  const retryAfterMs = PASSING.has(code) && !told ? undefined : refusal.retryAfterMs
+  return {
+    code,
+    scope,
+    key_fault: keyFault,
+    detail,
+    ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+    ...(learned.length > 0 && { learned }),
+    ...(adapt && { adapt }),
   }
 }
 

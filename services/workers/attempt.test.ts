@@ -10,7 +10,10 @@ import { type Broker, openMemoryBroker } from '#services/bus/memory.ts'
 import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
+import { createLimitReader } from './learned-limits.ts'
 import type { UpstreamEvents } from './upstream.ts'
+
+const groq = provider.parse({ name: 'groq', base_url: 'http://127.0.0.1:1/v1', models: [{ id: 'm' }] })
 
 const owner = inbox('i1', 'r1', 1)
 const listensAt = control('groq', 'w1', 'r1', 1)
@@ -74,7 +77,7 @@ async function begin() {
     {
       bus: worker.bus,
       worker: 'w1',
-      provider: provider.parse({ name: 'groq', base_url: 'http://127.0.0.1:1/v1', models: [{ id: 'm' }] }),
+      provider: groq,
       inbox: owner,
       control: listensAt,
       patience: { silenceMs: 3_000, goneMs: 60, probeEveryMs: 20 },
@@ -83,7 +86,7 @@ async function begin() {
         upstream.push('call')
         return { abort: note('abort'), letGo: note('let go'), pause: note('pause'), resume: note('resume') }
       },
-      answer: (sink) => new Answer(offer, sink),
+      answer: (sink) => new Answer(offer, sink, { provider: groq, limits: createLimitReader(groq) }),
       onOver: (report) => reports.push(report),
     },
     startMs,

@@ -10,7 +10,7 @@ import type { Answer } from './answer.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'
 import { overdueBy, rounded, timesOf, timeToFirstToken } from './call-times.ts'
-import { headOf, Outgoing, tooLate } from './outgoing.ts'
+import { endOf, headOf, Outgoing, tooLate } from './outgoing.ts'
 import type { AnswerSink } from './sink.ts'
 import { answerAttributes, callAttributes } from './span-attributes.ts'
 import type { UpstreamCall } from './upstream.ts'
@@ -159,14 +159,9 @@ export class Attempt {
         }
       },
       end: (end) => {
-        const { finish, usage, usageSource, upstreamId, flags } = end
-        this.#usage = usage
+        this.#usage = end.usage
         this.#span.set(() => answerAttributes(end, timeToFirstToken(this.#times)))
-        this.#finish(
-          'ok',
-          { t: 'end', seq: this.#out.sent, finish, usage, usage_source: usageSource, upstream_id: upstreamId, flags },
-          performance.now(),
-        )
+        this.#finish('ok', endOf(end, this.#out.sent), performance.now())
       },
       fail: (failure) => this.#fail(failure, performance.now()),
     }

@@ -1,11 +1,12 @@
 // What goes to the owner of an attempt and must arrive: its head, numbered frames, its end. Kept until acknowledged, sent again on demand.
 // The window is the only back-pressure there is: the bus itself never says stop.
 
-import type { Fail, Head, Offer } from '#contracts/attempt.ts'
+import type { End, Fail, Head, Offer } from '#contracts/attempt.ts'
 import { MAX_FRAME_PAYLOAD_BYTES, writeFrame } from '#contracts/frame.ts'
 import { encode } from '#contracts/message.ts'
 import type { CallTimes } from './call-times.ts'
 import { shares } from './call-times.ts'
+import type { AnswerEnd } from './sink.ts'
 
 const RESEND_AT_MOST_EVERY_MS = 100
 
@@ -89,6 +90,11 @@ export class Outgoing {
 export function headOf(offer: Offer, framing: Head['framing'], type: string, upstreamId: string | undefined, times: CallTimes): Head {
   const { prov: provider, model } = offer
   return { t: 'head', status: 200, framing, type, provider, model, upstream_id: upstreamId, ...shares(times) }
+}
+
+/** The answer is complete, after `seq` frames. */
+export function endOf({ finish, usage, usageSource, upstreamId, flags, learned }: AnswerEnd, seq: number): End & { t: 'end' } {
+  return { t: 'end', seq, finish, usage, usage_source: usageSource, upstream_id: upstreamId, flags, ...(learned && { learned }) }
 }
 
 /** The answer to a grant that comes too late: the offer was given up, or the attempt has ended. */

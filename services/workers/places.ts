@@ -4,12 +4,18 @@ import type { Bus, BusMessage, Subscription } from '#contracts/bus.ts'
 import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 import { controls, work, workQueue } from '#contracts/subjects.ts'
 import type { Settings } from '#services/settings.ts'
+import { createHabits, type Habits } from './habits.ts'
+import { type Account, accountsOf } from './keys.ts'
+import { createLimitReader, type LimitReader } from './learned-limits.ts'
 import type { Upstream } from './upstream.ts'
 import { openUpstream } from './upstream.ts'
 
 export interface Place {
   readonly provider: CatalogProvider
-  readonly key: string | undefined
+  /** By the name of the account. */
+  readonly accounts: ReadonlyMap<string, Account>
+  readonly habits: Habits
+  readonly limits: LimitReader
   readonly upstream: Upstream
   inFlight: number
   retired: boolean
@@ -45,12 +51,14 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
   let draining = false
 
   function serve(provider: CatalogProvider): void {
-    const key = settings.keyOf(provider)
+    const accounts = accountsOf(provider, settings.keysOf(provider))
     const wanted = only.length === 0 || only.includes(provider.name)
-    if (!wanted || !provider.enabled || (provider.needs_key && !key)) return
+    if (!wanted || !provider.enabled || accounts.size === 0) return
     const place: Place = {
       provider,
-      key,
+      accounts,
+      habits: createHabits(provider),
+      limits: createLimitReader(provider),
       upstream: openUpstream(provider.base_url, provider.max_concurrency),
       inFlight: 0,
       retired: false,
@@ -66,6 +74,11 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
     places.delete(place.provider.name)
     place.retired = true
     if (place.inFlight === 0) void discard(place)
+  }
+
+  function isSame(now: CatalogProvider, { provider, accounts }: Place): boolean {
+    if (JSON.stringify(now) !== JSON.stringify(provider)) return false
+    return JSON.stringify([...accountsOf(now, settings.keysOf(now))]) === JSON.stringify([...accounts])
   }
 
   function discard(place: Place): Promise<void> {
@@ -91,7 +104,7 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
       if (draining) return
       for (const place of places.values()) {
         const now = catalog.providers.find((provider) => provider.name === place.provider.name)
-        if (JSON.stringify(now) !== JSON.stringify(place.provider)) retire(place)
+        if (!now || !isSame(now, place)) retire(place)
       }
       for (const provider of catalog.providers) if (!places.has(provider.name)) serve(provider)
     },

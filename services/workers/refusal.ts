@@ -1,6 +1,6 @@
 // Pure. What a provider's refusal means for us: whose fault it is, what to do about it, and how long to leave them alone.
 
-import type { Adaptation } from '#contracts/attempt.ts'
+import type { Adaptation } from '#contracts/adaptation.ts'
 import type { LearnedLimit } from '#contracts/limit.ts'
 import type { RefusalCode, RefusalScope } from '#contracts/settlement.ts'
 import { adaptationOf } from './adaptation.ts'
@@ -8,7 +8,7 @@ import { cooldownOf, cooldownOfLimit, DAY_MS, HOUR_MS, type LimitHabits } from '
 import { asLearned, readExhausted } from './exhausted.ts'
 import { type Rule, rules } from './refusal-rules.ts'
 import { redact, wordsOf } from './refusal-words.ts'
-import type { Headers } from './retry-after.ts'
+import { type Headers, readRetryAfter } from './retry-after.ts'
 
 export interface Refusal {
   code: RefusalCode
@@ -18,6 +18,8 @@ export interface Refusal {
   keyFault: boolean
   /** How long it must rest; undefined where waiting changes nothing, or for a key that somebody has to see to. */
   retryAfterMs: number | undefined
+  /** It named that time itself; else it is what is usual. */
+  told: boolean
   /** The limit it speaks of. */
   learned: LearnedLimit[]
   /** What to change, if the same model would then take the request. */
@@ -49,6 +51,7 @@ export function readRefusal(response: Response, habits?: LimitHabits): Refusal {
     scope,
     keyFault: code === 'auth' || (code === 'payment' && scope === 'key'),
     retryAfterMs: restOf(response, code, scope, rule),
+    told: readRetryAfter(response.headers, body, response.nowMs) !== undefined,
     learned: [],
     adapt,
     detail,
@@ -60,7 +63,7 @@ function limited(response: Response, rule: Rule | undefined, words: string, deta
   const retryAfterMs = cooldownOfLimit(exhausted, response, habits, rule?.usualMs)
   const scope = rule?.scope ?? limitScopeOf(words, response.body, habits)
   const learned = asLearned(exhausted, retryAfterMs, scope)
-  return { code: 'rate_limited', scope, keyFault: false, retryAfterMs, learned, adapt: undefined, detail }
+  return { code: 'rate_limited', scope, keyFault: false, retryAfterMs, told: true, learned, adapt: undefined, detail }
 }
 
 /** Who is limited: what the words say, else what the catalogue says of the provider. */

@@ -1,6 +1,7 @@
 // What a provider's response comes to, told in order.
 
 import type { Fail } from '#contracts/attempt.ts'
+import type { LearnedLimit } from '#contracts/limit.ts'
 import type { Usage } from '#contracts/settlement.ts'
 
 export interface AnswerEnd {
@@ -9,8 +10,11 @@ export interface AnswerEnd {
   usageSource: 'provider' | 'estimated'
   upstreamId: string | undefined
   flags: string[]
+  /** What the headers told about limits. */
+  learned?: LearnedLimit[] | undefined
 }
-export type AnswerFailure = Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> & Partial<Pick<Fail, 'key_fault' | 'retry_after_ms'>>
+export type AnswerFailure = Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> &
+  Partial<Pick<Fail, 'key_fault' | 'retry_after_ms' | 'scope' | 'learned' | 'adapt'>>
 
 /** `head` comes before any payload; `end` or `fail` come once, and last. */
 export interface AnswerSink {

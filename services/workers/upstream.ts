@@ -31,7 +31,6 @@ export interface UpstreamCall {
 }
 
 export interface Upstream {
-  readonly basePath: string
   call(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall
   close(): Promise<void>
 }
@@ -42,8 +41,7 @@ const TALK_ON_MS = 200
 
 /** Never follows a redirect. Timeouts other than connecting are the caller's. */
 export function openUpstream(baseUrl: string, maxConnections: number): Upstream {
-  const url = new URL(baseUrl)
-  const pool = new Pool(url.origin, {
+  const pool = new Pool(new URL(baseUrl).origin, {
     connections: maxConnections,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: 0,
@@ -51,7 +49,6 @@ export function openUpstream(baseUrl: string, maxConnections: number): Upstream 
     maxHeaderSize: MAX_HEADER_BYTES,
   })
   return {
-    basePath: url.pathname.replace(/\/$/, ''),
     call: (request, events) => dispatch(pool, request, events),
     close: () => pool.destroy(),
   }

@@ -16,6 +16,7 @@ import { openSettlements } from '#services/settlements.ts'
 import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
+import type { Account } from './keys.ts'
 import { tooLate } from './outgoing.ts'
 import type { Place } from './places.ts'
 import { openPlaces } from './places.ts'
@@ -87,13 +88,20 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const key = `${offer.id}.${offer.n}`
     const inbox = asInbox(offer.inbox, offer.id, offer.n)
     if (!inbox || offer.prov !== place.provider.name || attempts.has(key) || tombstones.has(key)) return
-    if (draining || place.inFlight >= place.provider.max_concurrency) {
+    const reason = reasonToRefuse(place, offer)
+    if (reason) {
       const { prov, account, lease } = offer
-      bus.publish(inbox, encode({ t: 'busy', prov, account, lease, w: instance, reason: draining ? 'draining' : 'full' }))
-      return
+      return void bus.publish(inbox, encode({ t: 'busy', prov, account, lease, w: instance, reason }))
     }
     place.inFlight++
     attempts.set(key, newAttempt(place, offer, body, inbox, key))
+  }
+
+  function reasonToRefuse(place: Place, offer: Offer): 'draining' | 'full' | 'version' | undefined {
+    if (draining) return 'draining'
+    if (place.inFlight >= place.provider.max_concurrency) return 'full'
+    // The router knows of a key that this process has not been given yet.
+    return place.accounts.has(offer.account) ? undefined : 'version'
   }
 
   function newAttempt(place: Place, offer: Offer, body: Uint8Array | undefined, inbox: Subject, key: string): Attempt {
@@ -111,12 +119,13 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
           granted = true
           return startCall(place, offer, body, events)
         },
-        answer: (sink) => new Answer(offer, sink),
+        answer: (sink) => new Answer(offer, sink, place),
         onOver(report) {
           places.left(place)
           attempts.delete(key)
           tombstones.set(key, { granted, atMs: performance.now() })
-          account(offer, report, granted)
+          if (report.result === 'ok' && offer.adapt) place.habits.remember(offer.model, offer.adapt)
+          settle(offer, report, granted)
           if (attempts.size === 0) idle?.()
         },
       },
@@ -125,8 +134,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 
   function startCall(place: Place, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
-    const send = (body: Uint8Array) =>
-      place.upstream.call(providerRequest(place.provider, place.key, offer, body, place.upstream.basePath), events)
+    const account = place.accounts.get(offer.account) as Account
+    const send = (body: Uint8Array) => place.upstream.call(providerRequest(account, place.habits, offer, body), events)
     if (inline) return send(inline)
     const ingress = offer.inbox.split('.').at(-3)
     if (!offer.blob || !ingress) {
@@ -140,7 +149,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     return (signal) => fetchBlob(bus, blob(ingress, offer.id), offer.n, offer.blob as NonNullable<Offer['blob']>, signal)
   }
 
-  function account(offer: Offer, report: AttemptReport, granted: boolean): void {
+  function settle(offer: Offer, report: AttemptReport, granted: boolean): void {
     const { prov, model, account, lease } = offer
     if (!granted) settlements.report(account, { t: 'release', lease })
     else if (report.orphan) settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage })

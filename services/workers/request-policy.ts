@@ -1,0 +1,126 @@
+// Pure. A provider's habits, applied to a request: what it does not take is left out, renamed or bounded, so that what is sent is valid there.
+// A policy is compiled once for each model; one that asks for nothing costs a request two look-ups.
+
+import type { Adaptation } from '#contracts/adaptation.ts'
+import type { Model, RequestPolicy } from '#contracts/catalog.ts'
+import { asInstruction } from './json-instruction.ts'
+import { stripSchemas } from './schema-strip.ts'
+import { shortenToolCallIds, signToolCalls } from './tool-call-history.ts'
+
+export type Fields = Record<string, unknown>
+/** Changes the fields in place. */
+type Step = (fields: Fields) => void
+type Habits = Partial<Omit<RequestPolicy, 'headers'>> & Pick<Adaptation, 'tool_call_ids' | 'tool_call_signatures'>
+
+/** What is done to each request for this model: the policy of its provider, then what its refusals have taught. */
+export function compilePolicy(policy: RequestPolicy, model: Pick<Model, 'max_output'> | undefined, learned: Adaptation = {}): Step {
+  const steps = [...stepsOf(policy), ...stepsOf(learned)]
+  const maxOutput = model?.max_output
+  const says = { ...policy.rename, ...learned.rename }
+  const limitField = says.max_tokens === 'max_completion_tokens' ? 'max_completion_tokens' : 'max_tokens'
+  return (fields) => {
+    // Two names of one thing; the older one is understood everywhere.
+    if (fields.max_completion_tokens !== undefined && !('max_completion_tokens' in says)) {
+      fields.max_tokens = fields.max_completion_tokens
+      delete fields.max_completion_tokens
+    }
+    for (const step of steps) step(fields)
+    if (maxOutput !== undefined) clamp(fields, limitField, maxOutput)
+    if (steps.length > 0) tidy(fields)
+  }
+}
+
+/** In the order in which the catalogue has them. */
+function stepsOf(policy: Habits): Step[] {
+  const steps: Step[] = []
+  const each = <T>(table: Record<string, T> | undefined, step: (fields: Fields, name: string, value: T) => void) => {
+    const entries = Object.entries(table ?? {})
+    if (entries.length === 0) return
+    steps.push((fields) => {
+      for (const [name, value] of entries) step(fields, name, value)
+    })
+  }
+  const { drop = [], role_map = {}, strip_message_fields: stripped = [], schema_strip: keywords = [], response_format: format } = policy
+  if (drop.length > 0) steps.push((fields) => without(fields, drop))
+  each(policy.rename, rename)
+  each(policy.map, (fields, name, values) => {
+    const value = fields[name]
+    if (typeof value === 'string' && Object.hasOwn(values, value)) fields[name] = values[value]
+  })
+  each(policy.default, (fields, name, value) => {
+    if (fields[name] === undefined) fields[name] = value
+  })
+  each(policy.force, (fields, name, value) => {
+    fields[name] = value
+  })
+  each(policy.clamp, clamp)
+  each(policy.min, (fields, name, least) => {
+    const value = fields[name]
+    if (typeof value === 'number' && value < least) fields[name] = least
+  })
+  if (format === 'json_object_only' || format === 'none') steps.push((fields) => asInstruction(fields, format))
+  if (Object.keys(role_map).length > 0) {
+    steps.push(
+      eachMessage((message) => {
+        if (typeof message.role === 'string' && Object.hasOwn(role_map, message.role)) message.role = role_map[message.role]
+      }),
+    )
+  }
+  if (stripped.length > 0) steps.push(eachMessage((message) => without(message, stripped)))
+  if (keywords.length > 0) steps.push((fields) => stripSchemas(fields, keywords))
+  if (policy.null_content === 'empty_string') {
+    steps.push(
+      eachMessage((message) => {
+        if (message.content === null || message.content === undefined) message.content = ''
+      }),
+    )
+  }
+  if (policy.tool_call_ids) steps.push(eachMessage(shortenToolCallIds))
+  if (policy.tool_call_signatures) steps.push(eachMessage(signToolCalls))
+  return steps
+}
+
+function without(fields: Fields, names: readonly string[]): void {
+  for (const name of names) delete fields[name]
+}
+
+function rename(fields: Fields, from: string, to: string): void {
+  if (fields[from] === undefined) return
+  fields[to] ??= fields[from]
+  delete fields[from]
+}
+
+function clamp(fields: Fields, name: string, most: number): void {
+  const value = fields[name]
+  if (typeof value === 'number' && value > most) fields[name] = most
+}
+
+function eachMessage(step: (message: Fields) => void): Step {
+  return ({ messages }) => {
+    if (!Array.isArray(messages)) return
+    for (const message of messages) if (typeof message === 'object' && message !== null) step(message as Fields)
+  }
+}
+
+/** What only means something beside a field that is not there. */
+function tidy(fields: Fields): void {
+  if (fields.tools === undefined) {
+    delete fields.tool_choice
+    delete fields.parallel_tool_calls
+  }
+  if (fields.logprobs === undefined) delete fields.top_logprobs
+  if (fields.stream !== true) delete fields.stream_options
+}
+
+/** `{app_name}` and `{public_url}` are filled in; a header whose value is not known is not sent. */
+export function policyHeaders(headers: RequestPolicy['headers'], values: Record<string, string | undefined>): Record<string, string> {
+  const filled = Object.entries(headers).map(([name, text]): [string, string] | undefined => {
+    let known = true
+    const value = text.replaceAll(/\{(\w+)\}/g, (_, key: string) => {
+      known &&= values[key] !== undefined
+      return values[key] ?? ''
+    })
+    return known ? [name.toLowerCase(), value] : undefined
+  })
+  return Object.fromEntries(filled.filter((entry) => entry !== undefined))
+}

@@ -1,0 +1,37 @@
+// Pure. Calls in the history that another provider's model made, so that this one takes them.
+
+type Fields = Record<string, unknown>
+
+/** Mistral takes ids of nine letters and digits only. The same id becomes the same one everywhere. */
+export function shortenToolCallIds(message: Fields): void {
+  if (typeof message.tool_call_id === 'string') message.tool_call_id = shortened(message.tool_call_id)
+  for (const call of callsOf(message)) if (typeof call.id === 'string') call.id = shortened(call.id)
+}
+
+/** Gemini wants its own signature with every call; this word says that there is none. */
+const NO_SIGNATURE = 'skip_thought_signature_validator'
+
+export function signToolCalls(message: Fields): void {
+  for (const call of callsOf(message)) {
+    const extra = (call.extra_content ?? {}) as { google?: { thought_signature?: unknown } }
+    if (extra.google?.thought_signature === undefined) {
+      call.extra_content = { ...extra, google: { ...extra.google, thought_signature: NO_SIGNATURE } }
+    }
+  }
+}
+
+function callsOf({ tool_calls: calls }: Fields): Fields[] {
+  return Array.isArray(calls) ? calls.filter((call) => typeof call === 'object' && call !== null) : []
+}
+
+function shortened(id: string): string {
+  if (/^[A-Za-z0-9]{9}$/.test(id)) return id
+  return (hash(id, 0x811c9dc5).toString(36) + hash(id, 0x01000193).toString(36)).padEnd(9, '0').slice(-9)
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string, seed: number): number {
+  let sum = seed
+  for (const byte of new TextEncoder().encode(text)) sum = Math.imul(sum ^ byte, 0x01000193) >>> 0
+  return sum
+}
