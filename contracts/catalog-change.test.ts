@@ -96,6 +96,7 @@ describe('the changes made at run time', () => {
     [{ custom: { 'a.b': { base_url: 'http://127.0.0.1:1/v1', models: [{ id: 'm' }] } } }, 'a name that is no token'],
     [{ providers: { groq: { api_key: 'sk' } } }, 'a key'],
     [{ aliases: { a: 'b' } }, 'an alias to nowhere'],
+    [{ aliases: { random: 'groq/a' } }, 'an alias that is a route'],
     [{ added: {} }, 'a field that nobody knows'],
   ])('are refused with %j, %s', (overrides) => expect(catalogOverrides.safeParse(overrides).success).toBe(false))
 })

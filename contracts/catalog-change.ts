@@ -33,7 +33,13 @@ export const providerChange = z.strictObject(providerChangeFields) as unknown as
 /** A target, or several in order of preference, as `provider/model`. */
 const target = z.string().regex(/^[^/\s]+\/\S+$/, 'expected provider/model')
 export const aliasTargets = z.union([target, z.array(target).min(1)], 'expected provider/model')
-export const aliasName = z.string().min(1).max(200)
+/** `GET /v1/models/full` and its like are no models. */
+const routeNames = new Set(['full', 'random', 'leaderboard'])
+export const aliasName = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((name) => !routeNames.has(name), 'is the name of a route')
 
 /** What was changed while freeway runs; one document, laid over freeway.json. Every router watches it. */
 export const catalogOverrides = z.strictObject({

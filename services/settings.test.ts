@@ -175,6 +175,7 @@ describe('freeway.json', () => {
     [{ clients: [{ name: 'a', key_hash: 'fai_abc' }] }, 'clients[0].key_hash: expected sha256: and 64 hexadecimal digits in lower case'],
     [{ aliases: { a: 'b' } }, 'aliases.a: expected provider/model'],
     [{ aliases: { a: [] } }, 'aliases.a: must not be empty'],
+    [{ aliases: { full: 'a/b' } }, 'aliases.full: is the name of a route'],
     [{ strategies: { a: { weights: { speed: -1 } } } }, 'strategies.a.weights.speed: expected 0 or more'],
     [{ provider: {} }, 'provider: unknown field'],
     [[], 'expected an object'],

@@ -200,7 +200,7 @@ describe('a running gateway', () => {
   it('says how it is, without a key', async () => {
     const gateway = await start()
     expect(await (await fetch(`${gateway.url}/health`)).json()).toEqual({ status: 'ok', version: expect.any(String) })
-    expect(await (await fetch(`${gateway.url}/v1/health`)).json()).toMatchObject({ status: 'ok', providers: 1, models: 2 })
+    expect(await (await fetch(`${gateway.url}/v1/health`)).json()).toMatchObject({ status: 'ok', providers: 1, models: 6 })
     expect(await ready(gateway.url)).toMatchObject({ status: 'ready', missing: [] })
   })
 
