@@ -35,8 +35,7 @@ export function readRequest(bytes: Uint8Array, betas: string | null = null): Mes
   const given = parsed.data
   const stopSequences = (given.stop_sequences ?? []).filter((sequence) => sequence !== '')
   const body = readBody(given, betas)
-  const bodyBytes = encoder.encode(JSON.stringify(body))
-  const job: Job = { ...jobOf(body, fields, bodyBytes.length), includeUsage: true, body: bodyBytes }
+  const job: Job = { ...estimated(body, fields), includeUsage: true, body: encoder.encode(JSON.stringify(body)) }
   return { job, stopSequences, prefill: prefillOf(given), thinking: wantsThinking(given) }
 }
 
@@ -45,14 +44,13 @@ export function countTokens(bytes: Uint8Array): number {
   const { fields } = parseBody(bytes)
   const parsed = countBody.safeParse(fields)
   if (!parsed.success) throw asInvalid(parsed.error.issues)
-  return estimateInput(readBody(parsed.data, null))
+  return estimated(readBody(parsed.data, null), {}).estimate.in
 }
 
-function estimateInput(body: ChatBody): number {
-  const counted: ChatBody = { messages: body.messages.map(withoutExtension) }
-  if (body.tools) counted.tools = body.tools
-  const text = JSON.stringify([counted.messages, counted.tools ?? []])
-  return jobOf(counted, {}, encoder.encode(text).length).estimate.in
+/** Measured without what is kept for this format alone: most of that no provider sees, and some is there twice. */
+function estimated(body: ChatBody, fields: Fields): Omit<Job, 'body'> {
+  const counted = { ...body, messages: body.messages.map(withoutExtension) }
+  return jobOf(counted, fields, encoder.encode(JSON.stringify([counted.messages, counted.tools ?? []])).length)
 }
 
 function withoutExtension(message: ChatMessage): ChatMessage {
