@@ -76,6 +76,9 @@ describe('an alias', () => {
     ['mim/*tts*', 'p/voice'],
     ['mim/exact-tts', 'p/exact'],
     ['a.c', 'p/dot'],
+    ['opc/*', 'p/*'],
+    ['opc/*', 'q/same'],
+    ['opc/late*', 'p/never'],
   ])
 
   it.each([
@@ -85,6 +88,9 @@ describe('an alias', () => {
     ['mim/tts', ['p/voice']],
     ['mim/exact-tts', ['p/exact']],
     ['mim/chat', []],
+    ['opc/deep/seek:free', ['p/deep/seek:free', 'q/same']],
+    ['opc/$&', ['p/$&', 'q/same']],
+    ['opc/later', ['p/later', 'q/same']],
     ['xmim/tts', []],
     ['abc', []],
     ['constructor', []],

@@ -45,7 +45,10 @@ function operatorLimits({ rpm_limit, rpd_limit, tpm_limit, tpd_limit }: LimitedP
   return numbers.flatMap(([unit, per, max]) => (max === undefined ? [] : [{ unit, per, max }]))
 }
 
-/** Looks up where a name leads: its targets in order of preference, none if it is no alias. A plain name wins over a pattern. */
+/**
+ * Looks up where a name leads: its targets in order of preference, none if it is no alias. A plain name wins over a pattern, an earlier
+ * pattern over a later one. What stands in place of a pattern's first `*` takes the place of a `*` in its targets.
+ */
 export function aliasIndex(aliases: Catalog['aliases']): (name: string) => readonly string[] {
   const exact = new Map<string, string[]>()
   const patterns = new Map<string, { matches: RegExp; targets: string[] }>()
@@ -56,10 +59,18 @@ export function aliasIndex(aliases: Catalog['aliases']): (name: string) => reado
       pattern.targets.push(target)
     } else exact.set(alias, [...(exact.get(alias) ?? []), target])
   }
-  return (name) => exact.get(name) ?? [...patterns.values()].find(({ matches }) => matches.test(name))?.targets ?? []
+  return (name) => {
+    const targets = exact.get(name)
+    if (targets) return targets
+    for (const pattern of patterns.values()) {
+      const match = pattern.matches.exec(name)
+      if (match) return pattern.targets.map((target) => target.replace('*', () => match[1] as string))
+    }
+    return []
+  }
 }
 
 function patternOf(alias: string): RegExp {
   const pieces = alias.split('*').map((piece) => piece.replaceAll(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-  return new RegExp(`^${pieces.join('.*')}$`, 's')
+  return new RegExp(`^${pieces.join('(.*)')}$`, 's')
 }

@@ -3,6 +3,7 @@
 
 import type { Target } from '#contracts/attempt.ts'
 import type { Catalog, CatalogProvider, Model } from '#contracts/catalog.ts'
+import { aliasIndex } from '#contracts/catalog-lookup.ts'
 import type { JobKind } from '#contracts/job.ts'
 import { jobKinds } from '#contracts/job.ts'
 import type { Strategies } from './strategy.ts'
@@ -54,8 +55,8 @@ export function routingTable(
     if (!provider.enabled) continue
     const models = provider.models.filter(({ enabled }) => enabled)
     const accounts = provider.accounts.length > 0 ? provider.accounts : [`${provider.name}-1`]
-    for (const model of models) {
-      for (const account of accounts) {
+    for (const account of accounts) {
+      for (const model of models) {
         const candidate = candidateOf(provider, account, model)
         all.push(candidate)
         for (const name of namesOf(provider, model)) add(name, candidate)
@@ -69,30 +70,17 @@ function namesOf({ name, aliases }: CatalogProvider, { id, canonical }: Model): 
   return new Set([id, ...[name, ...aliases].map((own) => `${own}/${id}`), ...(canonical ? [canonical] : [])])
 }
 
-/** Exact names first, then aliases, then aliases with `*`, whose text takes the place of a `*` in their target. */
+/** Exact names first, then aliases; those with a target in several places keep to their order. */
 function lookup(names: ReadonlyMap<string, Candidate[]>, aliases: Catalog['aliases']): RoutingTable['named'] {
-  const aliased = new Map<string, Candidate[]>()
-  const patterns: { before: string; after: string; target: string }[] = []
-  for (const [alias, target] of aliases) {
-    const [before = '', after] = alias.split('*')
-    if (after !== undefined) {
-      patterns.push({ before, after, target })
-      continue
-    }
-    const places = aliased.get(alias) ?? []
-    const place = (places.at(-1)?.place ?? -1) + 1
-    const targets = (names.get(target) ?? []).map((candidate) => ({ ...candidate, place }))
-    if (targets.length > 0) aliased.set(alias, [...places, ...targets])
+  const targetsOf = aliasIndex(aliases)
+  const placed = (name: string) => {
+    const present = targetsOf(name).filter((target) => names.has(target))
+    return present.flatMap((target, place) => (names.get(target) ?? []).map((candidate) => ({ ...candidate, place })))
   }
+  const plain = new Map(aliases.filter(([alias]) => !alias.includes('*')).map(([alias]) => [alias, placed(alias)]))
   return (name) => {
-    const found = names.get(name) ?? aliased.get(name)
-    if (found) return found
-    for (const { before, after, target } of patterns) {
-      if (name.length < before.length + after.length || !name.startsWith(before) || !name.endsWith(after)) continue
-      const candidates = names.get(target.replace('*', () => name.slice(before.length, name.length - after.length)))
-      if (candidates) return candidates
-    }
-    return undefined
+    const found = names.get(name) ?? plain.get(name) ?? placed(name)
+    return found.length > 0 ? found : undefined
   }
 }
 
