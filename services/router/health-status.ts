@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { CatalogProvider } from '#contracts/catalog.ts'
 import type { Condition, Health } from './health.ts'
-import { newCondition, stateByKeys } from './health.ts'
+import { newCondition, standingIn } from './health.ts'
 
 export interface HealthStatus {
   /** Whether any of its models may be called now. */
@@ -30,9 +30,10 @@ export function statusOf(health: Health, provider: CatalogProvider, nowMs: numbe
     ]),
   ]
   const known = health.get(name)
+  const standing = standingIn(health, nowMs)
   return {
     healthy: accounts.some((account) =>
-      provider.models.some(({ id }) => stateByKeys(health, name, `${name}/${account}`, `${name}/${account}/${id}`, nowMs) !== 'resting'),
+      provider.models.some(({ id }) => standing([name, `${name}/${account}`, `${name}/${account}/${id}`]) !== 'resting'),
     ),
     last_latency_ms: known?.lastTtftMs ?? null,
     latency_ema_ms: known?.ttftMs ?? null,

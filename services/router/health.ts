@@ -78,21 +78,38 @@ export function learn(health: Health, outcome: AttemptOutcome, nowMs: number): v
   if (does === 'fails' && level !== 'provider') blameProvider(levels.provider, `${outcome.account}/${outcome.model}`, nowMs)
 }
 
-/** The state of the worst of the three: of the provider, the key, and the model there. */
-export function stateOf(health: Health, { prov, account, model }: Called, nowMs: number): breakers.State {
-  return stateByKeys(health, prov, `${prov}/${account}`, `${prov}/${account}/${model}`, nowMs)
+/** Of a provider, of its key, and of the model there: as keys of `Health`. */
+export type Keys = readonly [provider: string, key: string, model: string]
+export type Standing = (keys: Keys) => breakers.State
+
+/** The state of the worst of the three. */
+export function stateOf(health: Health, target: Called, nowMs: number): breakers.State {
+  return standingIn(health, nowMs)(keysOf(target))
 }
 
-/** The same for a caller that has the keys at hand. */
-export function stateByKeys(health: Health, provider: string, key: string, model: string, nowMs: number): breakers.State {
-  if (health.size === 0) return 'ready'
-  const ofModel = breakers.stateOf(health.get(model), nowMs)
-  if (ofModel === 'resting') return ofModel
-  const ofKey = breakers.stateOf(health.get(key), nowMs)
-  if (ofKey === 'resting') return ofKey
-  const ofProvider = breakers.stateOf(health.get(provider), nowMs)
-  if (ofProvider === 'resting') return ofProvider
-  return ofModel === 'trial' || ofKey === 'trial' ? 'trial' : ofProvider
+/** The same for many in a row: what was found for a provider and a key is kept for the next that has the same. */
+export function standingIn(health: Health, nowMs: number): Standing {
+  if (health.size === 0) return () => 'ready'
+  const stateOfKey = (key: string) => breakers.stateOf(health.get(key), nowMs)
+  let provider = ''
+  let ofProvider: breakers.State = 'ready'
+  let account = ''
+  let ofAccount: breakers.State = 'ready'
+  return (keys) => {
+    if (keys[0] !== provider) {
+      provider = keys[0]
+      ofProvider = stateOfKey(provider)
+    }
+    if (ofProvider === 'resting') return 'resting'
+    if (keys[1] !== account) {
+      account = keys[1]
+      ofAccount = stateOfKey(account)
+    }
+    if (ofAccount === 'resting') return 'resting'
+    const ofModel = stateOfKey(keys[2])
+    if (ofModel !== 'ready') return ofModel
+    return ofAccount === 'ready' ? ofProvider : ofAccount
+  }
 }
 
 /** When it is worth asking again, in ms of the caller's clock; 0 if it does not rest. */
@@ -132,7 +149,7 @@ export function newCondition(): Condition {
   return { ...breakers.newBreaker(), ...newMeasured(), blamed: undefined }
 }
 
-export function keysOf({ prov, account, model }: Called): [provider: string, key: string, model: string] {
+function keysOf({ prov, account, model }: Called): Keys {
   return [prov, `${prov}/${account}`, `${prov}/${account}/${model}`]
 }
 

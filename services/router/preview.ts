@@ -2,7 +2,6 @@
 
 import type { StrategyDefinition } from '#contracts/strategy.ts'
 import { factsOf, numberOf } from './facts.ts'
-import { stateByKeys } from './health.ts'
 import type { World } from './route.ts'
 import { sceneOf, scoreOf } from './score.ts'
 import { columns, defined, holds } from './strategy.ts'
@@ -52,7 +51,7 @@ export function preview(definition: StrategyDefinition, table: RoutingTable, wor
     result.candidates.push({
       name,
       score: Math.round(Math.max(...models.map(scoreIn)) * 1e4) / 1e4,
-      healthy: models.some(({ keys }) => stateByKeys(world.health, ...keys, world.nowMs) !== 'resting'),
+      healthy: models.some(({ keys }) => scene.standing(keys) !== 'resting'),
       rpd_remaining: finite(numberOf(first.provider, 'rpd_remaining', world.health, world.usageOf)),
       last_latency_ms: finite(numberOf(first.provider, 'last_latency_ms', world.health, world.usageOf)),
     })

@@ -62,7 +62,13 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
 
   const strategy = named ? asked : suited(asked, world.wish)
   const scene = sceneOf(job, strategy, world)
-  const decision: Decision = { ask: askOf(job, strategy), strategy, candidates: named ?? table.open.get(job.kind) ?? [], scene, world }
+  const decision: Decision = {
+    ask: askOf(job, strategy, named !== undefined),
+    strategy,
+    candidates: named ?? table.open.get(job.kind) ?? [],
+    scene,
+    world,
+  }
   const order = rank(decision, false)
   const why = job.explain ? { explained: explain({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, asked.name) } : {}
   if (order.length === 0) return noroute({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, why)

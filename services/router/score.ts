@@ -2,7 +2,7 @@
 
 import type { Submit } from '#contracts/attempt.ts'
 import { factsOf, type UsageOf } from './facts.ts'
-import { type Condition, type Health, stateByKeys } from './health.ts'
+import { type Condition, type Health, type Standing, standingIn } from './health.ts'
 import { reliabilityOf, speedOf } from './measured.ts'
 import { columns, holds, type Strategy } from './strategy.ts'
 import type { Candidate } from './table.ts'
@@ -31,7 +31,7 @@ const terms: readonly Term[] = [
     // Who has one attempt only shall not be the one to try out what has failed.
     name: 'on_trial',
     matters: ({ fallback }) => !fallback,
-    of: ({ keys }, { health, nowMs }) => (stateByKeys(health, ...keys, nowMs) === 'trial' ? -1e7 : 0),
+    of: ({ keys }, { standing }) => (standing(keys) === 'trial' ? -1e7 : 0),
   },
   {
     name: 'preferred',
@@ -65,6 +65,7 @@ export interface Scene {
   /** Those that can count. */
   terms: readonly Term[]
   health: Health
+  standing: Standing
   usageOf?: UsageOf
   nowMs: number
   random: () => number
@@ -74,7 +75,7 @@ type Seen = Pick<Scene, 'health' | 'usageOf' | 'nowMs' | 'random'>
 
 export function sceneOf(job: Scene['job'], strategy: Strategy, { health, usageOf, nowMs, random }: Seen): Scene {
   const counting = terms.filter(({ matters }) => matters(job, strategy))
-  return { job, strategy, terms: counting, health, nowMs, random, ...(usageOf && { usageOf }) }
+  return { job, strategy, terms: counting, health, standing: standingIn(health, nowMs), nowMs, random, ...(usageOf && { usageOf }) }
 }
 
 /** `parts`, one for each column and from 0 to 1, is filled with what the mean is made of: nothing is allocated for a candidate. */

@@ -3,7 +3,7 @@
 import type { Submit } from '#contracts/attempt.ts'
 import type { JobKind } from '#contracts/job.ts'
 import { factsOf, type UsageOf } from './facts.ts'
-import { type Health, stateByKeys } from './health.ts'
+import type { Health, Standing } from './health.ts'
 import { holds, type Strategy } from './strategy.ts'
 import { type Candidate, serves } from './table.ts'
 
@@ -16,6 +16,8 @@ export interface Ask {
   kind: JobKind
   /** Capabilities beside the one that its kind asks for. */
   needs: readonly string[]
+  /** The candidates were named, so that even their kind is not certain. */
+  named: boolean
   /** Tokens: of the whole, and of what may be requested as output. */
   context: number
   output: number
@@ -24,7 +26,7 @@ export interface Ask {
   free: boolean
 }
 
-export function askOf(job: Submit, strategy: Strategy): Ask {
+export function askOf(job: Submit, strategy: Strategy, named: boolean): Ask {
   const { need } = job
   const needs = new Set(need.also)
   if (need.tools) needs.add('tools')
@@ -35,6 +37,7 @@ export function askOf(job: Submit, strategy: Strategy): Ask {
   return {
     kind: job.kind,
     needs: [...needs],
+    named,
     context: counted ? need.ctx : 0,
     output: job.kind === 'chat' ? job.est.out : 0,
     roles: job.roles && new Set(job.roles),
@@ -45,8 +48,8 @@ export function askOf(job: Submit, strategy: Strategy): Ask {
 
 export interface Seen {
   health: Health
+  standing: Standing
   usageOf?: UsageOf
-  nowMs: number
 }
 
 /** Undefined if nothing stands in its way. */
@@ -60,7 +63,7 @@ export function obstacleOf(candidate: Candidate, ask: Ask, { require }: Strategy
     const facts = factsOf(candidate, seen)
     for (const rule of require) if (holds(rule, facts) === false) return 'strategy'
   }
-  return stateByKeys(seen.health, keys[0], keys[1], keys[2], seen.nowMs) === 'resting' ? 'resting' : undefined
+  return seen.standing(keys) === 'resting' ? 'resting' : undefined
 }
 
 /** What it cannot do: a capability, `context` or `output`. */
@@ -69,7 +72,7 @@ export function lackOf(candidate: Candidate, ask: Ask): string | undefined {
   if (ask.context > model.context_window) return 'context'
   if (model.max_output !== undefined && ask.output > model.max_output) return 'output'
   for (const need of ask.needs) if (!can.has(need)) return need
-  return serves(candidate, ask.kind) ? undefined : ask.kind
+  return ask.named && !serves(candidate, ask.kind) ? ask.kind : undefined
 }
 
 function isExcluded({ keys, provider }: Candidate, { exclude, free }: Ask): boolean {
