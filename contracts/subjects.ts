@@ -129,6 +129,11 @@ export function asControl(text: string | undefined, provider: string, request: s
   return between(text, `${PREFIX}.ctl.${provider}.`, `.${request}.${n}`)
 }
 
+/** The reply of a `waiting`, if it is where some router hears of this very request and attempt. */
+export function asOfferReturn(text: string | undefined, request: string, n: number): Subject | undefined {
+  return between(text, `${PREFIX}.rt.`, `.${request}.${n}`)
+}
+
 /** The reply of an offer or grant, if it is the inbox of this very request and attempt. */
 export function asInbox(text: string | undefined, request: string, n: number): Subject | undefined {
   return between(text, `${PREFIX}.in.`, `.${request}.${n}`)

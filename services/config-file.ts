@@ -52,6 +52,7 @@ const configFile = z.strictObject({
   clients: z.array(client).default([]),
   aliases: z.record(aliasName, aliasTargets).default({}),
   strategies: z.record(z.string().min(1), configuredStrategy).default({}),
+  max_wait_s: z.number().min(0).default(0),
 })
 
 export interface ConfigFile {
@@ -59,6 +60,8 @@ export interface ConfigFile {
   clients: ConfiguredClient[]
   aliases: Record<string, string | string[]>
   strategies: Record<string, ConfiguredStrategy>
+  /** How long a request waits for a window of quota to open if it does not say so itself, in seconds. */
+  max_wait_s: number
   /** By provider: each the key itself, or `env:` and the name of a variable. */
   apiKeys: ReadonlyMap<string, string[]>
 }

@@ -3,7 +3,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
-import { createAlarm } from './quota-alarm.ts'
+import { createAlarm } from './alarm.ts'
 import { current, type Entry, emptyEntry, nextEnd, sameHeld } from './quota-entry.ts'
 import { type Meter, readEntry } from './quota-meter.ts'
 import { type Answer, type Demand, type Plan, planWrite } from './quota-plan.ts'
@@ -44,7 +44,6 @@ interface Write {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
 
 export class Writer {
   readonly #options: WriterOptions
@@ -105,7 +104,6 @@ export class Writer {
   }
 
   #reportNow(): void {
-    this.#alarm.clear()
     this.#reportDue = true
     this.#work()
   }
@@ -154,9 +152,9 @@ export class Writer {
     const write = this.#begin(demands)
     if (!write) return true
     this.#unsure.push(write)
-    const value = encoder.encode(JSON.stringify(write.plan.entry))
+    const { keyValue, key } = this.#options
     try {
-      this.#written(write, await this.#options.keyValue.update(this.#options.key, value, this.revision))
+      this.#written(write, await keyValue.update(key, encoder.encode(JSON.stringify(write.plan.entry)), this.revision))
       return true
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
@@ -241,7 +239,7 @@ export class Writer {
   }
 
   #parse(value: Uint8Array | undefined): Entry {
-    return value ? (JSON.parse(decoder.decode(value)) as Entry) : emptyEntry(this.#options.pool)
+    return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : emptyEntry(this.#options.pool)
   }
 }
 

@@ -36,6 +36,8 @@ export interface Settings {
   otlpEndpoint: string | undefined
   /** The whole of one client request, retries included. */
   requestTimeoutMs: number
+  /** How long a request waits for a window of quota to open if it does not say so itself. */
+  maxWaitMs: number
   /** How long running streams may go on after SIGTERM. */
   drainMs: number
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
@@ -76,7 +78,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
   const merged = withDotEnv(env, cwd)
   const variables = readVariables(merged)
   const configPath = resolve(cwd, variables.FREEWAY_CONFIG ?? 'freeway.json')
-  const { apiKeys, ...config } = readConfigFile(configPath, variables.FREEWAY_CONFIG !== undefined)
+  const { apiKeys, max_wait_s, ...config } = readConfigFile(configPath, variables.FREEWAY_CONFIG !== undefined)
 
   return {
     host: variables.HOST,
@@ -102,6 +104,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     operationsHost: variables.METRICS_HOST ?? variables.HOST,
     otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
+    maxWaitMs: max_wait_s * 1000,
     drainMs: variables.FREEWAY_DRAIN_MS,
     trustedProxies: variables.FREEWAY_TRUSTED_PROXIES,
     requireAuth: variables.REQUIRE_AUTH === 'true',

@@ -10,6 +10,8 @@ const BEAT_MS = 500
 const ACK_FRAMES = 16
 const ACK_BYTES = 64 * 1024
 const RESEND_AT_MOST_EVERY_MS = 100
+/** A router repeats every second that a job is waiting with it; one that is silent for this long is gone. */
+const WAITING_SILENCE_MS = 3_000
 
 export interface AttemptPatience extends Patience {
   /** How long a submitted attempt may wait for a worker. */
@@ -32,6 +34,8 @@ export interface Attempt {
   acceptedMs: number | undefined
   headMs: number | undefined
   target: Target | undefined
+  /** Set while a router keeps the job until a window of quota opens: where that router listens, if it has said so. */
+  parked: { router: Subject | undefined } | undefined
   /** Where the worker listens; known from its `accept`. */
   control: Subject | undefined
   readonly liveness: Liveness
@@ -56,7 +60,9 @@ export type Step =
   | { do: 'failed'; fail: Fail }
   | { do: 'noroute'; noroute: Noroute }
   /** Try the next attempt number; nobody has called a provider. */
-  | { do: 'replace'; why: 'refused' | 'busy' | 'route_timeout' | 'accept_timeout' }
+  | { do: 'replace'; why: 'refused' | 'busy' | 'route_timeout' | 'accept_timeout' | 'waiting_timeout' }
+  /** The search for a place goes on for as long as a router says so. */
+  | { do: 'wait' }
   | { do: 'no_router' }
   /** The worker was granted and is lost: whether it called the provider is unknown. */
   | { do: 'lost'; why: 'gone' | 'silent' }
@@ -74,6 +80,7 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
     acceptedMs: undefined,
     headMs: undefined,
     target: undefined,
+    parked: undefined,
     control: undefined,
     liveness: newLiveness(nowMs),
     next: 0,
@@ -86,7 +93,7 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
 }
 
 /**
- * `control` is the checked reply subject of an `accept`. `grace`: our own connection was just renewed. Who seems to be missing
+ * `control` is the checked reply subject of an `accept`, or of a `waiting`. `grace`: our own connection was just renewed. Who seems to be missing
  * then may still be reconnecting, so the attempt is left to its timer, which leads to the next one.
  */
 export function onMessage(attempt: Attempt, message: InboxMessage, control: Subject | undefined, grace: boolean, nowMs: number): Step {
@@ -125,12 +132,19 @@ export function onMessage(attempt: Attempt, message: InboxMessage, control: Subj
 
 function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subject | undefined, grace: boolean, nowMs: number): Step {
   switch (message.t) {
+    case 'waiting':
+      attempt.parked = { router: control }
+      attempt.waitingSinceMs = nowMs
+      return { do: 'wait' }
     case 'routed':
       attempt.routedMs = nowMs
       attempt.target = message
+      if (attempt.parked) attempt.waitingSinceMs = nowMs
+      attempt.parked = undefined
       return nothing
     case 'accept':
       if (!control) return nothing
+      attempt.parked = undefined
       attempt.stage = 'granted'
       attempt.acceptedMs = nowMs
       attempt.target = message
@@ -194,8 +208,9 @@ export function acknowledge(attempt: Attempt, nowMs: number): number {
 export function onTick(attempt: Attempt, patience: AttemptPatience, grace: boolean, nowMs: number): Step {
   if (attempt.stage === 'over') return nothing
   if (attempt.stage === 'submitted') {
-    if (nowMs - attempt.waitingSinceMs < patience.acceptMs) return nothing
+    if (nowMs - attempt.waitingSinceMs < (attempt.parked ? WAITING_SILENCE_MS : patience.acceptMs)) return nothing
     attempt.stage = 'over'
+    if (attempt.parked) return { do: 'replace', why: 'waiting_timeout' }
     return { do: 'replace', why: attempt.routedMs === undefined ? 'route_timeout' : 'accept_timeout' }
   }
   const verdict = weigh(attempt.liveness, patience, nowMs)

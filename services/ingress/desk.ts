@@ -7,7 +7,7 @@ import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
-import { asControl, attemptOf, inbox, inboxes, jobs, probeInbox } from '#contracts/subjects.ts'
+import { asControl, asOfferReturn, attemptOf, inbox, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import type { Outbox } from '#services/outbox.ts'
@@ -164,13 +164,14 @@ export class Desk {
     }
     const read = decodeKind<InboxMessage>(inboxKinds, message.data)?.message
     if (!read) return
-    const provider = read.t === 'accept' ? read.prov : undefined
-    const control = provider ? asControl(message.reply, provider, at.request, at.n) : undefined
+    const control = replyOf(read, message.reply, at)
     if (!request?.onMessage(at.n, read, control, nowMs)) this.#answerLate(read.t, message.reply, at.request, at.n, nowMs)
   }
 
   /** A worker that talks of an attempt which is not current, or of a finished request, is told to stop. */
   #answerLate(kind: string, reply: string | undefined, request: string, n: number, nowMs: number): void {
+    const router = kind === 'waiting' ? asOfferReturn(reply, request, n) : undefined
+    if (router) this.bus.publish(router, encode({ t: 'withdraw' }))
     const control = reply && asControl(reply, reply.split('.')[3] ?? '', request, n)
     if (!control) return
     const answer = (message: object) => this.bus.publish(control, encode(message), { reply: inbox(this.ingress, request, n) })
@@ -207,4 +208,10 @@ export class Desk {
     this.#lastProbeMs = nowMs
     this.bus.publish(jobs, encode({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
   }
+}
+
+/** Where to answer the sender, if the message is one that is answered and its reply subject is one for this attempt. */
+function replyOf(message: InboxMessage, reply: string | undefined, { request, n }: { request: string; n: number }): Subject | undefined {
+  if (message.t === 'accept') return asControl(reply, message.prov, request, n)
+  return message.t === 'waiting' ? asOfferReturn(reply, request, n) : undefined
 }

@@ -14,6 +14,8 @@ export interface ExchangeOptions {
   desk: Desk
   access: Access
   requestTimeoutMs: number
+  /** How long a request waits for quota that does not say so itself. */
+  maxWaitMs: number
 }
 
 /** `route` is told to traces. Rejects with FreewayError if the request is refused; afterwards every failure is an answer. */
@@ -21,9 +23,10 @@ export async function exchange(
   request: Request,
   route: string,
   format: Format,
-  { desk, access, requestTimeoutMs }: ExchangeOptions,
+  { desk, access, requestTimeoutMs, maxWaitMs }: ExchangeOptions,
 ): Promise<Response> {
   const receivedMs = performance.now()
+  const wait = waitOf(request.headers) ?? maxWaitMs
   const body = await readBody(request)
   const id = newRequestId()
   const reading = format.readRequest(body, { headers: request.headers, id })
@@ -52,6 +55,7 @@ export async function exchange(
     delivery,
     receivedMs,
     deadlineMs: receivedMs + requestTimeoutMs,
+    maxWaitMs: wait,
     span,
   })
   if (gone) cancel()
@@ -60,6 +64,16 @@ export async function exchange(
 
 export function asFreewayError(error: unknown): FreewayError {
   return error instanceof FreewayError ? error : new FreewayError('server_error', 'internal error of the gateway', { cause: error })
+}
+
+/** In seconds. Undefined if the client does not say. */
+function waitOf(headers: Pick<Headers, 'get'>): number | undefined {
+  const text = headers.get('x-freeway-max-wait')?.trim()
+  if (text === undefined || text === '') return undefined
+  if (!/^\d{1,6}(\.\d{1,3})?$/.test(text)) {
+    throw new FreewayError('invalid_request_error', 'x-freeway-max-wait: expected seconds, e.g. 30', { param: 'x-freeway-max-wait' })
+  }
+  return Number(text) * 1000
 }
 
 function parentOf(headers: Pick<Headers, 'get'>): { traceparent: string } | undefined {

@@ -107,16 +107,17 @@ export class Failover {
 
   tick(nowMs: number, connected: boolean, grace: boolean): void {
     if (this.#over) return
-    if (nowMs >= this.#order.deadlineMs) return this.#expire(nowMs)
+    if (nowMs >= this.#order.deadlineMs) {
+      this.#talk.callOff('deadline')
+      return this.#finish(this.#last ?? tooLate(), nowMs)
+    }
     if (this.#talk.intake.stalled(nowMs)) return this.cancel('client_stalled', nowMs)
     this.#delivery.tick(nowMs, () => this.#headers(nowMs))
     this.#talk.intake.tick(this.#talk.attempt, nowMs)
     if (!connected) {
       const notGranted = this.#waitingForBus || this.#talk.attempt.stage === 'submitted'
       if (notGranted && nowMs - this.#placingSinceMs >= BUS_WAIT_MS) this.#finish(brokerDown(), nowMs)
-      return
-    }
-    if (!this.#waitingForBus) this.#act(onTick(this.#talk.attempt, this.#desk.patience, grace, nowMs), nowMs)
+    } else if (!this.#waitingForBus) this.#act(onTick(this.#talk.attempt, this.#desk.patience, grace, nowMs), nowMs)
   }
 
   /** Nobody wants the answer any more: the client left, stalled, or the process ends. */
@@ -130,22 +131,23 @@ export class Failover {
   }
 
   #submit(nowMs: number): void {
-    const { id } = this
     if (this.#talk.attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     const { n, inbox } = this.#talk.next(nowMs)
+    const { deadlineMs, receivedMs, maxWaitMs, admitted } = this.#order
     const span = startSpan(`publish ${jobs}`, {
       kind: 'producer',
       parent: this.#order.span.context,
       attributes: { 'freeway.attempt': n },
     })
     const message = writeSubmission({
-      id,
+      id: this.id,
       n,
-      ttlMs: this.#order.deadlineMs - nowMs,
+      ttlMs: deadlineMs - nowMs,
+      maxWaitMs: receivedMs + maxWaitMs - nowMs,
       job: this.#job,
-      admitted: this.#order.admitted,
+      admitted,
       search: this.#search,
-      blob: this.#job.body.length > INLINE_BODY_BYTES ? this.#desk.blobOf(id, this.#job.body) : undefined,
+      blob: this.#job.body.length > INLINE_BODY_BYTES ? this.#desk.blobOf(this.id, this.#job.body) : undefined,
       trace: span.context,
     })
     const sent = this.#desk.bus.publish(jobs, message, { reply: inbox })
@@ -156,6 +158,9 @@ export class Failover {
   #act(step: Step, nowMs: number): void {
     switch (step.do) {
       case 'nothing':
+        return
+      case 'wait':
+        this.#placingSinceMs = nowMs
         return
       case 'grant':
         return this.#talk.grant(nowMs)
@@ -172,7 +177,7 @@ export class Failover {
       case 'failed':
         return this.#failed(step.fail, nowMs)
       case 'noroute':
-        return this.#finish(afterNoroute(step.noroute, this.#last), nowMs)
+        return this.#finish(afterNoroute(step.noroute, this.#last, this.#job), nowMs)
       case 'no_router':
         return this.#finish(noRouter(), nowMs)
       case 'replace':
@@ -213,9 +218,10 @@ export class Failover {
 
   /** Nothing was called: the next number, without whom we waited for. */
   #replace(why: string, nowMs: number): void {
-    const { target } = this.#talk.attempt
-    if (target) passOver(this.#search, target, why)
-    if (why === 'accept_timeout') this.#talk.report.releasedOf(this.#talk.attempt)
+    const { attempt, report } = this.#talk
+    if (attempt.target) passOver(this.#search, attempt.target, why)
+    if (why === 'accept_timeout') report.releasedOf(attempt)
+    if (why === 'waiting_timeout') this.#placingSinceMs = nowMs
     if (nowMs - this.#placingSinceMs >= PLACING_MS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     this.#submit(nowMs)
   }
@@ -223,11 +229,6 @@ export class Failover {
   #soFar(): RequestSoFar {
     const { delivered } = this.#delivery
     return { id: this.id, job: this.#job, granted: this.#talk.granted, delivered, widened: this.#search.widened }
-  }
-
-  #expire(nowMs: number): void {
-    this.#talk.callOff('deadline')
-    this.#finish(this.#last ?? tooLate(), nowMs)
   }
 
   #finish(error: FreewayError, nowMs: number): void {

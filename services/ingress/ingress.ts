@@ -55,7 +55,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements })
   const admission = await openAdmission({ ...options, catalog: () => catalog.current })
   const { access } = admission
-  const serving = { desk, access, requestTimeoutMs: settings.requestTimeoutMs }
+  const serving = { desk, access, requestTimeoutMs: settings.requestTimeoutMs, maxWaitMs: settings.maxWaitMs }
   let draining = false
 
   const routes: Route[] = [

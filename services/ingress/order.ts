@@ -15,5 +15,7 @@ export interface Order {
   delivery: Delivery
   receivedMs: number
   deadlineMs: number
+  /** How long it may wait for a window of quota to open, from `receivedMs` on. */
+  maxWaitMs: number
   span: Span
 }

@@ -148,11 +148,31 @@ describe('what the client is told', () => {
     ['none', last, last],
     ['cooldown', last, last],
   ])('when there is no provider (%s) after %s', (reason, before, error) => {
-    expect(afterNoroute({ t: 'noroute', reason, retry_after_ms: 9_000 }, before)).toMatchObject(error)
+    expect(afterNoroute({ t: 'noroute', reason, retry_after_ms: 9_000 }, before, request().job)).toMatchObject(error)
+  })
+
+  it.each<[string, Parameters<typeof request>[0], FreewayError | undefined, object]>([
+    ['names a model', { model: 'groq/m' }, undefined, { status: 429, type: 'rate_limit_error', retryAfterMs: 9_000 }],
+    ['wants one attempt', { fallback: false }, undefined, { status: 429, type: 'rate_limit_error' }],
+    [
+      'was limited before, for less time',
+      {},
+      new FreewayError('provider_unavailable', 'limited', { retryAfterMs: 4_000 }),
+      { status: 503, retryAfterMs: 4_000 },
+    ],
+    [
+      'was limited before, for more time',
+      {},
+      new FreewayError('provider_unavailable', 'limited', { retryAfterMs: 40_000 }),
+      { status: 503, retryAfterMs: 9_000 },
+    ],
+    ['has failed otherwise before', {}, last, last],
+  ])('when every window is spent and the client %s', (_, so, before, error) => {
+    expect(afterNoroute({ t: 'noroute', reason: 'quota', retry_after_ms: 9_000 }, before, request(so).job)).toMatchObject(error)
   })
 
   it('to wait half a minute if no router says how long', () => {
-    expect(afterNoroute({ t: 'noroute', reason: 'none' }, undefined).retryAfterMs).toBe(30_000)
+    expect(afterNoroute({ t: 'noroute', reason: 'none' }, undefined, request().job).retryAfterMs).toBe(30_000)
   })
 
   it.each([

@@ -53,7 +53,7 @@ export function afterLoss(target: Target, request: RequestSoFar): Verdict {
 }
 
 /** No provider for the job; `last` is what the provider before it said, if there was one. */
-export function afterNoroute(noroute: Noroute, last: FreewayError | undefined): FreewayError {
+export function afterNoroute(noroute: Noroute, last: FreewayError | undefined, job: RequestSoFar['job']): FreewayError {
   if (noroute.reason === 'unknown_model') {
     return new FreewayError('invalid_request_error', 'unknown aliased model', { code: 'model_not_found', param: 'model' })
   }
@@ -67,6 +67,10 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined): 
   }
   if (noroute.reason === 'tier') {
     return new FreewayError('model_access_denied', 'this model is not open to your access tier', { param: 'model' })
+  }
+  if (noroute.reason === 'quota' && (last === undefined || last.type === 'provider_unavailable' || last.type === 'rate_limit_error')) {
+    const soonestMs = Math.min(noroute.retry_after_ms ?? UNAVAILABLE_RETRY_MS, last?.retryAfterMs ?? Number.POSITIVE_INFINITY)
+    return allLimited(job, soonestMs)
   }
   if (last) return last
   return new FreewayError('provider_unavailable', 'no provider is available for this request', {
@@ -149,11 +153,17 @@ function limited(fail: Fail, target: Target, request: RequestSoFar): FreewayErro
       retryAfterMs,
     })
   }
+  return allLimited(request.job, retryAfterMs)
+}
+
+function allLimited(job: RequestSoFar['job'], retryAfterMs: number): FreewayError {
+  if (isExact({ job }) || !job.fallback)
+    return new FreewayError('rate_limit_error', 'the limit of the provider is reached', { retryAfterMs })
   return new FreewayError('provider_unavailable', 'every provider is at its limit', { retryAfterMs })
 }
 
 /** The client named one model, so another provider's limit is of no interest to it. */
-function isExact({ job: { model } }: RequestSoFar): boolean {
+function isExact({ job: { model } }: Pick<RequestSoFar, 'job'>): boolean {
   return model !== undefined && virtualModelOf(model) === undefined
 }
 

@@ -18,6 +18,7 @@ const submission = (change: Partial<Submission> = {}): Submission => ({
   id: 'r1',
   n: 2,
   ttlMs: 59_990.5,
+  maxWaitMs: 0,
   job,
   admitted: { account: undefined, roles: undefined, finished: () => {} },
   search: { ...newSearch(job.need), exclude: ['groq'], avoid: ['mistral', 'mistral'] },
@@ -54,6 +55,8 @@ describe('a job is submitted', () => {
     const read = decode(jobMessage, writeSubmission(submission({ job: readRequest(wishes) })))
     expect(read?.message).toMatchObject({ strategy: 'fast', preferred: 'groq', fallback: false, stream: false })
     expect(read?.message).not.toHaveProperty('model')
+    expect(read?.message).not.toHaveProperty('max_wait_ms')
+    expect(decode(jobMessage, writeSubmission(submission({ maxWaitMs: 1_500 })))?.message).toMatchObject({ max_wait_ms: 1_500 })
   })
 
   it('without its body if that is large: only with what is needed to fetch it', () => {

@@ -11,6 +11,8 @@ export interface Submission {
   id: string
   n: number
   ttlMs: number
+  /** What is left of the time that it may wait for quota. */
+  maxWaitMs: number
   job: Job
   admitted: Order['admitted']
   search: Search
@@ -19,7 +21,7 @@ export interface Submission {
   trace: TraceContext | undefined
 }
 
-export function writeSubmission({ id, n, ttlMs, job, admitted, search, blob, trace }: Submission): Uint8Array {
+export function writeSubmission({ id, n, ttlMs, maxWaitMs, job, admitted, search, blob, trace }: Submission): Uint8Array {
   const message: Submit = {
     v: 1,
     t: 'submit',
@@ -40,6 +42,7 @@ export function writeSubmission({ id, n, ttlMs, job, admitted, search, blob, tra
     est: job.estimate,
     exclude: search.exclude,
     avoid: search.avoid,
+    max_wait_ms: maxWaitMs > 0 ? maxWaitMs : undefined,
     blob,
     trace,
   }

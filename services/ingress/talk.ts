@@ -77,7 +77,11 @@ export class Talk {
     if (stage === 'granted' || stage === 'open') {
       this.tell({ t: 'cancel', why })
       this.report.canceled(this.attempt, why)
-    } else if (stage === 'submitted') this.report.releasedOf(this.attempt)
+    } else if (stage === 'submitted') {
+      this.report.releasedOf(this.attempt)
+      const router = this.attempt.parked?.router
+      if (router) this.#desk.bus.publish(router, encode({ t: 'withdraw' }))
+    }
     this.attempt.stage = 'over'
   }
 

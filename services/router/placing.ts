@@ -1,0 +1,245 @@
+// Finds a place for each job: the best candidate whose quota can be reserved gets the offer. If all are spent and the job may wait,
+// it is parked until a window opens. What waits is repeated to its owner every second, so that the death of this router is noticed.
+
+import type { Noroute, Offer, Submit, Withdrawal } from '#contracts/attempt.ts'
+import { withdrawalKinds } from '#contracts/attempt.ts'
+import type { Bus, BusMessage } from '#contracts/bus.ts'
+import { decodeKind, encode } from '#contracts/message.ts'
+import { attemptOf, jobs, offerReturn, offerReturns, type Subject, work } from '#contracts/subjects.ts'
+import { createAlarm } from '#services/alarm.ts'
+import type { Logger } from '#services/logger.ts'
+import type { Reserved } from '#services/quota.ts'
+import { type Span, startSpan } from '#services/trace.ts'
+import type { Budget } from './budget.ts'
+import type { Leases } from './leases.ts'
+import type { Ranked, Route } from './route.ts'
+import { createWaitingRoom } from './waiting.ts'
+
+/** A reservation outlives its request by this, for its end to be told. */
+const SETTLE_MS = 60_000
+const TELL_WAITING_MS = 1_000
+/** Room that comes back is looked at once for a burst of it. */
+const WAKE_MS = 10
+/** Timers are not kept longer than a runtime can. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+/** Reservations asked for at once when a window opens. */
+const MAX_TRYING = 64
+
+type Found = Extract<Route, { order: Ranked[] }>
+
+export interface Arrival {
+  job: Submit
+  body: Uint8Array | undefined
+  inbox: Subject
+  atMs: number
+}
+
+export interface PlacingOptions {
+  bus: Bus
+  instance: string
+  logger: Logger
+  leases: Leases
+  budget: Budget
+  decide(arrival: Arrival): Route
+  onPlaced(ranked: Ranked): void
+  /** The lease was never told to anybody. */
+  onUnplaced(lease: string, how: string): void
+}
+
+export interface Placing {
+  place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void
+  /** There may be more room than before. */
+  onRoom(): void
+  readonly waiting: number
+  /** What waits is left to other routers: their owners submit it again when they hear no more of it. */
+  close(): void
+}
+
+export function createPlacing({ bus, instance, logger, leases, budget, decide, onPlaced, onUnplaced }: PlacingOptions): Placing {
+  const room = createWaitingRoom<Arrival>()
+  const underway = new Set<string>()
+  const alarm = createAlarm(wake)
+  let closed = false
+
+  function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
+    const key = `${job.id}.${job.n}`
+    if (leases.get(key) || room.get(key) || underway.has(key)) return
+    attempt({ job, body, inbox, atMs: performance.now() })
+  }
+
+  /** `true` if it found no room, at once. */
+  function attempt(arrival: Arrival): boolean {
+    const { job } = arrival
+    const span = startSpan(`process ${jobs}`, { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
+    const decision = decide(arrival)
+    if ('noroute' in decision) {
+      refuse(arrival, decision.noroute, span)
+      return true
+    }
+    return reserve(arrival, decision, 0, Number.POSITIVE_INFINITY, span)
+  }
+
+  function reserve(arrival: Arrival, decision: Found, from: number, soonestMs: number, span: Span): boolean {
+    const { job } = arrival
+    const key = `${job.id}.${job.n}`
+    const ttlMs = remainingMs(arrival) + SETTLE_MS
+    let soonest = soonestMs
+    for (let i = from; i < decision.order.length; i++) {
+      const ranked = decision.order[i] as Ranked
+      const { provider, model, target } = ranked
+      const answer = budget.reserve(key, { provider, account: target.account, model }, job, ttlMs)
+      if (answer instanceof Promise) {
+        underway.add(key)
+        answer.then((late) => afterAsking(arrival, decision, i, soonest, late, span), fault)
+        return false
+      }
+      if (answer.ok) {
+        offer(arrival, decision, ranked, span)
+        return false
+      }
+      soonest = Math.min(soonest, answer.opensInMs)
+    }
+    refuse(
+      arrival,
+      { reason: 'quota', explained: decision.explained, ...(soonest < Number.POSITIVE_INFINITY && { retry_after_ms: soonest }) },
+      span,
+    )
+    return true
+  }
+
+  function afterAsking(arrival: Arrival, decision: Found, i: number, soonestMs: number, late: Reserved, span: Span) {
+    const key = `${arrival.job.id}.${arrival.job.n}`
+    if (!underway.delete(key) || closed) {
+      // Withdrawn meanwhile.
+      if (late.ok) budget.release(key)
+      return span.end()
+    }
+    if (late.ok) return offer(arrival, decision, decision.order[i] as Ranked, span)
+    reserve(arrival, decision, i + 1, Math.min(soonestMs, late.opensInMs), span)
+  }
+
+  function fault(error: unknown): void {
+    logger.error('a reservation failed', { error })
+  }
+
+  function offer({ job, body, inbox, atMs }: Arrival, { reason, strategy, explained }: Found, ranked: Ranked, span: Span) {
+    const { target } = ranked
+    const key = `${job.id}.${job.n}`
+    const ttl_ms = remainingMs({ job, atMs })
+    room.leave(key, true)
+    leases.reserve(key, target, inbox, ttl_ms, performance.now())
+    onPlaced(ranked)
+    logger.debug('lease reserved', { lease: key, provider: target.prov })
+    bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason, strategy, explained }))
+    const { id, n, kind, stream, include_usage, est, adapt, blob, trace } = job
+    const common = { id, n, ttl_ms, inbox, kind, stream, include_usage, est, adapt, blob, trace: span.context ?? trace }
+    const message: Offer = { v: 1, t: 'offer', ...common, ...target, lease: key }
+    const offered = bus.publish(work(target.prov), encode(message, body), { reply: offerReturn(instance, id, n) })
+    // The connection is going or coming: nobody has heard of this lease, so nobody else will end it.
+    if (!offered) onUnplaced(key, 'not_offered')
+    span.set({ 'freeway.chosen': target.prov, 'freeway.reason': reason })
+    span.end()
+  }
+
+  function refuse(arrival: Arrival, noroute: Omit<Noroute, 't'>, span: Span): void {
+    if (noroute.retry_after_ms !== undefined && park(arrival, noroute)) span.set({ 'freeway.waiting': true })
+    else {
+      room.leave(`${arrival.job.id}.${arrival.job.n}`, false)
+      bus.publish(arrival.inbox, encode({ t: 'noroute', ...noroute }))
+      span.fail(noroute.reason)
+    }
+    span.end()
+  }
+
+  function park(arrival: Arrival, { reason, retry_after_ms = 0 }: Omit<Noroute, 't'>): boolean {
+    const { job, body, atMs } = arrival
+    if (closed || !job.max_wait_ms || (reason !== 'quota' && reason !== 'cooldown')) return false
+    const key = `${job.id}.${job.n}`
+    const opensAtMs = performance.now() + retry_after_ms
+    const known = room.get(key)
+    if (known) {
+      known.trying = false
+      known.opensAtMs = opensAtMs
+      if (opensAtMs > known.untilMs) return false
+    } else {
+      const { model, strategy, need, exclude, kind, preferred, roles } = job
+      const signature = JSON.stringify([kind, model, strategy, need, exclude, preferred, roles])
+      const untilMs = atMs + Math.min(job.max_wait_ms, job.ttl_ms)
+      const client = job.key_id ?? ''
+      const parked = { key, client, signature, bytes: body?.length ?? 0, job: arrival, opensAtMs, untilMs, trying: false }
+      if (!room.park(parked)) return false
+      tell(key, room.inOrder().indexOf(parked) + 1)
+    }
+    wakeIn(opensAtMs - performance.now())
+    return true
+  }
+
+  function tell(key: string, position: number): void {
+    const parked = room.get(key)
+    if (!parked) return
+    const { job, inbox } = parked.job
+    const wait_ms = Math.max(0, parked.opensAtMs - performance.now())
+    // If nobody hears it, its owner is gone, and the signal of that comes in where returned offers do.
+    bus.publish(inbox, encode({ t: 'waiting', wait_ms, position }), { reply: offerReturn(instance, job.id, job.n) })
+  }
+
+  function wakeIn(delayMs: number): void {
+    if (!closed) alarm.in(Math.min(Math.ceil(Math.max(delayMs, 1)), MAX_TIMER_MS))
+  }
+
+  function wake(): void {
+    const spent = new Set<string>()
+    let trying = 0
+    for (const parked of room.inOrder()) {
+      if (parked.trying) trying++
+      else if (trying < MAX_TRYING && !spent.has(parked.signature)) {
+        parked.trying = true
+        if (attempt(parked.job)) spent.add(parked.signature)
+        else if (room.get(parked.key)) trying++
+      }
+    }
+    const nextMs = room.nextMs()
+    if (nextMs < Number.POSITIVE_INFINITY) wakeIn(Math.max(nextMs - performance.now(), WAKE_MS))
+  }
+
+  /** The offer came back, the owner of what waits is gone, or it wants it no more. */
+  function onReturned(message: BusMessage): void {
+    const at = attemptOf(message.subject)
+    if (!at) return
+    const key = `${at.request}.${at.n}`
+    if (message.noResponders || decodeKind<Withdrawal>(withdrawalKinds, message.data)) {
+      underway.delete(key)
+      room.leave(key, false)
+    }
+    const lease = leases.get(key)
+    if (!message.noResponders || !lease) return
+    onUnplaced(key, 'no_worker')
+    bus.publish(lease.inbox, encode({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
+  }
+
+  // One connection publishes the offers and hears that nobody took them: the signal reaches nobody else.
+  const returns = bus.subscribe(offerReturns(instance), onReturned)
+  const teller = setInterval(() => {
+    for (const [index, { key }] of room.inOrder().entries()) tell(key, index + 1)
+  }, TELL_WAITING_MS)
+
+  return {
+    place,
+    onRoom() {
+      if (room.size > 0) wakeIn(WAKE_MS)
+    },
+    get waiting() {
+      return room.size
+    },
+    close() {
+      closed = true
+      clearInterval(teller)
+      alarm.clear()
+      returns.unsubscribe()
+    },
+  }
+}
+
+function remainingMs({ job, atMs }: Pick<Arrival, 'job' | 'atMs'>): number {
+  return Math.max(0, job.ttl_ms - (performance.now() - atMs))
+}
