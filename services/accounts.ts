@@ -51,7 +51,7 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
     // An entry that cannot be read is that of a newer version: what we know stays in force.
     if (value && !shard) return
     for (const keyHash of held.get(key) ?? []) byHash.delete(keyHash)
-    const accounts = shard?.accounts ?? []
+    const accounts = (shard?.accounts ?? []).map(compact)
     for (const account of accounts) byHash.set(account.key_hash, account)
     held.set(
       key,
@@ -74,7 +74,7 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
       wanted = next && storedAccount.parse(next)
       return { accounts: wanted ? [...others, wanted] : others }
     })
-    const text = JSON.stringify(wanted)
+    const text = JSON.stringify(wanted && compact(wanted))
     await seen(() => JSON.stringify(byHash.get(keyHash)) === text)
   }
 
@@ -159,6 +159,19 @@ function accountOf(client: ConfiguredClient): Account {
 }
 
 const decoder = new TextDecoder()
+
+const roleLists = new Map<string, string[]>()
+
+/**
+ * A hundred thousand accounts have to fit beside the rest: objects of one form, without room for what hardly any account has,
+ * and equal lists of roles only once.
+ */
+function compact({ id, name, key_hash, created_ms, rpm_limit, daily_limit, max_concurrency, roles = [], owner, ...rare }: StoredAccount) {
+  const known = roleLists.get(roles.join(' ')) ?? roles
+  roleLists.set(roles.join(' '), known)
+  const common: StoredAccount = { id, name, key_hash, created_ms, rpm_limit, daily_limit, max_concurrency, roles: known, owner }
+  return Object.keys(rare).length === 0 ? common : { ...common, ...rare }
+}
 
 function readShard(bytes: Uint8Array): AccountShard | undefined {
   try {

@@ -55,7 +55,7 @@ type Values = ReturnType<typeof parsed>['values']
 
 const commands: Record<string, (store: KeyStore, which: string | undefined, values: Values) => Promise<string>> = {
   async create(store, name, values) {
-    if (!name) throw new SettingsError('freeway key create: say what the key is for, e.g. "freeway key create my-app"')
+    if (!name) throw new SettingsError('key create: say what the key is for, e.g. "freeway key create my-app"')
     const { key, row } = await store.create({
       name,
       rpm_limit: number('--rpm', values.rpm),
@@ -72,7 +72,7 @@ const commands: Record<string, (store: KeyStore, which: string | undefined, valu
     return table([['NAME', 'ID', 'KEY_HASH', 'RPM', 'DAILY', 'PARALLEL', 'TIERS', 'STATE'], ...rows.map(cells)])
   },
   async revoke(store, which) {
-    if (!which) throw new SettingsError('freeway key revoke: say which, by name, id, or the beginning of its key_hash')
+    if (!which) throw new SettingsError('key revoke: say which, by name, id, or the beginning of its key_hash')
     const row = chosen(await store.list(), which)
     await store.revoke(row)
     return `Revoked "${row.name}" (${row.id}) in ${store.place}.\n`
@@ -83,7 +83,7 @@ function parsed(args: string[]) {
   try {
     return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {
-    throw new SettingsError(`freeway key: ${(error as Error).message}`)
+    throw new SettingsError(`key: ${(error as Error).message}`)
   }
 }
 
@@ -100,11 +100,9 @@ function chosen(rows: KeyRow[], which: string): KeyRow {
     ({ id, name, key_hash }) => id === which || name === which || (hash.length >= MIN_HASH_DIGITS && key_hash.startsWith(hash)),
   )
   const [row] = found
-  if (!row) throw new SettingsError(`freeway key revoke: there is no key "${which}"; "freeway key list" shows all`)
+  if (!row) throw new SettingsError(`key revoke: there is no key "${which}"; "freeway key list" shows all`)
   if (found.length === 1) return row
-  throw new SettingsError(
-    `freeway key revoke: "${which}" fits ${found.length} keys, name one by its id: ${found.map(({ id }) => id).join(', ')}`,
-  )
+  throw new SettingsError(`key revoke: "${which}" fits ${found.length} keys, name one by its id: ${found.map(({ id }) => id).join(', ')}`)
 }
 
 function cells({ name, id, key_hash, rpm_limit, daily_limit, max_concurrency, roles = [], enabled, paused }: KeyRow): string[] {

@@ -123,5 +123,5 @@ function readAccount({ tier, ...wanted }: NewKey, key_hash: string): StoredAccou
   const account = { ...wanted, ...roles, id: accountId(key_hash), key_hash, created_ms: Date.now() }
   const result = storedAccount.safeParse(account, { reportInput: true })
   if (result.success) return result.data
-  throw new SettingsError(describeIssues('freeway key create', result.error.issues))
+  throw new SettingsError(describeIssues('key create', result.error.issues))
 }

@@ -169,7 +169,7 @@ export function openAccess(options: AccessOptions): Access {
       pass(useChecks, {
         caller,
         settings,
-        today: utcDay(nowMs),
+        today: settings.checkin_required ? utcDay(nowMs) : '',
         model: wanted.model,
         lockedBy: roles && lockedBy(wanted, roles, policy.tiers, modelsOf(options.catalog())),
         overlapWaitMs: account && most > 0 ? overlap.seen(account.id, networkOf(addressOf(request)), most, nowMs) : 0,
