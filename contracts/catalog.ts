@@ -169,7 +169,7 @@ export const provider = z.strictObject({
   /** False for local servers that ask for none. */
   needs_key: z.boolean().default(true),
   enabled: z.boolean().default(true),
-  /** Greater is chosen first. */
+  /** What the score of its models is multiplied with when the choice is ours: 2 is far ahead, 0 is the last resort. */
   weight: z.number().min(0).default(1),
   tags: z.array(z.string()).default([]),
   /** Whether a call may cost money. */

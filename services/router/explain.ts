@@ -3,16 +3,14 @@
 import type { Explained } from '#contracts/explained.ts'
 import { restsUntil, whyResting } from './health.ts'
 import type { Decision } from './route.ts'
-import { partsOf, scoreOf } from './score.ts'
+import { reckoning, scoreOf } from './score.ts'
 import { lackOf, type Obstacle, obstacleOf, obstacles } from './shortlist.ts'
-import { columns } from './strategy.ts'
 import type { Candidate } from './table.ts'
 
 const MAX_LISTED = 50
 
 /** `strategy`: by the name the client knows it. At most 50 candidates, and 50 others: those first that came nearest. */
 export function explain({ ask, strategy, candidates, scene, world }: Decision, strategyName: string): Explained {
-  const parts = new Float64Array(columns.length)
   // A decision and its explanation draw different lots; all draw the middle one here.
   const calm = { ...scene, random: () => 0.5 }
   const chosen: Explained['candidates'] = []
@@ -22,13 +20,13 @@ export function explain({ ask, strategy, candidates, scene, world }: Decision, s
     const obstacle = obstacleOf(candidate, ask, strategy, scene)
     const room = obstacle === undefined ? world.roomOf(provider, target.account, model) : undefined
     if (room && room.headroom > 0) {
-      const score = scoreOf(candidate, room.headroom, calm, parts)
+      const score = scoreOf(candidate, room.headroom, calm)
       chosen.push({
         provider: target.prov,
         account: target.account,
         model: model.id,
         score: Math.round(score * 1e4) / 1e4,
-        parts: partsOf(candidate, calm, parts),
+        parts: reckoning(candidate, room.headroom, calm),
       })
       continue
     }

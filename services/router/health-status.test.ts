@@ -51,6 +51,11 @@ it('times and failures are those of all its models together', () => {
   })
 })
 
+it('a limit that is reached is told, and is no failure', () => {
+  const limited = outcome({ status: 429, phase: 'status', code: 'rate_limited' })
+  expect(status(after(outcome(), limited))).toMatchObject({ success_rate: 1, total_failures: 0, last_error: 'rate_limited (429)' })
+})
+
 it('rests are told with their place, reason and end; healthy is who has a model left', () => {
   const limited = (account: string, scope: 'model' | 'key' | 'provider') =>
     outcome({ account, status: 429, phase: 'status', code: 'rate_limited', scope, retry_after_ms: 9_000 })

@@ -68,10 +68,14 @@ export function learn(health: Health, outcome: AttemptOutcome, nowMs: number): v
   const { level: usual, does } = consequences[code]
   for (const condition of all) breakers.gaveBack(condition)
   if (usual === undefined || does === undefined || outcome.scope === 'request') return
-  for (const condition of all) counted(condition, outcome.status > 0 ? `${code} (${outcome.status})` : code, nowMs)
+  const error = outcome.status > 0 ? `${code} (${outcome.status})` : code
   const level = outcome.scope ?? usual
   const blamed = levels[level]
-  if (does === 'cools') return breakers.rest(blamed, nowMs, code, outcome.retry_after_ms ?? DEFAULT_COOLDOWN_MS)
+  if (does === 'cools') {
+    for (const condition of all) condition.lastError = error
+    return breakers.rest(blamed, nowMs, code, outcome.retry_after_ms ?? DEFAULT_COOLDOWN_MS)
+  }
+  for (const condition of all) counted(condition, error, nowMs)
   if (does !== 'fails') breakers.bench(blamed, nowMs, code, ...does)
   else breakers.failed(blamed, nowMs)
   if (outcome.retry_after_ms !== null) breakers.rest(blamed, nowMs, code, outcome.retry_after_ms)

@@ -4,7 +4,7 @@ import type { StrategyDefinition } from '#contracts/strategy.ts'
 import { factsOf, numberOf } from './facts.ts'
 import type { World } from './route.ts'
 import { sceneOf, scoreOf } from './score.ts'
-import { columns, defined, holds } from './strategy.ts'
+import { defined, holds } from './strategy.ts'
 import type { Candidate, RoutingTable } from './table.ts'
 
 export interface Preview {
@@ -34,10 +34,9 @@ export function preview(definition: StrategyDefinition, table: RoutingTable, wor
     need: { tools: false, vision: false, json: false, ctx: 0 },
   }
   const scene = sceneOf(job, strategy, { ...world, random: () => 0.5 })
-  const parts = new Float64Array(columns.length)
   const scoreIn = (candidate: Candidate) => {
     const { headroom } = world.roomOf(candidate.provider, candidate.target.account, candidate.model)
-    return scoreOf(candidate, headroom, scene, parts)
+    return scoreOf(candidate, headroom, scene)
   }
   const result: Preview = { candidates: [], excluded: [], warnings: [] }
   for (const [name, models] of Map.groupBy(table.open.get('chat') ?? [], ({ provider }) => provider.name)) {

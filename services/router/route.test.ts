@@ -164,7 +164,7 @@ describe('a call that may cost money', () => {
 })
 
 describe('among several', () => {
-  const three = catalogOf({ a: { weight: 3 }, b: { weight: 2 }, c: { weight: 1 } })
+  const three = catalogOf({ a: { weight: 3 }, b: { weight: 2 }, c: { weight: 1, aliases: ['cee'] } })
   it.each<[string, Partial<Submit>, string]>([
     ['the greatest weight wins', {}, 'a/m'],
     ['an excluded provider is never taken', { exclude: ['a'] }, 'b/m'],
@@ -177,6 +177,7 @@ describe('among several', () => {
     ['an account can be avoided', { avoid: ['a/a-1'] }, 'b/m'],
     ['an avoided one is better than none', { avoid: ['c'], exclude: ['a', 'b'] }, 'c/m'],
     ['the client’s wish goes before weight', { preferred: 'c' }, 'c/m'],
+    ['it may be told by another name of the provider', { preferred: 'cee' }, 'c/m'],
     ['avoiding goes before the client’s wish', { preferred: 'c', avoid: ['c'] }, 'a/m'],
     ['a wish that cannot be had is no obstacle', { preferred: 'c', exclude: ['c'] }, 'a/m'],
     ['a wish for a provider that nobody knows neither', { preferred: 'zeta' }, 'a/m'],

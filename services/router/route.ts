@@ -11,7 +11,7 @@ import { type Health, restsUntil } from './health.ts'
 import type { Label } from './intent/model.ts'
 import { type Scene, sceneOf, scoreOf } from './score.ts'
 import { type Ask, askOf, type Obstacle, obstacleOf, obstacles } from './shortlist.ts'
-import { columns, type Strategy, strategyOf, suited } from './strategy.ts'
+import { type Strategy, strategyOf, suited } from './strategy.ts'
 import type { Candidate, RoutingTable } from './table.ts'
 
 /** One that may serve the job. */
@@ -80,7 +80,6 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
 const MAX_ORDER = 32
 
 // For one decision at a time; in this way a decision leaves no garbage but its result.
-const parts = new Float64Array(columns.length)
 const bestScores = new Float64Array(MAX_ORDER)
 const best: Candidate[] = []
 
@@ -91,7 +90,7 @@ function rank({ ask, strategy, candidates, scene, world }: Decision, spent: bool
     if (obstacleOf(candidate, ask, strategy, scene) !== undefined) continue
     const { headroom } = world.roomOf(candidate.provider, candidate.target.account, candidate.model)
     if (headroom <= 0 !== spent) continue
-    const score = scoreOf(candidate, headroom, scene, parts)
+    const score = scoreOf(candidate, headroom, scene)
     let place = count
     while (place > 0 && (bestScores[place - 1] as number) < score) place--
     if (place === MAX_ORDER) continue

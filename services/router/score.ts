@@ -2,9 +2,9 @@
 
 import type { Submit } from '#contracts/attempt.ts'
 import { factsOf, type UsageOf } from './facts.ts'
-import { type Condition, type Health, type Standing, standingIn } from './health.ts'
+import { type Health, type Standing, standingIn } from './health.ts'
 import { reliabilityOf, speedOf } from './measured.ts'
-import { columns, holds, type Strategy } from './strategy.ts'
+import { type Column, holds, type Strategy } from './strategy.ts'
 import type { Candidate } from './table.ts'
 
 interface Term {
@@ -36,7 +36,7 @@ const terms: readonly Term[] = [
   {
     name: 'preferred',
     matters: ({ preferred }) => preferred !== undefined,
-    of: ({ keys }, { job }) => (keys[0] === job.preferred ? 1e6 : 0),
+    of: ({ provider }, { job: { preferred = '' } }) => (provider.name === preferred || provider.aliases.includes(preferred) ? 1e6 : 0),
   },
   {
     name: 'later_target',
@@ -51,11 +51,6 @@ const terms: readonly Term[] = [
       return scene.strategy.prefer.reduce((sum, rule) => sum + (holds(rule, facts) ? rule.weight : 0), 0)
     },
   },
-]
-
-const [QUALITY, SPEED, HEADROOM, RELIABILITY, COST, CONTEXT, SPREAD, SUITS] = columns.map((_, i) => i) as [
-  ...[number, number, number, number],
-  ...[number, number, number, number],
 ]
 
 /** For whom the candidates are weighed, and by what. */
@@ -78,37 +73,45 @@ export function sceneOf(job: Scene['job'], strategy: Strategy, { health, usageOf
   return { job, strategy, terms: counting, health, standing: standingIn(health, nowMs), nowMs, random, ...(usageOf && { usageOf }) }
 }
 
-/** `parts`, one for each column and from 0 to 1, is filled with what the mean is made of: nothing is allocated for a candidate. */
-export function scoreOf(candidate: Candidate, headroom: number, scene: Scene, parts: Float64Array): number {
-  const { strategy, health, nowMs } = scene
-  const measured: Condition | undefined = health.get(candidate.keys[2])
-  parts[QUALITY] = candidate.quality
-  parts[SPEED] = speedOf(measured, candidate.speed, nowMs)
-  parts[HEADROOM] = headroom
-  parts[RELIABILITY] = reliabilityOf(measured, nowMs)
-  parts[COST] = candidate.cost
-  parts[CONTEXT] = candidate.context
-  parts[SPREAD] = scene.random()
-  parts[SUITS] = strategy.made !== undefined && candidate.can.has(strategy.made) ? 1 : 0
-  let mean = 0
-  for (let i = 0; i < parts.length; i++) mean += (parts[i] as number) * (strategy.shares[i] as number)
+export function scoreOf(candidate: Candidate, headroom: number, scene: Scene): number {
+  const { shares } = scene.strategy
+  const parts = partsOf(candidate, headroom, scene)
+  const mean =
+    parts.quality * shares.quality +
+    parts.speed * shares.speed +
+    parts.headroom * shares.headroom +
+    parts.reliability * shares.reliability +
+    parts.cost * shares.cost +
+    parts.context * shares.context +
+    parts.spread * shares.spread +
+    parts.suits * shares.suits
   let score = mean * candidate.provider.weight
   for (const term of scene.terms) score += term.of(candidate, scene)
   return score
 }
 
-/** The parts by name, those that count. */
-export function partsOf(candidate: Candidate, scene: Scene, parts: Float64Array): Record<string, number> {
-  const counting = columns
-    .map((column, i) => [column, parts[i] as number] as const)
-    .filter((_, i) => (scene.strategy.shares[i] as number) > 0)
+/** What the mean is made of, each from 0 to 1. */
+function partsOf(candidate: Candidate, headroom: number, { strategy, health, nowMs, random }: Scene): Record<Column, number> {
+  const measured = health.get(candidate.keys[2])
   return {
-    ...Object.fromEntries(counting.map(([column, part]) => [column, Math.round(part * 1e3) / 1e3])),
-    weight: candidate.provider.weight,
-    ...Object.fromEntries(scene.terms.flatMap((term) => named(term.name, term.of(candidate, scene)))),
+    quality: candidate.quality,
+    speed: speedOf(measured, candidate.speed, nowMs),
+    headroom,
+    reliability: reliabilityOf(measured, nowMs),
+    cost: candidate.cost,
+    context: candidate.context,
+    spread: random(),
+    suits: strategy.made !== undefined && candidate.can.has(strategy.made) ? 1 : 0,
   }
 }
 
-function named(name: string, value: number): [string, number][] {
-  return value === 0 ? [] : [[name, value]]
+/** All that has gone into a score, by name: the parts that count, the weight, and what was added. */
+export function reckoning(candidate: Candidate, headroom: number, scene: Scene): Record<string, number> {
+  const parts = Object.entries(partsOf(candidate, headroom, scene)).filter(([name]) => scene.strategy.shares[name as Column] > 0)
+  const added = scene.terms.map((term) => [term.name, term.of(candidate, scene)] as const).filter(([, value]) => value !== 0)
+  return {
+    ...Object.fromEntries(parts.map(([name, part]) => [name, Math.round(part * 1e3) / 1e3])),
+    weight: candidate.provider.weight,
+    ...Object.fromEntries(added),
+  }
 }

@@ -1,19 +1,11 @@
 // Pure. What counts when the choice is ours: each strategy is one row of weights.
 
 import type { Capability } from '#contracts/catalog.ts'
-import type {
-  ConfiguredStrategy,
-  NumberField,
-  NumberOp,
-  Preference,
-  Quality,
-  Requirement,
-  StrategyDefinition,
-} from '#contracts/strategy.ts'
+import type { ConfiguredStrategy, NumberField, NumberOp, Preference, Requirement, StrategyDefinition } from '#contracts/strategy.ts'
 import { builtInStrategyOf, qualities, type StrategyName } from '#contracts/strategy.ts'
 import type { Label } from './intent/model.ts'
 
-/** What is weighed, in the order of a strategy's `shares`. `suits`: whether the model is made for what is wanted. */
+/** What is weighed. `suits`: whether the model is made for what is wanted. */
 export const columns = [...qualities, 'suits'] as const
 export type Column = (typeof columns)[number]
 
@@ -44,7 +36,7 @@ const rows: Record<StrategyName, Row> = {
 export interface Strategy {
   name: string
   /** Of each column; together they are 1. */
-  shares: Float64Array
+  shares: Readonly<Record<Column, number>>
   made: Capability | undefined
   must: Capability | undefined
   require: readonly Requirement[]
@@ -100,10 +92,9 @@ export function configured(name: string, { prefer = [], tags = [], weights = {} 
   }
 }
 
-function sharesOf(row: Partial<Record<Column | Quality, number>>): Float64Array {
-  const weights = columns.map((column) => row[column] ?? 0)
-  const sum = weights.reduce((a, b) => a + b, 0)
-  return Float64Array.from(weights, (weight) => weight / sum)
+function sharesOf(row: Partial<Record<Column, number>>): Record<Column, number> {
+  const sum = columns.reduce((total, column) => total + (row[column] ?? 0), 0)
+  return Object.fromEntries(columns.map((column) => [column, (row[column] ?? 0) / sum])) as Record<Column, number>
 }
 
 /** What a rule can be about. A number that is not known is undefined; Infinity where there is no limit. */
