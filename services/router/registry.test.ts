@@ -127,6 +127,7 @@ describe('a server of this machine', () => {
     const catalog = await next(registry)
     expect(entry({ catalog }, 'ollama')).toMatchObject({ enabled: true, configured: true, models: [{ id: 'mine:7b' }] })
     expect(catalog.providers.filter(({ name }) => name === 'ollama')).toHaveLength(1)
+    expect(entry({ catalog }, 'demo')).toBeUndefined()
     server.close()
     await once(server, 'close')
   })
@@ -147,6 +148,17 @@ describe('a change at run time', () => {
     const registry = await open()
     expect(entry(registry, 'groq')?.enabled).toBe(false)
     expect(entry(registry, 'cohere')).toBeUndefined()
+  })
+
+  it('ends the demo with the first provider that can be called, and begins it again after the last', async () => {
+    const registry = await open()
+    const custom = { alpha: { base_url: 'http://127.0.0.1:1/v1', needs_key: false, models: [{ id: 'm' }] } }
+    let changed = next(registry)
+    await change({ custom })
+    expect(entry({ catalog: await changed }, 'demo')).toBeUndefined()
+    changed = next(registry)
+    await change({ custom, removed: ['alpha'] })
+    expect(entry({ catalog: await changed }, 'demo')).toBeDefined()
   })
 
   it('is gone when it is taken back', async () => {

@@ -9,7 +9,7 @@ import { catalogOverrides } from '#contracts/catalog-change.ts'
 import { catalogKey, catalogOverridesKey } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
-import type { Known } from './build-catalog.ts'
+import type { Known, Refused } from './build-catalog.ts'
 import { buildCatalog, offUnasked } from './build-catalog.ts'
 import { withDemo } from './demo-aliases.ts'
 import type { Discovery } from './discovery.ts'
@@ -30,7 +30,7 @@ export interface RegistryOptions {
   config: KeyValue
   settings: Settings
   logger: Logger
-  /** Starts the demo: asked for if the operator wants it, or has no provider that can be called. */
+  /** Starts the demo: asked for if the operator wants it, or has no provider that can be called. It goes when such a one appears. */
   demo: (() => Promise<Provider>) | undefined
   /** Whether all of freeway runs in this process, so that this machine's servers are the operator's own. */
   alone: boolean
@@ -39,19 +39,24 @@ export interface RegistryOptions {
 /** Throws SettingsError if an operator's provider is incomplete. */
 export async function openRegistry({ config, settings, logger, demo, alone }: RegistryOptions): Promise<Registry> {
   const listeners = new Set<(catalog: Catalog) => void>()
-  let known = await shippedCatalog()
+  const shipped = await shippedCatalog()
+  let demoProvider: Provider | undefined
   let overrides: CatalogOverrides | undefined
   let found: Known = { providers: [], aliases: [] }
   let published: Promise<void> = Promise.resolve()
   let catalog: Catalog | undefined
 
   function build(): Catalog {
+    const real = buildFrom(shipped, (fault) => logger.warn('a change of the catalogue was left out', { fault }))
+    if (!demoProvider || (settings.demo === 'auto' && isUsable(real))) return real
+    return buildFrom(withDemo(shipped, demoProvider))
+  }
+
+  function buildFrom(known: Known, refused?: Refused): Catalog {
     // A server that was found stands in for the shipped row of its name.
     const names = new Set(found.providers.map(({ name }) => name))
     const providers = [...known.providers.filter(({ name }) => !names.has(name)), ...found.providers]
-    return buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, settings, overrides, (fault) =>
-      logger.warn('a change of the catalogue was left out', { fault }),
-    )
+    return buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, settings, overrides, refused)
   }
 
   function refresh(): void {
@@ -80,9 +85,8 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   })
 
   let first = build()
-  const usable = first.providers.some(({ enabled, configured }) => enabled && configured)
-  if (demo && settings.demo !== 'off' && (settings.demo === 'on' || !usable)) {
-    known = withDemo(known, await demo())
+  if (demo && settings.demo !== 'off' && (settings.demo === 'on' || !isUsable(first))) {
+    demoProvider = await demo()
     first = build()
   }
   await publish(config, first)
@@ -92,7 +96,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   }
 
   let discovery: Discovery | undefined
-  const servers = serversToAsk(settings, known.providers, alone)
+  const servers = serversToAsk(settings, shipped.providers, alone)
   if (servers.length > 0) {
     discovery = startDiscovery({
       servers,
@@ -119,6 +123,10 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
       await published
     },
   }
+}
+
+function isUsable({ providers }: Catalog): boolean {
+  return providers.some(({ enabled, configured, models }) => enabled && configured && models.some((model) => model.enabled))
 }
 
 function readOverrides(bytes: Uint8Array): CatalogOverrides | undefined {

@@ -79,6 +79,13 @@ describe('the shipped models', () => {
     expect(ids.every((id) => Number.isInteger(id) && id >= 1 && id < 1_000_000)).toBe(true)
   })
 
+  it.each([
+    [1, 'groq/llama-3.3-70b-versatile'],
+    [2, 'groq/openai/gpt-oss-120b'],
+    [80, 'cohere/command-a-reasoning-08-2025'],
+    [271, 'ollama/nomic-embed-text'],
+  ])('number %i is %s', (id, name) => expect(find(name)?.model.model_id).toBe(id))
+
   it('keep their ids for ever', async () => {
     const ledger: Record<string, string> = JSON.parse(await readFile(new URL('./model-ids.json', import.meta.url), 'utf8'))
     for (const { provider, model } of models) expect(ledger[model.model_id as number]).toBe(`${provider.name}/${model.id}`)
