@@ -57,7 +57,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
   const leases = createLeases()
   const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'provider', instance })
   const budget = createBudget(quota)
-  const usageOf = budget.usageOf
+  const usageOf: typeof budget.usageOf = (provider) => budget.usageOf(provider)
   const placing = createPlacing({
     bus,
     instance,
