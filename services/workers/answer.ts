@@ -2,11 +2,13 @@
 
 import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
+import { FreewayError } from '#contracts/failure.ts'
 import type { LearnedLimit } from '#contracts/limit.ts'
 import type { RefusalCode } from '#contracts/settlement.ts'
 import { createStreamWriter, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { BodyUnavailable } from '#services/blob.ts'
 import type { LimitHabits } from './cooldown.ts'
+import type { Dialect } from './dialect.ts'
 import type { InBandError } from './in-band-error.ts'
 import type { LimitReader } from './learned-limits.ts'
 import type { Reading } from './reading.ts'
@@ -27,6 +29,8 @@ type Headers = Record<string, string | string[] | undefined>
 export interface ProviderKnowledge {
   provider: LimitHabits
   limits: LimitReader
+  /** Undefined: it speaks chat completions. */
+  dialect?: Dialect | undefined
 }
 
 /** One response. After `stop`, or once it has ended or failed, it takes no notice of anything. */
@@ -53,7 +57,10 @@ export class Answer {
     else if (!this.#offer.stream) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#whole(body))
     else if (type.includes('application/json'))
       this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(body))
-    else this.#reading = new Streaming(this.#offer, this.#guardedSink(), (failure) => this.#failInBand(failure))
+    else {
+      const streaming = new Streaming(this.#offer, this.#guardedSink(), (failure) => this.#failInBand(failure))
+      this.#reading = this.#knowledge.dialect?.reading(streaming) ?? streaming
+    }
   }
 
   onData(bytes: Uint8Array): void {
@@ -74,6 +81,10 @@ export class Answer {
     if (this.#over) return
     const detail = (error as NodeJS.ErrnoException).code ?? error.name
     if (error instanceof BodyUnavailable) return this.#fail({ phase: 'body', status: 0, code: 'body', detail: error.message })
+    // The provider's format has no words for the request: another one's may.
+    if (error instanceof FreewayError) {
+      return this.#fail({ phase: 'status', status: error.status, code: 'unsupported', scope: 'request', detail: error.message })
+    }
     if (!this.#reading) return this.#fail({ phase: sent ? 'ttfb' : 'connect', status: 0, code: 'network', detail })
     this.#reading.flush?.()
     this.#fail({ phase: 'stream', status: 0, code: 'truncated', detail })
@@ -147,7 +158,13 @@ export class Answer {
   #repaired(body: Uint8Array): RepairedReply | undefined {
     const { model, id, est } = this.#offer
     const created = Math.floor(Date.now() / 1000)
-    const reply = repairReply(parse(body), { model, id: `chatcmpl-${id}`, created, promptTokens: est.in })
+    const { dialect } = this.#knowledge
+    const reply = repairReply(dialect ? dialect.whole(parse(body)) : parse(body), {
+      model,
+      id: `chatcmpl-${id}`,
+      created,
+      promptTokens: est.in,
+    })
     if (!reply.failure) return reply
     this.#failInBand(reply.failure)
     return undefined

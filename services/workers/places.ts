@@ -4,6 +4,7 @@ import type { Bus, BusMessage, Subscription } from '#contracts/bus.ts'
 import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 import { controls, work, workQueue } from '#contracts/subjects.ts'
 import type { Settings } from '#services/settings.ts'
+import { type Dialect, dialectOf } from './dialect.ts'
 import { createHabits, type Habits } from './habits.ts'
 import { type Account, accountsOf } from './keys.ts'
 import { createLimitReader, type LimitReader } from './learned-limits.ts'
@@ -16,6 +17,8 @@ export interface Place {
   readonly accounts: ReadonlyMap<string, Account>
   readonly habits: Habits
   readonly limits: LimitReader
+  /** Undefined: it speaks chat completions. */
+  readonly dialect: Dialect | undefined
   readonly upstream: Upstream
   inFlight: number
   retired: boolean
@@ -59,6 +62,7 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
       accounts,
       habits: createHabits(provider),
       limits: createLimitReader(provider),
+      dialect: dialectOf(provider),
       upstream: openUpstream(provider.base_url, provider.max_concurrency),
       inFlight: 0,
       retired: false,

@@ -135,13 +135,16 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
   function startCall(place: Place, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
     const account = place.accounts.get(offer.account) as Account
-    const send = (body: Uint8Array) => place.upstream.call(providerRequest(account, place.habits, offer, body), events)
+    const send = (body: Uint8Array) => {
+      try {
+        return place.upstream.call(providerRequest(account, place.habits, offer, body, place.dialect), events)
+      } catch (error) {
+        return noCall(events, error as Error)
+      }
+    }
     if (inline) return send(inline)
     const ingress = offer.inbox.split('.').at(-3)
-    if (!offer.blob || !ingress) {
-      queueMicrotask(() => events.onError(new BodyUnavailable('offer without a body')))
-      return { abort() {}, letGo() {}, pause() {}, resume() {} }
-    }
+    if (!offer.blob || !ingress) return noCall(events, new BodyUnavailable('offer without a body'))
     return pulledCall(fetchBlobOf(offer, ingress), send, events)
   }
 
@@ -215,4 +218,9 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       await bus.flush()
     },
   }
+}
+
+function noCall(events: UpstreamEvents, error: Error): UpstreamCall {
+  queueMicrotask(() => events.onError(error))
+  return { abort() {}, letGo() {}, pause() {}, resume() {} }
 }

@@ -20,8 +20,14 @@ export interface WrittenRequest {
   body: string
 }
 
-/** Throws FreewayError `invalid_request_error` for what Messages cannot say: several answers at once, logprobs, sound. */
-export function writeRequest(body: Uint8Array | ChatBody, options: { model: string; stream: boolean }): WrittenRequest {
+/**
+ * `change` is done to what is sent. Throws FreewayError `invalid_request_error` for what Messages cannot say: several answers at once,
+ * logprobs, sound.
+ */
+export function writeRequest(
+  body: Uint8Array | ChatBody,
+  options: { model: string; stream: boolean; change?: (fields: Fields) => void },
+): WrittenRequest {
   const fields = (body instanceof Uint8Array ? JSON.parse(decoder.decode(body)) : body) as ChatBody
   if ((fields.n ?? 1) > 1) throw unsaid('n', 'this model gives one answer at a time')
   if (fields.logprobs === true) throw unsaid('logprobs', 'this model does not tell them')
@@ -48,6 +54,7 @@ export function writeRequest(body: Uint8Array | ChatBody, options: { model: stri
     ...beyond,
     ...(options.stream && { stream: true }),
   }
+  options.change?.(written)
   return {
     headers: { 'anthropic-version': VERSION, ...(typeof betas === 'string' && { 'anthropic-beta': betas }) },
     body: JSON.stringify(written),
