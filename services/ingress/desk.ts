@@ -15,6 +15,7 @@ import type { Settlements } from '#services/settlements.ts'
 import type { AttemptPatience } from './attempt.ts'
 import { Failover } from './failover.ts'
 import type { Order } from './order.ts'
+import { createRetryBudget } from './retry-budget.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 2_000
@@ -45,6 +46,7 @@ export class Desk {
   readonly outbox: Outbox
   readonly settlements: Settlements
   readonly patience: AttemptPatience
+  readonly retries = createRetryBudget()
   readonly #catalog: CatalogWatch
   readonly #live = new Map<string, Failover>()
   readonly #tombstones = new Map<string, { atMs: number; lastCancelMs: number }>()
@@ -125,6 +127,10 @@ export class Desk {
     const reference = this.#blobs.get(request) ?? blobReference(body)
     this.#blobs.set(request, reference)
     return reference
+  }
+
+  accountsOf(provider: string): readonly string[] {
+    return this.#catalog.current.providers.find(({ name }) => name === provider)?.accounts ?? []
   }
 
   contextWindowOf(provider: string, model: string): number {

@@ -18,7 +18,7 @@ import type { Order } from './order.ts'
 import type { RequestSoFar, Verdict } from './retry.ts'
 import { afterFail, afterLoss, afterNoroute, brokerDown, noRouter, notPlaced, outcomeOf, shuttingDown, tooLate } from './retry.ts'
 import type { Search } from './search.ts'
-import { learnFrom, newSearch, passOver } from './search.ts'
+import { giveUpAdapted, learnFrom, newSearch, passOver } from './search.ts'
 import { writeSubmission } from './submission.ts'
 import { Talk } from './talk.ts'
 
@@ -134,11 +134,7 @@ export class Failover {
     if (this.#talk.attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     const { n, inbox } = this.#talk.next(nowMs)
     const { deadlineMs, receivedMs, maxWaitMs, admitted } = this.#order
-    const span = startSpan(`publish ${jobs}`, {
-      kind: 'producer',
-      parent: this.#order.span.context,
-      attributes: { 'freeway.attempt': n },
-    })
+    const span = startSpan(`publish ${jobs}`, { kind: 'producer', parent: this.#order.span.context, attributes: { 'freeway.attempt': n } })
     const message = writeSubmission({
       id: this.id,
       n,
@@ -177,6 +173,7 @@ export class Failover {
       case 'failed':
         return this.#failed(step.fail, nowMs)
       case 'noroute':
+        if (giveUpAdapted(this.#search)) return this.#submit(nowMs)
         return this.#finish(afterNoroute(step.noroute, this.#last, this.#job), nowMs)
       case 'no_router':
         return this.#finish(noRouter(), nowMs)
@@ -189,7 +186,8 @@ export class Failover {
 
   #complete(end: Extract<InboxMessage, { t: 'end' }>, nowMs: number): void {
     this.#talk.tell({ t: 'ack', s: end.seq - 1, fin: true })
-    this.#talk.report.settled(this.#talk.attempt, end.usage, end.usage_source === 'provider' ? 'actual' : 'estimate')
+    this.#talk.report.settled(this.#talk.attempt, end, nowMs)
+    this.#talk.answered(nowMs)
     this.#delivery.end(this.#headers(nowMs))
     this.#close('ok', 200, nowMs, end.usage)
   }
@@ -198,20 +196,20 @@ export class Failover {
     const { target } = this.#talk.attempt
     this.#talk.tell({ t: 'ack', s: this.#talk.attempt.next - 1, fin: true })
     this.#talk.report.failed(this.#talk.attempt, fail)
-    if (target) this.#decide(afterFail(fail, target, this.#soFar()), target, nowMs)
+    if (target) this.#decide(afterFail(fail, target, this.#soFar(target)), target, nowMs)
   }
 
   #lost(why: string, nowMs: number): void {
     const { target } = this.#talk.attempt
     this.#talk.tell({ t: 'cancel', why: 'unknown' })
     this.#talk.report.lost(this.#talk.attempt, why)
-    if (target) this.#decide(afterLoss(target, this.#soFar()), target, nowMs)
+    if (target) this.#decide(afterLoss(target, this.#soFar(target)), target, nowMs)
   }
 
   #decide(verdict: Verdict, target: Target, nowMs: number): void {
     this.#last = verdict.error
-    if (!verdict.again) return this.#finish(verdict.error, nowMs)
-    learnFrom(this.#search, verdict, this.#desk.contextWindowOf(target.prov, target.model))
+    if (!verdict.again || (verdict.spends && !this.#talk.affordRetry(target.prov, nowMs))) return this.#finish(verdict.error, nowMs)
+    learnFrom(this.#search, verdict, target, this.#desk.contextWindowOf(target.prov, target.model))
     this.#placingSinceMs = nowMs
     this.#submit(nowMs)
   }
@@ -226,9 +224,11 @@ export class Failover {
     this.#submit(nowMs)
   }
 
-  #soFar(): RequestSoFar {
+  #soFar({ prov }: Target): RequestSoFar {
     const { delivered } = this.#delivery
-    return { id: this.id, job: this.#job, granted: this.#talk.granted, delivered, widened: this.#search.widened }
+    const { widened, adapted } = this.#search
+    const accounts = this.#desk.accountsOf(prov)
+    return { id: this.id, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
   }
 
   #finish(error: FreewayError, nowMs: number): void {

@@ -1,6 +1,6 @@
 // What is told of a request: to the routers (leases), to telemetry (events) and to the client (headers).
 
-import type { Fail, Target } from '#contracts/attempt.ts'
+import type { End, Fail, Target } from '#contracts/attempt.ts'
 import type { Outcome } from '#contracts/failure.ts'
 import type { AttemptOutcome, Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
@@ -11,6 +11,13 @@ import type { Order } from './order.ts'
 
 /** A streamed token with its envelope takes about this many bytes; only used where the provider has not counted. */
 const BYTES_PER_TOKEN = 200
+
+/** A speed is told from so many tokens and so much time on. */
+const LEAST_TOKENS = 8
+const LEAST_MS = 20
+
+type Told = Pick<Fail, 'status' | 'key_fault'> &
+  Partial<Pick<Fail, 'retry_after_ms' | 'code' | 'scope' | 'learned'>> & { phase: Fail['phase'] | null }
 
 interface Timing {
   worker_ms: number
@@ -59,8 +66,11 @@ export class Reporter {
     this.#firstByteMs = nowMs
   }
 
-  settled(attempt: Attempt, usage: Usage, mode: 'actual' | 'estimate'): void {
-    this.#settle(attempt, usage, mode, this.#outcome(attempt, { status: 200, phase: null, key_fault: false }))
+  settled(attempt: Attempt, { usage, usage_source, learned }: End, nowMs: number): void {
+    const speed = this.#tokensPerSecond(usage.out, nowMs)
+    const outcome = this.#outcome(attempt, { status: 200, phase: null, key_fault: false, learned })
+    if (outcome && speed !== undefined) outcome.tokens_per_second = speed
+    this.#settle(attempt, usage, usage_source === 'provider' ? 'actual' : 'estimate', outcome)
     this.#attemptEnded(attempt, 'ok', true, usage)
   }
 
@@ -147,14 +157,19 @@ export class Reporter {
       this.#desk.settlements.report(attempt.target.account, { t: 'settle', lease: this.#lease(attempt), mode, usage, outcome })
   }
 
-  #outcome(
-    attempt: Attempt,
-    { status, phase, key_fault, retry_after_ms }: Pick<Fail, 'status' | 'key_fault' | 'retry_after_ms'> & { phase: Fail['phase'] | null },
-  ): AttemptOutcome | undefined {
+  #outcome(attempt: Attempt, told: Told): AttemptOutcome | undefined {
     if (!attempt.target) return undefined
     const { prov, account, model } = attempt.target
+    const { status, phase, key_fault, retry_after_ms = null, code, scope, learned } = told
     const ttfb_ms = this.#firstByteMs === undefined || attempt.acceptedMs === undefined ? null : this.#firstByteMs - attempt.acceptedMs
-    return { prov, account, model, status, phase, key_fault, retry_after_ms: retry_after_ms ?? null, ttfb_ms }
+    return { prov, account, model, status, phase, code, scope, key_fault, retry_after_ms, learned, ttfb_ms }
+  }
+
+  /** A few tokens say nothing, and what came in one piece was written before it came. */
+  #tokensPerSecond(tokens: number, nowMs: number): number | undefined {
+    const sinceMs = this.#order.job.stream ? this.#firstByteMs : undefined
+    if (sinceMs === undefined || tokens < LEAST_TOKENS || nowMs - sinceMs < LEAST_MS) return undefined
+    return Math.round((tokens / (nowMs - sinceMs)) * 10_000) / 10
   }
 
   #attemptEnded(attempt: Attempt, result: string, sent: boolean, usage: Usage): void {

@@ -39,33 +39,78 @@ const request = ({
   granted: 1,
   delivered: false,
   widened: false,
+  adapted: undefined,
+  accounts: ['groq-1', 'groq-2'],
   ...change,
 })
 /** What is learned for the next try; undefined if there is none. */
 function next(verdict: Verdict): object | undefined {
   if (!verdict.again) return undefined
-  const { again, error, ...learned } = verdict
+  const { again, error, spends, ...learned } = verdict
   return learned
 }
 
 describe('after a failure the request is tried again', () => {
-  it.each<[Fail['code'], object | undefined]>([
-    ['rate_limited', { exclude: 'groq' }],
-    ['auth', { exclude: 'groq/groq-1' }],
-    ['model_not_found', { exclude: 'groq' }],
-    ['unsupported', { exclude: 'groq' }],
-    ['server', { exclude: 'groq' }],
-    ['network', { exclude: 'groq' }],
-    ['timeout', { exclude: 'groq' }],
-    ['malformed', { exclude: 'groq' }],
-    ['truncated', { exclude: 'groq' }],
-    ['gone', { exclude: 'groq' }],
-    ['expired', { avoid: 'groq' }],
-    ['body', { avoid: 'groq' }],
-    ['context_length', { wider: true }],
-    ['invalid_request', undefined],
-    ['content_policy', undefined],
-  ])('%s: %j', (code, learned) => expect(next(afterFail(failed(code), free, request()))).toEqual(learned))
+  it.each<[Fail['code'], Partial<Fail>, object | undefined]>([
+    ['rate_limited', { scope: 'model', status: 429 }, { exclude: ['groq/groq-1/m'] }],
+    ['rate_limited', { scope: 'key', status: 429 }, { exclude: ['groq/groq-1'] }],
+    ['rate_limited', { scope: 'provider', status: 429 }, { exclude: ['groq'] }],
+    ['rate_limited', { status: 429 }, { exclude: ['groq/groq-1'] }],
+    ['auth', { status: 401, scope: 'key' }, { exclude: ['groq/groq-1'] }],
+    ['payment', { status: 402, scope: 'key' }, { exclude: ['groq/groq-1'] }],
+    ['payment', { status: 429, scope: 'model' }, { exclude: ['groq/groq-1/m'] }],
+    ['payment', { status: 402, scope: 'request' }, { exclude: ['groq/groq-1'] }],
+    ['blocked', { status: 403, scope: 'provider' }, { exclude: ['groq'] }],
+    // Whatever the key, this model will not do.
+    ['model_not_found', { status: 404, scope: 'model' }, { exclude: ['groq/groq-1/m', 'groq/groq-2/m'] }],
+    ['model_not_found', { status: 404, scope: 'key' }, { exclude: ['groq/groq-1'] }],
+    ['unsupported', { status: 400, scope: 'request' }, { exclude: ['groq/groq-1/m', 'groq/groq-2/m'] }],
+    ['malformed', { status: 400, scope: 'request' }, { exclude: ['groq/groq-1/m', 'groq/groq-2/m'] }],
+    ['malformed', { status: 502, phase: 'in_band' }, { exclude: ['groq'] }],
+    ['overloaded', { status: 429, scope: 'model' }, { exclude: ['groq/groq-1/m', 'groq/groq-2/m'] }],
+    ['overloaded', { status: 503, scope: 'model' }, { exclude: ['groq'] }],
+    ['too_large', { status: 413, scope: 'request' }, { exclude: ['groq'] }],
+    ['server', { scope: 'model' }, { exclude: ['groq'] }],
+    ['network', {}, { exclude: ['groq'] }],
+    ['timeout', {}, { exclude: ['groq'] }],
+    ['truncated', {}, { exclude: ['groq'] }],
+    ['gone', {}, { exclude: ['groq'] }],
+    ['expired', {}, { avoid: 'groq' }],
+    ['body', {}, { avoid: 'groq' }],
+    ['context_length', { status: 400 }, { wider: true }],
+    ['invalid_request', { status: 400 }, undefined],
+    ['content_policy', { status: 400 }, undefined],
+  ])('%s: %j %j', (code, change, learned) => expect(next(afterFail(failed(code, change), free, request()))).toEqual(learned))
+
+  const adapt = { drop: ['logit_bias'] }
+  it.each<[string, Partial<Fail>, Partial<RequestSoFar>, object | undefined]>([
+    ['as the provider wants it', { adapt }, {}, { adapt }],
+    ['with all that it wants', { adapt }, { adapted: { drop: ['seed'] } }, { adapt: { drop: ['seed', 'logit_bias'] } }],
+    ['elsewhere, if that has not helped', { adapt }, { adapted: adapt }, { exclude: ['groq/groq-1/m', 'groq/groq-2/m'] }],
+    ['elsewhere, if the answer had begun', { adapt, phase: 'in_band' }, {}, { exclude: ['groq/groq-1/m', 'groq/groq-2/m'] }],
+  ])('%s', (_, change, so, learned) => {
+    expect(next(afterFail(failed('unsupported', { status: 400, ...change }), free, request(so)))).toEqual(learned)
+  })
+
+  it('also where the client would be told that it was at fault, as long as something can be changed', () => {
+    expect(next(afterFail(failed('invalid_request', { status: 400, adapt }), free, request()))).toEqual({ adapt })
+    expect(next(afterFail(failed('invalid_request', { status: 400, adapt }), free, request({ adapted: adapt })))).toBeUndefined()
+  })
+
+  it.each<[Fail['code'], Partial<Fail>, boolean]>([
+    ['server', { status: 500 }, true],
+    ['overloaded', { status: 503 }, true],
+    ['network', { phase: 'connect', status: 0, sent: false }, true],
+    ['timeout', { phase: 'ttfb', status: 504 }, true],
+    ['malformed', { phase: 'in_band', status: 502 }, true],
+    ['rate_limited', { status: 429 }, false],
+    ['auth', { status: 401 }, false],
+    ['unsupported', { status: 400 }, false],
+    ['expired', { phase: 'expired', status: 0 }, false],
+    ['body', { phase: 'body', status: 0 }, false],
+  ])('and needs a budget where the provider is in trouble: %s %j %s', (code, change, spends) => {
+    expect(afterFail(failed(code, change), free, request())).toMatchObject({ again: true, spends })
+  })
 
   it.each<[string, Partial<RequestSoFar> & { fallback?: boolean }]>([
     ['content has reached the client', { delivered: true }],
@@ -113,6 +158,10 @@ describe('what the client is told', () => {
     ['truncated', 'provider_error', 502, true],
     ['malformed', 'provider_error', 502, true],
     ['server', 'provider_error', 502, true],
+    ['overloaded', 'provider_error', 502, true],
+    ['payment', 'provider_error', 502, true],
+    ['blocked', 'provider_error', 502, true],
+    ['too_large', 'invalid_request_error', 413, true],
     ['auth', 'provider_error', 502, true],
     ['model_not_found', 'provider_error', 502, true],
     ['rate_limited', 'provider_unavailable', 503, false],

@@ -1,5 +1,6 @@
 // Pure. What a failed attempt means for the request: another try with what was learned, or the error the client gets.
 
+import { type Adaptation, bothAdaptations } from '#contracts/adaptation.ts'
 import type { Fail, Noroute, Target } from '#contracts/attempt.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
 import type { Outcome } from '#contracts/failure.ts'
@@ -17,11 +18,24 @@ export interface RequestSoFar {
   delivered: boolean
   /** A bigger context was asked for already. */
   widened: boolean
+  /** What the request was changed to after a refusal, if it was. */
+  adapted: Adaptation | undefined
+  /** All accounts of the provider that failed. */
+  accounts: readonly string[]
 }
 
-export type Verdict =
-  | { again: true; exclude?: string; avoid?: string; wider?: boolean; error: FreewayError }
-  | { again: false; error: FreewayError }
+/** `spends`: the provider is in trouble, so that trying again needs a budget. */
+export interface Again {
+  again: true
+  exclude?: readonly string[]
+  avoid?: string
+  wider?: boolean
+  /** To be sent to the same model once more, changed like this. */
+  adapt?: Adaptation
+  spends: boolean
+  error: FreewayError
+}
+export type Verdict = Again | { again: false; error: FreewayError }
 
 export function afterFail(fail: Fail, target: Target, request: RequestSoFar): Verdict {
   const error = failureOf(fail, target, request)
@@ -29,19 +43,55 @@ export function afterFail(fail: Fail, target: Target, request: RequestSoFar): Ve
   // Whether the provider has answered is not known, and the call may cost money: never twice.
   const unknown = fail.sent && fail.phase !== 'status' && fail.phase !== 'in_band'
   if (unknown && target.billable) return { again: false, error }
+  const again = { again: true, spends: inTrouble(fail), error } as const
+  const adapt = adaptationFor(fail, request.adapted)
+  if (adapt) return { ...again, adapt }
   switch (fail.code) {
     case 'invalid_request':
     case 'content_policy':
       return { again: false, error }
     case 'context_length':
-      return request.widened ? { again: false, error } : { again: true, wider: true, error }
-    case 'auth':
-      return { again: true, exclude: `${target.prov}/${target.account}`, error }
+      return request.widened ? { again: false, error } : { ...again, wider: true }
     case 'expired':
     case 'body':
-      return { again: true, avoid: target.prov, error }
+      return { ...again, avoid: target.prov }
     default:
-      return { again: true, exclude: target.prov, error }
+      return { ...again, exclude: excludedBy(fail, target, request.accounts) }
+  }
+}
+
+/** Another adaptation than those that did not help. */
+function adaptationFor({ adapt, phase }: Fail, adapted: Adaptation | undefined): Adaptation | undefined {
+  if (!adapt || phase !== 'status') return undefined
+  const both = bothAdaptations(adapted ?? {}, adapt)
+  return JSON.stringify(both) === JSON.stringify(adapted) ? undefined : both
+}
+
+/** A refusal is its work; what is left are its breakdowns. */
+function inTrouble({ code, status }: Fail): boolean {
+  if (code === 'expired' || code === 'gone' || code === 'body') return false
+  return status < 400 || status >= 500
+}
+
+/** Who would fail in the same way: `provider`, `provider/account` or `provider/account/model`. */
+function excludedBy({ code, scope, status }: Fail, { prov, account, model }: Target, accounts: readonly string[]): string[] {
+  switch (code) {
+    case 'auth':
+      return [`${prov}/${account}`]
+    case 'rate_limited':
+    case 'payment':
+      // Another key has limits and money of its own.
+      if (scope === 'model') return [`${prov}/${account}/${model}`]
+      return [scope === 'provider' ? prov : `${prov}/${account}`]
+    case 'model_not_found':
+    case 'unsupported':
+    case 'malformed':
+    case 'overloaded':
+      // Whatever the key: it is the model. After a 5xx the whole provider is passed over.
+      if (scope === 'key') return [`${prov}/${account}`]
+      return scope === 'provider' || status >= 500 || accounts.length === 0 ? [prov] : accounts.map((other) => `${prov}/${other}/${model}`)
+    default:
+      return [prov]
   }
 }
 
@@ -49,7 +99,7 @@ export function afterFail(fail: Fail, target: Target, request: RequestSoFar): Ve
 export function afterLoss(target: Target, request: RequestSoFar): Verdict {
   const error = providerError('the connection to the provider was lost', target, request)
   const again = !request.delivered && request.job.fallback && request.granted < MAX_GRANTED && !target.billable
-  return again ? { again, avoid: target.prov, error } : { again: false, error }
+  return again ? { again, avoid: target.prov, spends: false, error } : { again: false, error }
 }
 
 /** No provider for the job; `last` is what the provider before it said, if there was one. */
@@ -128,6 +178,12 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
         'context_length_exceeded',
         'the request does not fit into the context of the model: shorten it or ask for fewer tokens',
       )
+    case 'too_large':
+      return new FreewayError('invalid_request_error', withErrorId('the request is too large for the provider', target.prov, request.id), {
+        status: 413,
+      })
+    case 'overloaded':
+      return providerError('the provider has no room at the moment', target, request)
     case 'content_policy':
       return new FreewayError(
         'content_policy_violation',

@@ -59,6 +59,14 @@ describe('a job is submitted', () => {
     expect(decode(jobMessage, writeSubmission(submission({ maxWaitMs: 1_500 })))?.message).toMatchObject({ max_wait_ms: 1_500 })
   })
 
+  it('to the model that wants it changed', () => {
+    const search = { ...newSearch(job.need), adapted: { model: 'groq/m', adapt: { drop: ['seed'] } } }
+    expect(decode(jobMessage, writeSubmission(submission({ search })))?.message).toMatchObject({
+      model: 'groq/m',
+      adapt: { drop: ['seed'] },
+    })
+  })
+
   it('without its body if that is large: only with what is needed to fetch it', () => {
     const blob = { size: 600_000, sha256: 'a'.repeat(64), parts: 2, part_size: 524_288 }
     const read = decode(jobMessage, writeSubmission(submission({ blob })))

@@ -22,12 +22,16 @@ export class Talk {
   /** How many attempts were granted, and the number of the last one. */
   #granted = 0
   #grantedAttempt = 0
+  /** Whose failures were paid for. */
+  readonly #paid: string[] = []
+  readonly #client: string
   /** When each attempt number was submitted. */
   readonly #submittedMs: number[] = []
 
   constructor(order: Order, desk: Desk) {
     this.#order = order
     this.#desk = desk
+    this.#client = order.admitted.account?.id ?? ''
     this.intake = createIntake(
       order.delivery,
       (message) => this.tell(message),
@@ -35,6 +39,18 @@ export class Talk {
     )
     this.report = new Reporter(order, desk, this.intake)
     this.attempt = this.#numbered(0, order.receivedMs)
+  }
+
+  /** Whether there may be another attempt after this provider has failed. */
+  affordRetry(provider: string, nowMs: number): boolean {
+    const affordable = this.#desk.retries.spend(this.#client, provider, nowMs)
+    if (affordable) this.#paid.push(provider)
+    return affordable
+  }
+
+  /** The request has its answer. */
+  answered(nowMs: number): void {
+    if (this.#paid.length > 0) this.#desk.retries.refund(this.#client, this.#paid, nowMs)
   }
 
   get granted(): number {
@@ -65,6 +81,7 @@ export class Talk {
     if (this.#grantedAttempt !== n) {
       this.#grantedAttempt = n
       this.#granted++
+      if (this.#granted === 1) this.#desk.retries.called(this.#client, target.prov, nowMs)
       this.report.granted(n, target, control)
     }
     this.attempt.lastAckMs = nowMs
