@@ -60,6 +60,23 @@ describe('the limits of a model', () => {
     ['nothing is known', {}, {}, []],
   ])('where %s', (_, provider, model, expected) => expect(limits(provider, model)).toEqual(expected))
 
+  it('of the operator reset when those do that they replace, else a day of theirs ends at midnight UTC', () => {
+    const clocks = (provider: object) => {
+      const entry = providerSchema.parse({
+        name: 'p',
+        base_url: 'http://127.0.0.1:1/v1',
+        rpm_limit: 1,
+        rpd_limit: 9,
+        models: [],
+        ...provider,
+      })
+      return limitsOf(entry, { limits: [], pool: undefined }).map(({ limit }) => limit.clock)
+    }
+    expect(clocks({})).toEqual([undefined, 'UTC'])
+    expect(clocks({ limits: [{ ...day(5), clock: 'America/Los_Angeles' }] })).toEqual([undefined, 'America/Los_Angeles'])
+    expect(clocks({ limits: [{ unit: 'requests', max: 5, per: 'day' }] })).toEqual([undefined, undefined])
+  })
+
   it('tell the smallest of a kind', () => {
     const entry = providerSchema.parse({ name: 'p', base_url: 'http://127.0.0.1:1/v1', limits: [minute(30)], models: [] })
     const model = { limits: [minute(5)], pool: undefined }

@@ -35,14 +35,20 @@ export function statedLimit(provider: LimitedProvider, model: LimitedModel, unit
   return found.length > 0 ? Math.min(...found) : undefined
 }
 
-function operatorLimits({ rpm_limit, rpd_limit, tpm_limit, tpd_limit }: LimitedProvider): Limit[] {
+/** The operator's numbers, for a whole account. They reset when those reset that they replace, else a day ends at midnight UTC. */
+function operatorLimits({ rpm_limit, rpd_limit, tpm_limit, tpd_limit, limits }: LimitedProvider): Limit[] {
   const numbers = [
     ['requests', 'minute', rpm_limit],
     ['requests', 'day', rpd_limit],
     ['tokens', 'minute', tpm_limit],
     ['tokens', 'day', tpd_limit],
   ] as const
-  return numbers.flatMap(([unit, per, max]) => (max === undefined ? [] : [{ unit, per, max }]))
+  return numbers.flatMap(([unit, per, max]) => {
+    if (max === undefined) return []
+    const known = limits.find((limit) => limit.unit === unit && limit.per === per)
+    const clock = known ? known.clock : per === 'day' ? 'UTC' : undefined
+    return [clock === undefined ? { unit, per, max } : { unit, per, max, clock }]
+  })
 }
 
 /**
