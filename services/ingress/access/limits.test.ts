@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Account } from '#contracts/account.ts'
+import type { FreewayError } from '#contracts/failure.ts'
+import { buckets } from '#contracts/subjects.ts'
+import { type Broker, openMemoryBroker } from '#services/bus/memory.ts'
+import { openQuota, type Quota } from '#services/quota.ts'
+import { type ClientLimits, clientLimits, type Hold } from './limits.ts'
+
+const account: Account = { id: 'c1', name: 'a', key_hash: 'a'.repeat(64), created_ms: 0 }
+let broker: Broker
+let quotas: Quota[]
+let nowMs: number
+
+async function open(): Promise<ClientLimits> {
+  const keyValue = await broker.connect('ingress').keyValue(buckets.quota)
+  const quota = await openQuota({ keyValue, scope: 'client', instance: `i${quotas.length}`, now: () => nowMs })
+  quotas.push(quota)
+  return clientLimits(quota, 60_000)
+}
+
+beforeEach(async () => {
+  broker = await openMemoryBroker()
+  quotas = []
+  nowMs = Date.UTC(2026, 0, 31, 12)
+})
+afterEach(async () => {
+  for (const quota of quotas) await quota.close()
+  await broker.close()
+})
+
+/** The error's type, or what was taken. */
+async function attempt(limits: ClientLimits, of: Account): Promise<Hold | undefined | FreewayError> {
+  try {
+    return await limits.take(of, nowMs)
+  } catch (error) {
+    return error as FreewayError
+  }
+}
+const isHeld = (hold: unknown): hold is Hold => typeof (hold as Hold | undefined)?.finished === 'function'
+
+it('an account without limits takes nothing and has no standing', async () => {
+  const limits = await open()
+  expect(await limits.take(account, nowMs)).toBeUndefined()
+  expect(limits.standing(account, nowMs)).toEqual({ rate: undefined, day: undefined, concurrency: undefined })
+})
+
+describe('requests per minute', () => {
+  it('are exact over three replicas, and count whatever came of them', async () => {
+    const replicas = [await open(), await open(), await open()]
+    const limited = { ...account, rpm_limit: 60 }
+    const taken = await Promise.all(Array.from({ length: 200 }, (_, i) => attempt(replicas[i % 3] as ClientLimits, limited)))
+    const held = taken.filter(isHeld)
+    expect(held).toHaveLength(60)
+    for (const hold of held) hold.finished(false)
+    expect(await attempt(replicas[0] as ClientLimits, limited)).toMatchObject({ type: 'rate_limit_error', shouldRetry: undefined })
+  })
+})
+
+describe('successes per day', () => {
+  const limited = { ...account, daily_limit: 3 }
+
+  it('are given back by requests of which nothing came', async () => {
+    const limits = await open()
+    for (let i = 0; i < 10; i++) (await limits.take(limited, nowMs))?.finished(false)
+    expect(limits.standing(limited, nowMs).day).toMatchObject({ limit: 3, remaining: 3 })
+    for (let i = 0; i < 3; i++) (await limits.take(limited, nowMs))?.finished(true)
+    const refused = (await attempt(limits, limited)) as FreewayError
+    expect(refused).toMatchObject({ type: 'rate_limit_error', shouldRetry: false, retryAfterMs: 12 * 3_600_000 })
+    expect(limits.standing(limited, nowMs).day).toEqual({ limit: 3, remaining: 0, resetMs: Date.UTC(2026, 1, 1) })
+  })
+
+  it('begin anew at 00:00 UTC', async () => {
+    const limits = await open()
+    for (let i = 0; i < 3; i++) (await limits.take(limited, nowMs))?.finished(true)
+    nowMs = Date.UTC(2026, 1, 1) - 1
+    expect(isHeld(await attempt(limits, limited))).toBe(false)
+    nowMs = Date.UTC(2026, 1, 1) + 1_000
+    expect(isHeld(await attempt(limits, limited))).toBe(true)
+  })
+
+  it('cannot be exceeded by requests that run at the same time', async () => {
+    const replicas = [await open(), await open()]
+    const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => attempt(replicas[i % 2] as ClientLimits, limited)))
+    expect(taken.filter(isHeld)).toHaveLength(3)
+  })
+})
+
+describe('parallel requests', () => {
+  const limited = { ...account, max_concurrency: 2 }
+
+  it('are free again when they are over, however they ended', async () => {
+    const limits = await open()
+    const [a, b] = [await attempt(limits, limited), await attempt(limits, limited)]
+    expect(await attempt(limits, limited)).toMatchObject({ type: 'concurrency_limit_error', retryAfterMs: 1_000 })
+    expect(limits.standing(limited, nowMs).concurrency).toMatchObject({ limit: 2, remaining: 0 })
+    if (isHeld(a)) a.finished(false)
+    if (isHeld(b)) b.finished(true)
+    expect(limits.standing(limited, nowMs).concurrency).toMatchObject({ limit: 2, remaining: 2 })
+  })
+
+  it('of a replica that has died are free once no request of it can be left', async () => {
+    const dead = await open()
+    await dead.take(limited, nowMs)
+    await dead.take(limited, nowMs)
+    const limits = await open()
+    expect(isHeld(await attempt(limits, limited))).toBe(false)
+    nowMs += 70_000
+    expect(isHeld(await attempt(limits, limited))).toBe(true)
+  })
+})
+
+it('the first limit that is spent is the one that is told: minute, day, places', async () => {
+  const limits = await open()
+  const limited = { ...account, rpm_limit: 1, daily_limit: 1, max_concurrency: 1 }
+  await limits.take(limited, nowMs)
+  expect(await attempt(limits, limited)).toMatchObject({ message: expect.stringContaining('per minute') })
+  nowMs += 65_000
+  expect(await attempt(limits, limited)).toMatchObject({ message: expect.stringContaining('daily') })
+})
