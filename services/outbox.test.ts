@@ -1,9 +1,14 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Backbone } from '#contracts/bus.ts'
 import { type Event, eventBatch } from '#contracts/event.ts'
 import { type Collector, collect } from '#test/support/collect.ts'
+import { until } from '#test/support/until.ts'
 import { type Broker, openMemoryBroker } from './bus/memory.ts'
 import { openOutbox } from './outbox.ts'
+import { openSpool } from './outbox-spool.ts'
 
 const event = (i: number): Event => ({
   name: 'req.start',
@@ -33,6 +38,12 @@ beforeEach(async () => {
   })
 })
 afterEach(() => broker.close())
+
+async function grown(spool: { bytes: number }): Promise<boolean> {
+  const before = spool.bytes
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  return spool.bytes === before
+}
 
 const open = (settings: Partial<Parameters<typeof openOutbox>[0]> = {}) =>
   openOutbox({ events: sender.events, role: 'ingress', instance: 'i1', flushMs: 1, ...settings })
@@ -68,6 +79,50 @@ test('a full ring drops the newest, and their number is an event', async () => {
   outbox.record(event(9))
   expect((await stored.until(5))[4]?.at).toBe(9)
   await outbox.close()
+})
+
+test('a full ring goes to the file, and once the broker is back every event is stored once and the file is gone', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-outbox-'))
+  const spool = await openSpool({ dir, role: 'ingress', instance: 'i1' })
+  const outbox = open({ ringSize: 100, maxBatch: 30, spool })
+  broker.faults(sender).disconnect()
+  for (let i = 0; i < 950; i++) {
+    outbox.record(event(i))
+    if (i % 50 === 49) await until('the file grows no more', () => grown(spool))
+  }
+  expect(spool.bytes).toBeGreaterThan(0)
+  expect(stored.items).toEqual([])
+  broker.faults(sender).reconnect()
+  await stored.until(950)
+  await until('the file is gone', async () => (await readdir(dir)).length === 0)
+  await outbox.close()
+  expect(stored.items.map(({ at }) => at).sort((a, b) => a - b)).toEqual(Array.from({ length: 950 }, (_, i) => i))
+  await rm(dir, { recursive: true })
+})
+
+test('what another process left in its file is sent by the next one', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-outbox-'))
+  const before = await openSpool({ dir, role: 'ingress', instance: 'i0' })
+  await before.write({ id: 'i0.1', data: new TextEncoder().encode(JSON.stringify({ events: [event(1), event(2)] })) })
+  const outbox = open({ spool: await openSpool({ dir, role: 'ingress', instance: 'i1' }) })
+  await stored.until(2)
+  expect(batchIds).toEqual(['i0.1'])
+  await outbox.close()
+  await rm(dir, { recursive: true })
+})
+
+test('what does not fit into the file either is dropped, and their number is an event', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-outbox-'))
+  const outbox = open({ ringSize: 3, spool: await openSpool({ dir, role: 'ingress', instance: 'i1', maxBytes: 10 }) })
+  broker.faults(sender).disconnect()
+  for (let i = 0; i < 8; i++) outbox.record(event(i))
+  broker.faults(sender).reconnect()
+  await until('every event is stored or counted', () => {
+    const dropped = stored.items.reduce((sum, fact) => sum + (fact.name === 'drop.count' ? fact.dropped : 0), 0)
+    return dropped > 0 && dropped + stored.items.filter(({ name }) => name === 'req.start').length === 8
+  })
+  await outbox.close()
+  await rm(dir, { recursive: true })
 })
 
 test('an event that no message can hold is counted as dropped and holds nobody up', async () => {

@@ -1,16 +1,17 @@
-// Events on their way to the log: recorded in no time, sent in batches, repeated until acknowledged.
-// A full ring drops the newest and counts them; the count is an event itself, so nothing vanishes unseen.
+// Events on their way to the log: recorded in no time, sent in batches, repeated until acknowledged. A full ring goes to a file;
+// when that is full too, events are dropped and counted, and the count is an event itself, so nothing vanishes unseen.
 
 import { Buffer } from 'node:buffer'
 import process from 'node:process'
 import type { EventLog } from '#contracts/bus.ts'
 import type { Event, Role } from '#contracts/event.ts'
 import { event as eventSubject } from '#contracts/subjects.ts'
+import type { Batch, Spool } from './outbox-spool.ts'
 
 export interface Outbox {
   /** Never blocks, never throws. */
   record(event: Event): void
-  /** Sends what is left until it is acknowledged, for at most five seconds. What is recorded afterwards is lost. */
+  /** Sends what is left until it is acknowledged, for at most five seconds; then to the file. What is recorded afterwards is lost. */
   close(): Promise<void>
 }
 
@@ -19,6 +20,8 @@ export interface OutboxOptions {
   role: Role
   /** New at every start of the process: batch ids are made of it and must never come twice. */
   instance: string
+  /** Where a full ring goes; without it events are dropped. */
+  spool?: Spool
   ringSize?: number
   /** How long the first event of a batch waits for others. */
   flushMs?: number
@@ -29,15 +32,18 @@ const REPEAT_MS = 500
 const CLOSE_MS = 5_000
 /** Well below what one message may hold. */
 const MAX_BATCH_BYTES = 256 * 1024
+/** Batches out of the file before new events have their turn. */
+const DRAINED_TOGETHER = 20
 
 const encoder = new TextEncoder()
 
-export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs = 25, maxBatch = 500 }: OutboxOptions): Outbox {
+export function openOutbox({ events, role, instance, spool, ringSize = 10_000, flushMs = 50, maxBatch = 500 }: OutboxOptions): Outbox {
   const subject = eventSubject(role, 'batch', 'v1')
   let ring: Event[] = []
   let batches = 0
-  /** Events of the batch that is on its way; they still take room. */
-  let sending = 0
+  /** The batch that is on its way; its events still take room. */
+  let sending: CountedBatch | undefined
+  let spilling: Promise<void> | undefined
   let dropped = 0
   let reports = 0
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -45,9 +51,15 @@ export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs 
   let closed = false
   let deadline = Number.POSITIVE_INFINITY
   let hurry: () => void = () => {}
+  // What a process before us could not send.
+  if (spool && spool.bytes > 0) arm()
 
   function record(event: Event): void {
-    if (closed || ring.length + sending >= ringSize) {
+    if (closed) {
+      dropped++
+      return
+    }
+    if (ring.length + (sending?.count ?? 0) >= ringSize && !startSpilling()) {
       dropped++
       return
     }
@@ -68,12 +80,40 @@ export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs 
   }
 
   async function run(): Promise<void> {
-    while (ring.length > 0 || dropped > 0) {
+    while (ring.length > 0 || dropped > 0 || (spool && spool.bytes > 0)) {
       reportDropped()
-      const batch = nextBatch()
-      if (batch && !(await sendUntilStored(batch))) return
-      sending = 0
+      const batch = nextBatch(ring)
+      if (batch) {
+        ring = ring.slice(batch.taken)
+        if (batch.count === 0) continue
+        sending = batch
+        if (!(await sendUntilStored(batch))) return
+        sending = undefined
+      }
+      if (spool && spool.bytes > 0 && !closed) await spool.drain(sendUntilStored, DRAINED_TOGETHER)
+      if (closed && ring.length === 0) return
       if (ring.length > 0 && ring.length < maxBatch && !closed) await pause(flushMs)
+    }
+  }
+
+  /** The whole ring to the file, in parts; meanwhile another one fills. False if there is no file, or it is not done with the last one. */
+  function startSpilling(): boolean {
+    if (!spool || spilling !== undefined) return false
+    const full = ring
+    ring = []
+    spilling = spill(full).finally(() => {
+      spilling = undefined
+    })
+    return true
+  }
+
+  async function spill(full: Event[]): Promise<void> {
+    let rest = full
+    while (rest.length > 0) {
+      const batch = nextBatch(rest)
+      if (!batch) return
+      rest = rest.slice(batch.taken)
+      if (batch.count > 0 && !(await spool?.write(batch))) dropped += batch.count
     }
   }
 
@@ -83,12 +123,12 @@ export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs 
     dropped = 0
   }
 
-  /** Undefined if everything that was taken turned out to be too large for any message. */
-  function nextBatch(): { id: string; data: Uint8Array } | undefined {
+  /** The first of these events, without those that no message could hold. Undefined if there are none. */
+  function nextBatch(waiting: readonly Event[]): CountedBatch | undefined {
     const texts: string[] = []
     let bytes = 0
     let taken = 0
-    for (const event of ring) {
+    for (const event of waiting) {
       if (texts.length === maxBatch) break
       const text = JSON.stringify(event)
       const size = Buffer.byteLength(text)
@@ -100,14 +140,12 @@ export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs 
       }
       taken++
     }
-    ring = ring.slice(taken)
-    sending = texts.length
-    if (texts.length === 0) return undefined
-    return { id: `${instance}.${++batches}`, data: encoder.encode(`{"events":[${texts.join(',')}]}`) }
+    if (taken === 0) return undefined
+    return { id: `${instance}.${++batches}`, data: encoder.encode(`{"events":[${texts.join(',')}]}`), count: texts.length, taken }
   }
 
   /** False if the time to close ran out first. */
-  async function sendUntilStored({ id, data }: { id: string; data: Uint8Array }): Promise<boolean> {
+  async function sendUntilStored({ id, data }: Batch): Promise<boolean> {
     for (;;) {
       try {
         await events.append(subject, id, data)
@@ -130,6 +168,16 @@ export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs 
     })
   }
 
+  async function keepUnsent(): Promise<void> {
+    await spilling
+    if (sending && (await spool?.write(sending))) sending = undefined
+    if (!spool) return
+    reportDropped()
+    const rest = ring
+    ring = []
+    await spill(rest)
+  }
+
   return {
     record,
     async close() {
@@ -143,8 +191,15 @@ export function openOutbox({ events, role, instance, ringSize = 10_000, flushMs 
       const limit = setTimeout(giveUp.resolve, CLOSE_MS)
       await Promise.race([running, giveUp.promise])
       clearTimeout(limit)
-      const lost = ring.length + sending + dropped
+      await keepUnsent()
+      const lost = ring.length + (sending?.count ?? 0) + dropped
       if (lost > 0) process.emitWarning(`outbox: ${lost} events could not be stored before the end`)
     },
   }
+}
+
+interface CountedBatch extends Batch {
+  /** Events in it, and how many were looked at to make it. */
+  count: number
+  taken: number
 }

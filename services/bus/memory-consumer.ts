@@ -64,7 +64,7 @@ export function openMemoryConsumer(store: Store, durable: string) {
 
   function available(limit: number): number {
     const now = performance.now()
-    let count = store.rows(cursor, Math.min(limit, MAX_OUTSTANDING - outstanding.size)).length
+    let count = store.countRows(cursor, Math.min(limit, MAX_OUTSTANDING - outstanding.size))
     for (const { dueAt } of outstanding.values()) if (dueAt <= now) count++
     return count
   }

@@ -20,6 +20,8 @@ export interface Store {
   saveEntry(bucket: string, entry: KeyValueEntry): Promise<void>
   appendRow(row: LogRow): Promise<void>
   rows(afterSeq: number, limit: number): LogRow[]
+  /** How many rows there are, without reading what they hold; at most `limit`. */
+  countRows(afterSeq: number, limit: number): number
   row(seq: number): LogRow | undefined
   /** Ids appended since `at`, oldest first. */
   idsSince(at: number): { id: string; at: number }[]
@@ -49,6 +51,7 @@ export function openStore(file: string): Store {
   const upsertEntry = db.prepare('insert or replace into entry (bucket, key, value, revision) values (?, ?, ?, ?)')
   const insertRow = db.prepare('insert into log (seq, subject, id, data, at) values (?, ?, ?, ?, ?)')
   const selectRows = db.prepare('select seq, subject, id, data, at from log where seq > ? order by seq limit ?')
+  const countRows = db.prepare('select count(*) as rows from (select 1 from log where seq > ? limit ?)')
   const selectRow = db.prepare('select seq, subject, id, data, at from log where seq = ?')
   const selectIds = db.prepare('select id, at from log where at >= ? order by at')
   const selectBytes = db.prepare('select coalesce(sum(length(data)), 0) as bytes from log')
@@ -101,6 +104,7 @@ export function openStore(file: string): Store {
       })),
     saveEntry: (bucket, { key, value, revision }) => write(() => upsertEntry.run(bucket, key, value ?? null, revision)),
     appendRow: ({ seq, subject, id, data, at }) => write(() => insertRow.run(seq, subject, id, data, at)),
+    countRows: (afterSeq, limit) => (countRows.get(afterSeq, limit) as { rows: number }).rows,
     rows: (afterSeq, limit) => selectRows.all(afterSeq, limit) as unknown as LogRow[],
     row: (seq) => selectRow.get(seq) as LogRow | undefined,
     idsSince: (at) => selectIds.all(at) as { id: string; at: number }[],

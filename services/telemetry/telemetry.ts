@@ -28,10 +28,10 @@ export interface TelemetryOptions {
 
 /** Messages; each carries up to 500 facts. A batch has to be stored well before its messages are handed out again. */
 const MAX_BATCH = 200
-const MAX_WAIT_MS = 200
+const MAX_WAIT_MS = 1_000
 const ACK_WAIT_MS = 30_000
 /** Facts that are saved together. */
-const SAVED_TOGETHER = 1_000
+const SAVED_TOGETHER = 5_000
 const RETRY_MS = 2_000
 const ROLL_UP_MS = 1_000
 const REAP_MS = 15_000

@@ -17,7 +17,7 @@ const schema = `
     cost integer not null, us integer not null, latency text not null, ttft text not null, primary key (start, grp)) without rowid;
 `
 
-const PAGE = 1_000
+const PAGE = 500
 /** Groups whose number is remembered. */
 const KNOWN_GROUPS = 10_000
 
