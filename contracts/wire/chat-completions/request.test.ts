@@ -71,6 +71,11 @@ describe('reading', () => {
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AA' } }] }] },
       { vision: true },
     ],
+    [
+      'sound',
+      { messages: [{ role: 'user', content: [{ type: 'input_audio', input_audio: { data: 'AA', format: 'wav' } }] }] },
+      { vision: false, also: ['audio_in'] },
+    ],
     ['no picture', { messages: [{ role: 'user', content: [{ type: 'text', text: 'image_url' }] }] }, { vision: false }],
   ])('%s is needed', (_, fields, need) => {
     expect(read(fields).need).toMatchObject(need)

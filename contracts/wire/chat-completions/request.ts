@@ -32,7 +32,7 @@ export function readRequest(bytes: Uint8Array): Job {
 
 /** What a body asks for. `fields` is the client's request, where our own fields stand. Throws FreewayError if one of those is wrong. */
 export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes: number): Omit<Job, 'body'> {
-  const { tokens, vision } = measure(body, bodyBytes)
+  const { tokens, vision, hearing } = measure(body, bodyBytes)
   const out = (body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_OUTPUT_TOKENS) * (body.n ?? 1)
   return {
     kind: 'chat',
@@ -46,6 +46,7 @@ export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes
       tools: hasEntries(body.tools) || hasEntries(body.functions),
       vision,
       json: body.response_format?.type === 'json_schema' || body.response_format?.type === 'json_object',
+      ...(hearing && { also: ['audio_in'] }),
       ctx: tokens + out,
     },
     estimate: { in: tokens, out },
@@ -147,21 +148,23 @@ function hasEntries(value: unknown): boolean {
 }
 
 /** Input tokens, from the size of the text; what is embedded in it (pictures, sound, files) counts flat instead. */
-function measure(body: ChatBody, bodyBytes: number): { tokens: number; vision: boolean } {
+function measure(body: ChatBody, bodyBytes: number): { tokens: number; vision: boolean; hearing: boolean } {
   let textBytes = bodyBytes
   let embedded = 0
   let vision = false
+  let hearing = false
   for (const { content } of body.messages) {
     if (!Array.isArray(content)) continue
     for (const part of content) {
       const data = embeddedData(part)
       if (data === undefined) continue
       if (part.type === 'image_url') vision = true
+      if (part.type === 'input_audio') hearing = true
       embedded++
       textBytes -= data.length
     }
   }
-  return { tokens: Math.ceil(Math.max(0, textBytes) / BYTES_PER_TOKEN) + embedded * TOKENS_PER_IMAGE, vision }
+  return { tokens: Math.ceil(Math.max(0, textBytes) / BYTES_PER_TOKEN) + embedded * TOKENS_PER_IMAGE, vision, hearing }
 }
 
 function embeddedData(part: Record<string, unknown>): string | undefined {
