@@ -55,7 +55,6 @@ export interface Settings {
   clients: ConfiguredClient[]
   /** A provider's keys, those of freeway.json first; the first is that of account `<provider>-1`. */
   keysOf(provider: KeyedProvider): string[]
-  keyOf(provider: KeyedProvider): string | undefined
   /** As it was set, also if empty; undefined if it was not set. */
   secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET' | 'SITE_KEY' | 'NATS_NKEY_SEED'): string | undefined
 }
@@ -112,7 +111,6 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     logLevel: variables.FREEWAY_LOG_LEVEL,
     ...config,
     keysOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged),
-    keyOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged)[0],
     secretOf: (variable) => merged[variable],
   }
 }
