@@ -25,6 +25,12 @@ export interface Shortage {
 /** Until when what was taken counts, by meter; or what was short. */
 export type Answer = { cells: (readonly number[])[] } | Shortage
 
+/** A demand whose answer somebody waits for. It is decided once. */
+export interface Waiting extends Demand {
+  answer(answer: Answer): void
+  decided: boolean
+}
+
 export interface Plan {
   entry: Entry
   /** For each demand. */
@@ -108,4 +114,10 @@ function heldBy(meters: readonly Meter[], free: Map<Meter, number>, opened: Map<
     if (amount > 0) held[meter.key] = amount
   }
   return held
+}
+
+export function decide(waiting: Waiting, answer: Answer): void {
+  if (waiting.decided) return
+  waiting.decided = true
+  waiting.answer(answer)
 }

@@ -4,8 +4,9 @@ import type { KeyValue, KeyValueEntry } from '#contracts/bus.ts'
 import type { Limit } from '#contracts/limit.ts'
 import { meterKey } from './quota-entry.ts'
 import { createMeter, type Meter, maxOf, opensAt, readEntry, roomOf, usesUntil } from './quota-meter.ts'
+import { RETRY_MS } from './quota-outage.ts'
 import type { Answer, Demand, Shortage } from './quota-plan.ts'
-import { RENEW_MS, RETRY_MS, Writer } from './quota-writer.ts'
+import { RENEW_MS, Writer } from './quota-writer.ts'
 
 /** What is given back near the limit is told soon: others may be waiting for it. */
 const GIVE_BACK_MS = 5
@@ -36,7 +37,7 @@ export class Pool {
     this.name = name
     this.#world = world
     const { keyValue, me, now } = world
-    const decideAlone = (demand: Demand) => this.#decideAlone(demand)
+    const decideAlone = (demand: Demand, share: number) => this.#decideAlone(demand, share)
     this.#writer = new Writer({ pool: name, key, me, keyValue, now, meters: this.#meters, decideAlone })
   }
 
@@ -64,10 +65,7 @@ export class Pool {
     writer.lookAgain(nowMs)
     const short = shortage(demand, nowMs)
     if (short) return short
-    if (writer.stalled) {
-      const answer = this.#decideAlone(demand)
-      if ('cells' in answer) return answer
-    }
+    if (writer.alone) return this.#decideAlone(demand, 1)
     return writer.ask(demand)
   }
 
@@ -133,15 +131,16 @@ export class Pool {
   }
 
   /** By our own copy: each replica takes an equal part of what is left, so that together they stay within the limit. */
-  #decideAlone({ meters, amounts }: Demand): Answer {
+  #decideAlone({ meters, amounts }: Demand, share: number): Answer {
     const nowMs = this.#world.now()
-    const replicas = Math.max(1, this.#world.replicas())
+    const parts = Math.max(1, this.#world.replicas()) * share
     for (const [i, meter] of meters.entries()) {
       const ours = Math.max(0, meter.pending.sum(nowMs)) + meter.open
       const amount = amounts[i] ?? 0
-      const part = Math.max(0, roomOf(meter, nowMs) + ours) / replicas
+      const part = Math.max(0, roomOf(meter, nowMs) + ours) / parts
       if (ours + amount > part) return { meter, opensAtMs: Math.max(opensAt(meter, amount, nowMs), nowMs + RETRY_MS) }
     }
+    this.#writer.report(GIVE_BACK_MS)
     return { cells: meters.map((meter, i) => spend(meter, amounts[i] ?? 0, 0, nowMs)) }
   }
 }

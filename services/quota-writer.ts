@@ -6,17 +6,19 @@ import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
 import { createAlarm } from './alarm.ts'
 import { current, type Entry, emptyEntry, nextEnd, sameHeld } from './quota-entry.ts'
 import { type Meter, readEntry } from './quota-meter.ts'
-import { type Answer, type Demand, type Plan, planWrite } from './quota-plan.ts'
+import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
+import { type Answer, type Demand, decide, type Plan, planWrite, type Waiting } from './quota-plan.ts'
 
 /** How long a hold may be spent without asking. */
 export const HOLD_MS = 10_000
 /** It is renewed or given back before the others take it for lost. */
 export const RENEW_MS = 8_000
-/** A bucket that has not answered for this long delays nobody who fits into our own part of what is left. */
+/** A bucket that has not answered for this long delays nobody while there is plenty left. */
 const PATIENCE_MS = 50
-/** Whoever does not fit waits longer before it is refused without a look. */
-const LAST_PATIENCE_MS = 500
-export const RETRY_MS = 250
+/** Near the limit the answer is worth more than the time: others may be faster, and have taken what we see. */
+const LAST_PATIENCE_MS = 1_500
+/** Plenty: our part of what is left holds this many times what is asked for. */
+const PLENTY = 16
 const MAX_CONFLICT_PAUSE_MS = 20
 
 export interface WriterOptions {
@@ -26,12 +28,8 @@ export interface WriterOptions {
   keyValue: KeyValue
   now: () => number
   meters: ReadonlyMap<string, Meter>
-  decideAlone(demand: Demand): Answer
-}
-
-interface Waiting extends Demand {
-  answer(answer: Answer): void
-  decided: boolean
+  /** `share`: by how much to divide our part of what is left. */
+  decideAlone(demand: Demand, share: number): Answer
 }
 
 interface Write {
@@ -53,8 +51,7 @@ export class Writer {
   /** Until when calls may last that were let in so far, and how long one may last at most. */
   busyUntilMs = 0
   longestMs = 0
-  /** The bucket does not answer: decide alone. */
-  stalled = false
+  readonly #outage: Outage = { away: false, cautiousUntilMs: 0 }
   #nextEndMs = Number.POSITIVE_INFINITY
   #seq = 0
   #queue: Waiting[] = []
@@ -68,6 +65,11 @@ export class Writer {
   constructor(options: WriterOptions) {
     this.#options = options
     this.entry = emptyEntry(options.pool)
+  }
+
+  /** The bucket does not answer, or has only just begun to: others may have spent what they have not told yet. */
+  get alone(): boolean {
+    return isAlone(this.#outage, performance.now())
   }
 
   ask(demand: Demand): Promise<Answer> {
@@ -100,7 +102,7 @@ export class Writer {
     enough.abort()
     this.#closed = true
     this.#alarm.clear()
-    this.#stall(this.#queue, true)
+    this.#stall(this.#queue)
   }
 
   #reportNow(): void {
@@ -127,19 +129,19 @@ export class Writer {
 
   /** False if the bucket cannot be written. Every demand has its answer then all the same. */
   async #write(demands: Waiting[]): Promise<boolean> {
-    const first = setTimeout(() => this.#stall([...demands, ...this.#queue], false), PATIENCE_MS)
-    const last = setTimeout(() => this.#stall([...demands, ...this.#queue], true), LAST_PATIENCE_MS)
+    const first = setTimeout(() => this.#letInSome([...demands, ...this.#queue]), PATIENCE_MS)
+    const last = setTimeout(() => this.#stall([...demands, ...this.#queue]), LAST_PATIENCE_MS)
     try {
       if (this.#unsure.length > 0) await this.#readAgain()
       for (let tries = 1; !(await this.#tryToWrite(demands)); tries++) {
         await this.#readAgain()
         await pause(Math.random() * Math.min(tries, MAX_CONFLICT_PAUSE_MS))
       }
-      this.stalled = false
+      answered(this.#outage, performance.now())
       return true
     } catch {
       // Disconnected, no quorum, a full disk: whatever it is, requests go on by what we know, and it is tried again.
-      this.#stall(demands, true)
+      this.#stall([...demands, ...this.#queue])
       return false
     } finally {
       clearTimeout(first)
@@ -221,14 +223,17 @@ export class Writer {
     this.#know(entry, found?.revision ?? 0)
   }
 
-  #stall(demands: readonly Waiting[], atLast: boolean): void {
-    this.stalled = true
+  #letInSome(demands: readonly Waiting[]): void {
     for (const waiting of demands) {
-      if (waiting.decided) continue
-      const answer = this.#options.decideAlone(waiting)
-      if (atLast || 'cells' in answer) decide(waiting, answer)
+      const answer = waiting.decided ? undefined : this.#options.decideAlone(waiting, PLENTY)
+      if (answer && 'cells' in answer) decide(waiting, answer)
     }
-    this.#queue = this.#queue.filter(({ decided }) => !decided)
+  }
+
+  #stall(demands: readonly Waiting[]): void {
+    this.#outage.away = true
+    for (const waiting of demands) if (!waiting.decided) decide(waiting, this.#options.decideAlone(waiting, 1))
+    this.#queue = []
   }
 
   #know(entry: Entry, revision: number): void {
@@ -241,10 +246,4 @@ export class Writer {
   #parse(value: Uint8Array | undefined): Entry {
     return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : emptyEntry(this.#options.pool)
   }
-}
-
-function decide(waiting: Waiting, answer: Answer): void {
-  if (waiting.decided) return
-  waiting.decided = true
-  waiting.answer(answer)
 }

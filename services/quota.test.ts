@@ -210,7 +210,7 @@ describe('faults', () => {
     expect(granted).toBeGreaterThanOrEqual(4)
     expect(granted).toBeLessThanOrEqual(9)
     writes.broken = false
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
     const more = await Promise.all(Array.from({ length: 20 }, (_, i) => (quotas[i % 4] as Quota).reserve(`b.${i}`, claims, 60_000)))
     expect(granted + 1 + more.filter(({ ok }) => ok).length).toBe(10)
   })

@@ -22,6 +22,10 @@ const TELL_WAITING_MS = 1_000
 const WAKE_MS = 10
 /** Timers are not kept longer than a runtime can. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+/** Who asks all others takes longer: the owner is told so, else it would submit the job again. */
+const ASKING_MS = 60
+/** An attempt that replaces another waits this long for what that one had reserved: its release is on its way. */
+const RELEASE_MS = 500
 /** Reservations asked for at once when a window opens. */
 const MAX_TRYING = 64
 
@@ -90,7 +94,8 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
       const answer = budget.reserve(key, { provider, account: target.account, model }, job, ttlMs)
       if (answer instanceof Promise) {
         underway.add(key)
-        answer.then((late) => afterAsking(arrival, decision, i, soonest, late, span), fault)
+        const asking = setTimeout(() => tell(arrival, 0, 1), ASKING_MS)
+        answer.finally(() => clearTimeout(asking)).then((late) => afterAsking(arrival, decision, i, soonest, late, span), fault)
         return false
       }
       if (answer.ok) {
@@ -153,32 +158,28 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
 
   function park(arrival: Arrival, { reason, retry_after_ms = 0 }: Omit<Noroute, 't'>): boolean {
     const { job, body, atMs } = arrival
-    if (closed || !job.max_wait_ms || (reason !== 'quota' && reason !== 'cooldown')) return false
+    const nowMs = performance.now()
+    const untilMs = atMs + Math.min(Math.max(job.max_wait_ms ?? 0, job.n > 1 ? RELEASE_MS : 0), job.ttl_ms)
+    if (closed || untilMs <= nowMs || (reason !== 'quota' && reason !== 'cooldown')) return false
     const key = `${job.id}.${job.n}`
-    const opensAtMs = performance.now() + retry_after_ms
+    const mayComeBack = job.n > 1 && nowMs < atMs + RELEASE_MS
+    const opensAtMs = mayComeBack ? Math.min(nowMs + retry_after_ms, untilMs) : nowMs + retry_after_ms
     const known = room.get(key)
-    if (known) {
-      known.trying = false
-      known.opensAtMs = opensAtMs
-      if (opensAtMs > known.untilMs) return false
-    } else {
+    if (opensAtMs > untilMs) return false
+    if (known) Object.assign(known, { trying: false, opensAtMs })
+    else {
       const { model, strategy, need, exclude, kind, preferred, roles } = job
       const signature = JSON.stringify([kind, model, strategy, need, exclude, preferred, roles])
-      const untilMs = atMs + Math.min(job.max_wait_ms, job.ttl_ms)
       const client = job.key_id ?? ''
       const parked = { key, client, signature, bytes: body?.length ?? 0, job: arrival, opensAtMs, untilMs, trying: false }
       if (!room.park(parked)) return false
-      tell(key, room.inOrder().indexOf(parked) + 1)
+      tell(arrival, retry_after_ms, room.inOrder().indexOf(parked) + 1)
     }
-    wakeIn(opensAtMs - performance.now())
+    wakeIn(opensAtMs - nowMs)
     return true
   }
 
-  function tell(key: string, position: number): void {
-    const parked = room.get(key)
-    if (!parked) return
-    const { job, inbox } = parked.job
-    const wait_ms = Math.max(0, parked.opensAtMs - performance.now())
+  function tell({ job, inbox }: Arrival, wait_ms: number, position: number): void {
     // If nobody hears it, its owner is gone, and the signal of that comes in where returned offers do.
     bus.publish(inbox, encode({ t: 'waiting', wait_ms, position }), { reply: offerReturn(instance, job.id, job.n) })
   }
@@ -220,7 +221,8 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
   // One connection publishes the offers and hears that nobody took them: the signal reaches nobody else.
   const returns = bus.subscribe(offerReturns(instance), onReturned)
   const teller = setInterval(() => {
-    for (const [index, { key }] of room.inOrder().entries()) tell(key, index + 1)
+    const nowMs = performance.now()
+    for (const [index, { job, opensAtMs }] of room.inOrder().entries()) tell(job, Math.max(0, opensAtMs - nowMs), index + 1)
   }, TELL_WAITING_MS)
 
   return {
