@@ -1,7 +1,7 @@
 // Pure. Job, catalogue, budgets and health in; an order of candidates out, or the reason why there is none.
 
 import type { Noroute, Submit, Target } from '#contracts/attempt.ts'
-import type { CatalogProvider, Model } from '#contracts/catalog.ts'
+import type { CatalogProvider, Model, VirtualModel } from '#contracts/catalog.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
 import type { Explained } from '#contracts/explained.ts'
 import type { Room } from './budget.ts'
@@ -51,14 +51,13 @@ export interface Decision {
 }
 
 export function route(job: Submit, table: RoutingTable, world: World): Route {
-  const virtual = job.model === undefined ? 'auto' : virtualModelOf(job.model)
-  const asked = strategyOf(
-    virtual === undefined || virtual === 'auto' ? (job.strategy ?? table.defaultStrategy) : virtual,
-    table.strategies,
-  )
+  const virtual = job.model === undefined ? undefined : virtualModelOf(job.model)
+  const wanted = strategyOf(strategyNameOf(job, virtual, table), table.strategies)
+  // A default that is gone must not refuse everybody.
+  const asked = wanted ?? (job.strategy === undefined ? strategyOf('auto', table.strategies) : undefined)
   if (asked === undefined) return { noroute: { reason: 'unknown_strategy' } }
-  const named = virtual === undefined ? table.named(job.model as string) : undefined
-  if (virtual === undefined && named === undefined) return { noroute: { reason: 'unknown_model' } }
+  const named = job.model === undefined || virtual !== undefined ? undefined : (table.named(job.model) ?? [])
+  if (named?.length === 0) return { noroute: { reason: 'unknown_model' } }
 
   const strategy = named ? asked : suited(asked, world.wish)
   const scene = sceneOf(job, strategy, world)
@@ -70,10 +69,23 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
     world,
   }
   const order = rank(decision, false)
-  const why = job.explain ? { explained: explain({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, asked.name) } : {}
-  if (order.length === 0) return noroute({ ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }, why)
-  const wish = asked.name === 'auto' && named === undefined ? world.wish : undefined
-  return { order, reason: named ? 'named' : (wish ?? asked.name), strategy: asked.name, ...why }
+  if (order.length > 0 && !job.explain) return { order, reason: reasonOf(named !== undefined, asked, world), strategy: asked.name }
+  // Those without a key as well: they tell apart what nobody can do from what nobody may.
+  const whole: Decision = { ...decision, candidates: named ?? table.known.get(job.kind) ?? [] }
+  const why = job.explain ? { explained: explain(whole, asked.name) } : {}
+  if (order.length === 0) return noroute(whole, why)
+  return { order, reason: reasonOf(named !== undefined, asked, world), strategy: asked.name, ...why }
+}
+
+function reasonOf(named: boolean, { name }: Strategy, { wish }: World): string {
+  if (named) return 'named'
+  return name === 'auto' ? (wish ?? name) : name
+}
+
+/** A virtual model names one; `auto` leaves it to the field beside it. Who names nothing gets the operator's default. */
+function strategyNameOf({ strategy }: Submit, virtual: VirtualModel | undefined, { defaultStrategy }: RoutingTable): string {
+  if (virtual !== undefined && virtual !== 'auto') return virtual
+  return strategy ?? virtual ?? defaultStrategy
 }
 
 /** Whoever comes after these is not needed: by then the deadline is over. */

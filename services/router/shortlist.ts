@@ -31,7 +31,7 @@ export function askOf(job: Submit, strategy: Strategy, named: boolean): Ask {
   const needs = new Set(need.also)
   if (need.tools) needs.add('tools')
   if (need.vision) needs.add('vision')
-  if (strategy.must && job.kind === 'chat') needs.add(strategy.must)
+  if (strategy.must && job.kind === 'chat' && !named) needs.add(strategy.must)
   if (job.kind === 'image' && !needs.has('image_edit')) needs.add('image_gen')
   const counted = job.kind === 'chat' || job.kind === 'embedding'
   return {

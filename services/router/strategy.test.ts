@@ -89,7 +89,18 @@ describe('what a strategy looks for', () => {
     for (const strategy of strategyNames) expect(first({ strategy, need })).toBe('seer')
   })
 
-  it('the default is the operator’s', () => expect(first({}, {}, routingTable(virtues, { defaultStrategy: 'quality' }))).toBe('clever'))
+  it('the default is the operator’s, for who names neither a model nor a strategy', () => {
+    const byQuality = routingTable(virtues, { defaultStrategy: 'quality' })
+    expect(first({}, {}, byQuality)).toBe('clever')
+    expect(first({ model: 'freeai-auto' }, {}, byQuality)).toBe('quick')
+    expect(first({ strategy: 'auto' }, {}, byQuality)).toBe('quick')
+  })
+
+  it('a default that is gone is auto', () => expect(first({}, {}, routingTable(virtues, { defaultStrategy: 'gone' }))).toBe('quick'))
+
+  it('a model that is named is not refused for what the strategy is after', () => {
+    expect(first({ model: 'clever/m', strategy: 'vision' })).toBe('clever')
+  })
 
   it('random takes anybody', () => {
     let draws = 0
