@@ -105,7 +105,7 @@ export const accessKeys = {
   bans: 'ban.*',
   settings: 'settings',
   tiers: 'tiers',
-  /** Says that the setup code was used. */
+  /** Says that there is a first client, or has been one. */
   setup: 'setup',
   /** The number of the last entry. */
   auditHead: 'audit',

@@ -3,7 +3,7 @@
 
 import type { Account, AccountShard, StoredAccount } from '#contracts/account.ts'
 import { accountShard, storedAccount } from '#contracts/account.ts'
-import type { KeyValue } from '#contracts/bus.ts'
+import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
 import { accessKeys } from '#contracts/subjects.ts'
 import type { ConfiguredClient } from './config-file.ts'
 import { openLedger } from './ledger.ts'
@@ -11,6 +11,8 @@ import { openLedger } from './ledger.ts'
 export interface Accounts {
   /** How many there are, those of freeway.json and disabled ones included. */
   readonly size: number
+  /** Whether there is a client or has ever been one. Revoking the last key must not open the gateway to whoever sits at the machine. */
+  readonly begun: boolean
   /** `keyHash`: SHA-256 of the key in hex. */
   find(keyHash: string): Account | undefined
   /** Oldest first. */
@@ -60,6 +62,20 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
     for (const look of waiting) look()
   })
 
+  let marked = false
+  const mark = await kv.watch(accessKeys.setup, ({ value }) => {
+    marked = value !== undefined
+  })
+
+  /** Several may be the first at the same time: one mark is enough. */
+  async function markBegun(): Promise<void> {
+    if (marked) return
+    const written = kv.update(accessKeys.setup, new TextEncoder().encode(JSON.stringify({ at_ms: Date.now() })), 0)
+    await written.catch((error) => {
+      if (!(error instanceof RevisionConflict)) throw error
+    })
+  }
+
   const find = (keyHash: string) => fixed.get(keyHash) ?? byHash.get(keyHash)
 
   /** Changes one account of its entry; undefined removes it. */
@@ -96,6 +112,9 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
     get size() {
       return fixed.size + byHash.size
     },
+    get begun() {
+      return marked || self.size > 0
+    },
     find,
     list: () => [...fixed.values(), ...[...byHash.values()].sort((a, b) => a.created_ms - b.created_ms)],
     ownedBy: (owner) => [...byHash.values()].filter((account) => account.owner === owner),
@@ -104,6 +123,7 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
         if (current) throw new AccountError('exists')
         return account
       })
+      await markBegun()
       return account
     },
     async change(keyHash, change) {
@@ -133,7 +153,10 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
       const after = await self.create({ ...current, key_hash: nextHash, former_keys })
       return { before: await self.remove(keyHash), after }
     },
-    close: () => subscription.unsubscribe(),
+    close() {
+      subscription.unsubscribe()
+      mark.unsubscribe()
+    },
   }
   return self
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { Backbone } from '#contracts/bus.ts'
@@ -11,7 +12,8 @@ import { connectAlone, openBackbones } from './backbones.ts'
 import { banner } from './banner.ts'
 import { demoProvider } from './demo.ts'
 import type { Logger } from './logger.ts'
-import { openOutbox } from './outbox.ts'
+import { type Outbox, openOutbox } from './outbox.ts'
+import { openSpool } from './outbox-spool.ts'
 import { adminToken } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { count } from './usage.ts'
@@ -36,14 +38,16 @@ export async function start(self: Process): Promise<Opened> {
   const { settings, stack } = self
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const backbones = await openBackbones(self)
+  const telemetry = await openTelemetry(self, await backbones.connect('telemetry'))
   const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self), true)
-  await openWorkers(self, await backbones.connect('worker'), [])
+  // What a worker tells of an attempt counts where its ingress died without it: here they live and die together.
+  await openWorkers(self, await backbones.connect('worker'), [], { record() {}, close: async () => {} })
   const token = await adminToken(settings)
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
-  const store = `SQLite in ${settings.dataDir}`
+  const { store } = telemetry
   const demo = router.catalog.providers.some(({ name, enabled }) => name === 'demo' && enabled)
   process.stdout.write(
-    `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo, open: settings.clients.length === 0 })}\n`,
+    `\n${banner({ version, url: ingress.url, bus: backbones.name, store, catalog: router.catalog, adminToken: token, demo, open: ingress.open })}\n`,
   )
   stack.defer(() => {
     ingress.drain()
@@ -88,11 +92,8 @@ export async function runWorker(self: Process, only: string[]): Promise<Opened> 
 }
 
 export async function runTelemetry(self: Process): Promise<Opened> {
-  const { startTelemetry } = await import('./telemetry/telemetry.ts')
-  const { settings, logger, stack } = self
   const backbone = await connectAlone(self, 'telemetry')
-  const telemetry = await startTelemetry({ backbone, settings, logger })
-  stack.defer(() => telemetry.close())
+  await openTelemetry(self, backbone)
   return { missing: () => missingBus(backbone) }
 }
 
@@ -125,7 +126,7 @@ export async function runSimulator(self: Process, args: string[]): Promise<Opene
 
 async function openIngress({ settings, logger, instance, stack }: Process, backbone: Backbone, token: string) {
   const { startIngress } = await import('./ingress/ingress.ts')
-  const outbox = await outboxFor('ingress', backbone, instance, stack)
+  const outbox = await outboxFor('ingress', backbone, { settings, instance, stack })
   const ingress = await startIngress({ backbone, settings, logger, instance, outbox, adminToken: token, version })
   stack.defer(() => ingress.close())
   return ingress
@@ -143,9 +144,9 @@ async function openRouter(
   return router
 }
 
-async function openWorkers({ settings, logger, instance, stack }: Process, backbone: Backbone, only: string[]) {
+async function openWorkers({ settings, logger, instance, stack }: Process, backbone: Backbone, only: string[], told?: Outbox) {
   const { startWorkers } = await import('./workers/workers.ts')
-  const outbox = await outboxFor('worker', backbone, instance, stack)
+  const outbox = told ?? (await outboxFor('worker', backbone, { settings, instance, stack }))
   const workers = await startWorkers({ backbone, settings, logger, instance, outbox, only })
   stack.defer(() => workers.close())
   return workers
@@ -162,8 +163,16 @@ function demoIfWanted(self: Process): (() => Promise<Provider>) | undefined {
   return self.settings.demo === 'off' ? undefined : async () => demoProvider(`${await openSimulator(self, 0)}/v1`)
 }
 
-async function outboxFor(role: Role, backbone: Backbone, instance: string, stack: AsyncDisposableStack) {
-  const outbox = openOutbox({ events: backbone.events, role, instance })
+async function openTelemetry({ settings, logger, stack }: Process, backbone: Backbone) {
+  const { startTelemetry } = await import('./telemetry/telemetry.ts')
+  const telemetry = await startTelemetry({ backbone, settings, logger })
+  stack.defer(() => telemetry.close())
+  return telemetry
+}
+
+async function outboxFor(role: Role, backbone: Backbone, { settings, instance, stack }: Pick<Process, 'settings' | 'instance' | 'stack'>) {
+  const spool = await openSpool({ dir: join(settings.dataDir, 'spool'), role, instance })
+  const outbox = openOutbox({ events: backbone.events, role, instance, spool })
   stack.defer(() => outbox.close())
   return outbox
 }

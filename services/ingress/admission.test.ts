@@ -484,6 +484,8 @@ describe('a gateway without any client', () => {
     expect((await chat(api_key, {}, outside)).status).toBe(ADMITTED)
     await call('DELETE', `/api/clients/${key_hash}`)
     expect((await call('POST', '/api/setup', { code }, outside)).status).toBe(409)
+    // Revoking the last key closes the gateway, also to this machine.
+    expect((await call('GET', '/v1/models', undefined, {})).status).toBe(401)
   })
 })
 

@@ -12,7 +12,7 @@ import { type Access, openAccess } from './access/access.ts'
 import { isLoopback } from './access/address.ts'
 import { clientLimits } from './access/limits.ts'
 import { type Policy, watchPolicy } from './access/policy.ts'
-import { isSetupUsed, setupCode } from './access/setup.ts'
+import { setupCode } from './access/setup.ts'
 import { accessRoutes } from './admin/access-routes.ts'
 import type { Route } from './routes.ts'
 
@@ -24,6 +24,8 @@ export interface Admission {
   /** Bans, tiers and rules as they are now. */
   readonly policy: Policy
   readonly audit: Audit
+  /** Whether there was no client at the start, so that nobody on this machine needs a key. */
+  readonly open: boolean
   readonly routes: Route[]
   close(): Promise<void>
 }
@@ -54,15 +56,16 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
     catalog,
   })
   const audit = openAudit(kv)
-  const open = accounts.size === 0 && !settings.requireAuth
-  const code = open && !(await isSetupUsed(kv)) ? setupCode(adminToken) : undefined
-  if (open) announce(logger, settings, code)
+  const open = !accounts.begun && !settings.requireAuth
+  const code = open ? setupCode(adminToken) : undefined
+  if (code !== undefined) announce(logger, settings, code)
   const routes = accessRoutes({ kv, accounts, policy, access, audit, keyPrefix: settings.keyPrefix, now: Date.now, setupCode: code })
 
   return {
     access,
     policy,
     audit,
+    open,
     routes,
     async close() {
       await quota.close()
@@ -73,9 +76,9 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
 }
 
 /** Loud, since whoever reaches this machine may now use the gateway. The code is of no use once there is a client. */
-function announce(logger: Logger, { host, trustedProxies }: Settings, code: string | undefined): void {
+function announce(logger: Logger, { host, trustedProxies }: Settings, code: string): void {
   const outside = !isLoopback(host === 'localhost' ? '127.0.0.1' : host) || trustedProxies.length > 0
   logger.warn('there is no client yet: requests from this machine need no key, all others are refused', {
-    ...(outside && code !== undefined ? { first_client: 'POST /api/setup {"code":"…","name":"…"}', setup_code: code } : {}),
+    ...(outside ? { first_client: 'POST /api/setup {"code":"…","name":"…"}', setup_code: code } : {}),
   })
 }

@@ -27,6 +27,8 @@ const SETTLE_ON_CLOSE_MS = 2_000
 export interface Ingress {
   readonly url: string
   readonly inFlight: number
+  /** Whether there was no client at the start, so that nobody on this machine needs a key. */
+  readonly open: boolean
   /** What keeps it from serving, in words: `bus`, `router`, `draining`. */
   readonly missing: string[]
   /** Not ready any more, no new connections; requests in flight go on. */
@@ -116,6 +118,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
 
   return {
     url: front.url,
+    open: admission.open,
     get inFlight() {
       return desk.inFlight
     },

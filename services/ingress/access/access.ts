@@ -89,7 +89,7 @@ export function openAccess(options: AccessOptions): Access {
 
   /** Another site's page in a browser on this machine, and a proxy beside us that nobody told us of, are not the operator. */
   function isOperatorsOwn({ headers }: Request, address: string): boolean {
-    if (requireAuth || accounts.size > 0 || !isLoopback(address)) return false
+    if (requireAuth || accounts.begun || !isLoopback(address)) return false
     if (proxies.size === 0 && headers.get('x-forwarded-for') !== null) return false
     const origin = headers.get('origin')
     return origin === null || isLocalOrigin(origin)

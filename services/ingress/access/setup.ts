@@ -25,10 +25,6 @@ export function normalCode(text: string): string {
     .replaceAll(/.{5}(?=.)/g, '$&-')
 }
 
-export async function isSetupUsed(kv: KeyValue): Promise<boolean> {
-  return (await kv.get(accessKeys.setup)) !== undefined
-}
-
 /** True for exactly one caller, whatever the number of replicas. */
 export async function claimSetup(kv: KeyValue, nowMs: number): Promise<boolean> {
   try {

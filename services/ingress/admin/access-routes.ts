@@ -47,7 +47,7 @@ async function listAudit({ audit }: AccessAdmin, request: Request): Promise<Resp
 async function firstClient(options: AccessRoutesOptions, request: Request): Promise<Response> {
   const { code, name } = await jsonBody(request, setup)
   const expected = options.setupCode
-  if (expected === undefined || options.accounts.size > 0) throw closed()
+  if (expected === undefined || options.accounts.begun) throw closed()
   if (!timingSafeEqual(utf8(hashOfKey(normalCode(code))), utf8(hashOfKey(expected)))) {
     options.access.wrongSecret(request, 'setup codes')
     throw new FreewayError('invalid_api_key', 'wrong setup code: it was printed when the gateway was started', { param: 'code' })
