@@ -100,7 +100,7 @@ const policies: Record<string, object> = {
   },
   ollama: { drop: ['tool_choice', 'logit_bias', 'n', 'user', 'store', 'metadata', 'service_tier', 'parallel_tool_calls'] },
   aihorde: { drop: ['tools', 'tool_choice', 'response_format', 'parallel_tool_calls'], min: { max_tokens: 16 } },
-  kilo: { response_format: 'none' },
+  kilo: { drop: ['response_format'] },
   bai: { min: { max_tokens: 3 } },
 }
 
@@ -300,9 +300,6 @@ describe('an answer in JSON', () => {
       response_format: { type: 'json_object' },
     })
     expect(send({}, { messages: [user], response_format: wanted }).response_format).toStrictEqual(wanted)
-    expect(send(policies.kilo as object, { messages: [user], response_format: { type: 'text' } }).response_format).toStrictEqual({
-      type: 'text',
-    })
   })
 
   it('joins a system message of parts', () => {
@@ -379,6 +376,20 @@ describe('messages', () => {
     expect(send(policies.groq as object, { messages, tools: [plainTool] }).messages).toStrictEqual(messages)
   })
 
+  it('are of one text, where a list is refused; pictures stay', () => {
+    const text = (...texts: string[]) => texts.map((text) => ({ type: 'text', text }))
+    const picture = [
+      { type: 'text', text: 'a' },
+      { type: 'image_url', image_url: { url: 'data:,' } },
+    ]
+    const messages = [
+      { role: 'user', content: text('a', 'b') },
+      { role: 'user', content: picture },
+    ]
+    expect(send(policies.cloudflare as object, { messages }).messages).toStrictEqual([{ role: 'user', content: 'a\nb' }, messages[1]])
+    expect(send(policies.groq as object, { messages }).messages).toStrictEqual(messages)
+  })
+
   it('say reasoning effort in the words of the provider', () => {
     expect(send(policies.cohere as object, { messages: [user], reasoning_effort: 'low' }).reasoning_effort).toBe('none')
     expect(send(policies.cohere as object, { messages: [user], reasoning_effort: 'other' }).reasoning_effort).toBe('other')
@@ -425,6 +436,10 @@ describe('after a refusal', () => {
       top_p: 1,
     })
   })
+})
+
+it('one word to stop at becomes a list', () => {
+  expect(send(policies.aihorde as object, { messages: [user], stop: 'END' }).stop).toStrictEqual(['END'])
 })
 
 it('a stream asks for usage unless the provider does not know how', () => {

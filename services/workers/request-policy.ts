@@ -24,6 +24,8 @@ export function compilePolicy(policy: RequestPolicy, model: Pick<Model, 'max_out
       fields.max_tokens = fields.max_completion_tokens
       delete fields.max_completion_tokens
     }
+    // Either is right for OpenAI; a list is understood everywhere.
+    if (typeof fields.stop === 'string') fields.stop = [fields.stop]
     for (const step of steps) step(fields)
     if (maxOutput !== undefined) clamp(fields, limitField, maxOutput)
     if (steps.length > 0) tidy(fields)
@@ -41,6 +43,7 @@ function stepsOf(policy: Habits): Step[] {
     })
   }
   const { drop = [], role_map = {}, strip_message_fields: stripped = [], schema_strip: keywords = [], response_format: format } = policy
+  if (drop.includes('response_format')) steps.push((fields) => asInstruction(fields, 'none'))
   if (drop.length > 0) steps.push((fields) => without(fields, drop))
   each(policy.rename, rename)
   each(policy.map, (fields, name, values) => {
@@ -71,7 +74,7 @@ function stepsOf(policy: Habits): Step[] {
   if (policy.null_content === 'empty_string') {
     steps.push(
       eachMessage((message) => {
-        if (message.content === null || message.content === undefined) message.content = ''
+        message.content = asText(message.content)
       }),
     )
   }
@@ -100,6 +103,13 @@ function eachMessage(step: (message: Fields) => void): Step {
     if (!Array.isArray(messages)) return
     for (const message of messages) if (typeof message === 'object' && message !== null) step(message as Fields)
   }
+}
+
+/** Who takes no null takes no list of texts either. */
+function asText(content: unknown): unknown {
+  if (content === null || content === undefined) return ''
+  if (!Array.isArray(content) || content.some((part) => part?.type !== 'text' || typeof part.text !== 'string')) return content
+  return content.map((part) => part.text).join('\n')
 }
 
 /** What only means something beside a field that is not there. */
