@@ -23,7 +23,6 @@ describe('the family of a path', () => {
 describe('an error of the messages family', () => {
   it.each([
     ['invalid_request_error', undefined, 400, 'invalid_request_error'],
-    ['context_length_exceeded', undefined, 400, 'invalid_request_error'],
     ['invalid_api_key', undefined, 401, 'authentication_error'],
     ['model_access_denied', undefined, 403, 'permission_error'],
     ['invalid_request_error', 404, 404, 'not_found_error'],
@@ -50,6 +49,13 @@ describe('an error of the messages family', () => {
       body: { error: { type: 'not_found_error', code: 'model_not_found' } },
     })
     expect(openaiEnvelope(error, 'r1').status).toBe(400)
+  })
+
+  it('says of a conversation that is too long what agents listen for', () => {
+    expect(messagesEnvelope(new FreewayError('context_length_exceeded', 'shorten it'), 'r1')).toMatchObject({
+      status: 400,
+      body: { error: { type: 'invalid_request_error', message: 'prompt is too long: shorten it', code: 'context_length_exceeded' } },
+    })
   })
 
   it('keeps the headers that SDKs obey', () => {

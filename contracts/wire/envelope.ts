@@ -35,10 +35,12 @@ const messagesWords: Record<number, string> = {
 export const messagesEnvelope: Envelope = (error, requestId) => {
   const status = error.code === 'model_not_found' ? 404 : error.status
   const type = messagesWords[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error')
+  // The words by which Claude Code knows that it has to shorten the conversation, instead of giving up.
+  const message = error.type === 'context_length_exceeded' ? `prompt is too long: ${error.message}` : error.message
   return {
     status,
     headers: errorHeaders(error),
-    body: { type: 'error', error: { type, message: error.message, code: error.code }, request_id: requestId },
+    body: { type: 'error', error: { type, message, code: error.code }, request_id: requestId },
   }
 }
 

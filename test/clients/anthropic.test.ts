@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import Anthropic from '@anthropic-ai/sdk'
+import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Simulator } from '#services/simulator/simulator.ts'
 import { type Gateway, startGateway } from '#test/support/gateway.ts'
@@ -293,6 +294,33 @@ describe('the address', () => {
       status,
       { type: 'error', error: expect.objectContaining({ type }), request_id: answer.headers.get('request-id') },
     ])
+  })
+
+  it('answers whatever is sent there, and never with a fault of its own', async () => {
+    const blocks = fc.array(
+      fc.record({ type: fc.constantFrom('text', 'image', 'tool_use', 'tool_result', 'document', 'x'), text: fc.jsonValue() }),
+    )
+    const fields = fc.record(
+      {
+        model: fc.constantFrom<unknown>(model, null, 1),
+        max_tokens: fc.oneof(fc.integer(), fc.jsonValue()),
+        messages: fc.oneof(fc.jsonValue(), fc.array(fc.record({ role: fc.constantFrom('user', 'assistant', 'system'), content: blocks }))),
+        system: fc.jsonValue(),
+        tools: fc.jsonValue(),
+        stream: fc.boolean(),
+      },
+      { requiredKeys: [] },
+    )
+    const path = fc.constantFrom('/v1/messages', '/v1/messages/count_tokens')
+    await fc.assert(
+      fc.asyncProperty(path, fields, async (path, body) => {
+        const answer = await post(path, { 'x-api-key': KEY }, { ...asked, ...body })
+        expect([200, 400, 404]).toContain(answer.status)
+        if (answer.status !== 200) expect(await answer.json()).toMatchObject({ type: 'error', error: { type: expect.any(String) } })
+        else await answer.text()
+      }),
+      { numRuns: 80 },
+    )
   })
 
   it('answers a body that is no JSON, or too large, in the same words', async () => {
