@@ -75,10 +75,10 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
   }
 }
 
-/** Loud, since whoever reaches this machine may now use the gateway. The code is of no use once there is a client. */
+/** Loud where others can reach this machine. The code is of no use once there is a client. */
 function announce(logger: Logger, { host, trustedProxies }: Settings, code: string): void {
+  const words = 'there is no client yet: requests from this machine need no key, all others are refused'
   const outside = !isLoopback(host === 'localhost' ? '127.0.0.1' : host) || trustedProxies.length > 0
-  logger.warn('there is no client yet: requests from this machine need no key, all others are refused', {
-    ...(outside ? { first_client: 'POST /api/setup {"code":"…","name":"…"}', setup_code: code } : {}),
-  })
+  if (outside) logger.warn(words, { first_client: 'POST /api/setup {"code":"…","name":"…"}', setup_code: code })
+  else logger.info(words)
 }
