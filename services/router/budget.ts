@@ -37,8 +37,10 @@ interface Known {
   epoch: number
 }
 
-/** Room is only weighed, the reservation decides: it may be a little out of date. */
+/** Room is only weighed, the reservation decides: it may be a little out of date, and more so where there is plenty. */
 const ROOM_MS = 20
+const PLENTY = 0.9
+const PLENTY_MS = 1_000
 const OPEN: Room = { headroom: 1 }
 
 export function createBudget(quota: Quota, now: () => number = Date.now): Budget {
@@ -71,7 +73,8 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
         const { opensInMs } = one.room
         const ageMs = nowMs - one.atMs
         // Room may be taken unseen for a moment; that there is none holds until it opens or something comes back.
-        if (opensInMs === undefined && tokens <= one.tokens && ageMs >= 0 && ageMs < ROOM_MS) return one.room
+        const freshMs = one.room.headroom > PLENTY ? PLENTY_MS : ROOM_MS
+        if (opensInMs === undefined && tokens <= one.tokens && ageMs >= 0 && ageMs < freshMs) return one.room
         if (opensInMs !== undefined && tokens >= one.tokens && one.epoch === epoch && ageMs >= 0 && ageMs < opensInMs)
           return { headroom: 0, opensInMs: opensInMs - ageMs }
         const room = quota.room(claims(one.pools, amounts))
@@ -79,8 +82,12 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
         return one.room
       }
     },
-    reserve: (lease, { provider, account, model }, job, ttlMs) =>
-      quota.reserve(lease, claims(knownOf(provider, account, model).pools, amountsOf(job)), ttlMs),
+    reserve(lease, { provider, account, model }, job, ttlMs) {
+      const one = knownOf(provider, account, model)
+      // Whatever comes of it, what was seen before is out of date.
+      one.atMs = Number.NEGATIVE_INFINITY
+      return quota.reserve(lease, claims(one.pools, amountsOf(job)), ttlMs)
+    },
     settle(lease, usage, mode) {
       quota.settle(lease, { tokens: usage.in + usage.out }, mode)
     },

@@ -1,55 +1,50 @@
-import { describe, expect, it } from 'vitest'
-import { buildCatalog } from './build-catalog.ts'
+import { expect, it } from 'vitest'
+import { provider as providerSchema } from '#contracts/catalog.ts'
 import { poolsOf } from './pools.ts'
-import { shippedCatalog } from './shipped.ts'
 
-const { providers } = buildCatalog(await shippedCatalog(), { providers: {}, aliases: {}, keysOf: () => [] })
+const rpm = { unit: 'requests', max: 30, per: 'minute' } as const
+const rpd = { unit: 'requests', max: 1_000, per: 'day', clock: 'America/Los_Angeles' } as const
 
-function pools(name: string, id: string): [string, string[]][] {
-  const provider = providers.find((one) => one.name === name)
-  const model = provider?.models.find((one) => one.id === id)
-  if (!provider || !model) throw new Error(`${name}/${id} is not shipped`)
-  return poolsOf(provider, `${name}-1`, model).map(({ pool, limits }) => [
-    pool,
-    limits.map(({ unit, max, per = 'at once', clock }) => [max, unit, per, clock].filter(Boolean).join(' ')),
-  ])
+function pools(change: object, model: object = {}) {
+  const parsed = providerSchema.parse({ name: 'groq', base_url: 'https://groq.example/v1', models: [{ id: 'm/1', ...model }], ...change })
+  const [only] = parsed.models
+  if (!only) throw new Error('a provider has a model')
+  return poolsOf({ ...parsed, configured: true, accounts: ['groq-1'] }, 'groq-1', only)
 }
 
-describe('the pools of a shipped model', () => {
-  it.each<[string, string, ReturnType<typeof pools>]>([
-    ['openrouter', 'openrouter/free', [['openrouter-1', ['20 requests minute', '50 requests day UTC']]]],
-    [
-      'cloudflare',
-      '@cf/qwen/qwq-32b',
-      [
-        ['cloudflare-1', ['10000 neurons day UTC']],
-        ['cloudflare-1/chat', ['300 requests minute']],
+it.each([
+  ['an account', 'account', 'groq-1'],
+  ['a model of an account', 'model', 'groq-1/m/1'],
+  ['an address, which all keys share', 'address', 'groq@address'],
+])('limits count for %s', (_, limit_scope, pool) => {
+  expect(pools({ limits: [rpm], limit_scope })).toEqual([{ pool, limits: [rpm] }])
+})
+
+it('a model has limits of its own beside those of its account, which is asked first', () => {
+  const own = { unit: 'requests', max: 5, per: 'minute' } as const
+  expect(pools({ limits: [rpm] }, { limits: [own] })).toEqual([
+    { pool: 'groq-1', limits: [rpm] },
+    { pool: 'groq-1/m/1', limits: [own] },
+  ])
+})
+
+it('models that name a pool share it', () => {
+  expect(pools({ limits: [rpm], limit_scope: 'model' }, { pool: 'flash' })).toMatchObject([{ pool: 'groq-1/flash' }])
+})
+
+it('the operator’s numbers are for the whole account and reset when those did that they replace', () => {
+  expect(pools({ limits: [rpm, rpd], limit_scope: 'model', rpd_limit: 200, tpd_limit: 5_000 })).toEqual([
+    {
+      pool: 'groq-1',
+      limits: [
+        { unit: 'requests', per: 'day', max: 200, clock: 'America/Los_Angeles' },
+        { unit: 'tokens', per: 'day', max: 5_000, clock: 'UTC' },
       ],
-    ],
-    [
-      'gemini',
-      'gemini-3.5-flash-lite',
-      [['gemini-1/gemini-3.5-flash-lite', ['15 requests minute', '500 requests day America/Los_Angeles', '250000 tokens minute']]],
-    ],
-    ['groq', 'groq/compound', [['groq-1/groq/compound', ['30 requests minute', '250 requests day', '70000 tokens minute']]]],
-    [
-      'cohere',
-      'command-a-03-2025',
-      [
-        ['cohere-1', ['1000 requests month UTC']],
-        ['cohere-1/chat', ['20 requests minute']],
-      ],
-    ],
-    ['kilo', 'kilo-auto/free', [['kilo@address', ['200 requests hour']]]],
-    ['zhipu', 'glm-4.7-flash', [['zhipu-1/glm-4.7-flash', ['1 concurrency at once']]]],
-    [
-      'modelscope',
-      'ZhipuAI/GLM-4.6',
-      [
-        ['modelscope-1', ['2000 requests day']],
-        ['modelscope-1/ZhipuAI/GLM-4.6', ['500 requests day']],
-      ],
-    ],
-    ['huggingface', 'zai-org/GLM-5.2', [['huggingface-1', ['0.1 credits month UTC']]]],
-  ])('%s/%s are shared as far as the provider counts together', (name, id, expected) => expect(pools(name, id)).toEqual(expected))
+    },
+    { pool: 'groq-1/m/1', limits: [rpm] },
+  ])
+})
+
+it('a provider without limits has no pool', () => {
+  expect(pools({})).toEqual([])
 })

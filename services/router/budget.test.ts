@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type CatalogProvider, type Model, provider as providerSchema } from '#contracts/catalog.ts'
+import type { AttemptOutcome } from '#contracts/settlement.ts'
+import { openMemoryBroker } from '#services/bus/memory.ts'
+import { openQuota } from '#services/quota.ts'
+import { type Budget, createBudget } from './budget.ts'
+
+const provider: CatalogProvider = {
+  ...providerSchema.parse({
+    name: 'groq',
+    base_url: 'https://groq.example/v1',
+    limits: [
+      { unit: 'requests', max: 4, per: 'minute' },
+      { unit: 'tokens', max: 1_000, per: 'day', clock: 'UTC' },
+    ],
+    models: [{ id: 'm' }, { id: 'n', limits: [{ unit: 'requests', max: 1, per: 'minute' }] }],
+  }),
+  configured: true,
+  accounts: ['groq-1', 'groq-2'],
+}
+const [m, n] = provider.models as [Model, Model]
+const job = { est: { in: 60, out: 40 }, kind: 'chat' } as const
+const learned = (...limits: NonNullable<AttemptOutcome['learned']>): AttemptOutcome => ({
+  prov: 'groq',
+  account: 'groq-1',
+  model: 'm',
+  status: 200,
+  phase: null,
+  key_fault: false,
+  retry_after_ms: null,
+  ttfb_ms: null,
+  learned: limits,
+})
+
+const clock = { nowMs: Date.UTC(2026, 2, 1, 12) }
+let budget: Budget
+let close: () => Promise<void>
+beforeEach(async () => {
+  const broker = await openMemoryBroker()
+  const keyValue = await broker.connect('router').keyValue('quota')
+  const quota = await openQuota({ keyValue, scope: 'provider', instance: 'r1', now: () => clock.nowMs })
+  budget = createBudget(quota, () => clock.nowMs)
+  close = async () => {
+    await quota.close()
+    await broker.close()
+  }
+})
+afterEach(() => close())
+
+const take = (lease: string, model = m, account = 'groq-1') => budget.reserve(lease, { provider, account, model }, job, 60_000)
+
+it('a model with limits of its own is spent before its account is, and another key is another account', async () => {
+  expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 1 })
+  expect(await take('1.1', n)).toEqual({ ok: true })
+  expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 0, opensInMs: 61_250 })
+  expect(budget.roomFor(job)(provider, 'groq-1', m).headroom).toBe(0.75)
+  expect(budget.roomFor(job)(provider, 'groq-2', n)).toEqual({ headroom: 1 })
+  expect(await take('2.1', n)).toMatchObject({ ok: false, pool: 'groq-1/n', opensInMs: 61_250 })
+  clock.nowMs += 1_250
+  expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 0, opensInMs: 60_000 })
+  expect(budget.usageOf(provider)).toMatchObject({ requests_this_minute: 2, tokens_today: 100 })
+})
+
+it('what was really used takes the place of the estimate', async () => {
+  await take('1.1')
+  budget.settle('1.1', { in: 20, out: 5 }, 'actual')
+  expect(budget.statusOf(provider, 'groq-1')).toContainEqual(
+    expect.objectContaining({ pool: 'groq-1', limit: provider.limits[1], used: 25, remaining: 975, source: 'configured' }),
+  )
+})
+
+it('what the provider says of its limits counts where it is less', async () => {
+  const catalog = { providers: [provider], aliases: [] } as unknown as Parameters<Budget['learn']>[1]
+  budget.learn(learned({ unit: 'requests', per: 'minute', max: 2 }, { unit: 'tokens', per: 'day', max: 9_999 }), catalog)
+  await take('1.1')
+  await take('2.1')
+  expect(await take('3.1')).toMatchObject({ ok: false, pool: 'groq-1' })
+  const [requests, tokens] = budget.statusOf(provider, 'groq-1')
+  expect(requests).toMatchObject({ source: 'learned', learnedMax: 2, used: 2, remaining: 0 })
+  expect(tokens).toMatchObject({ source: 'configured', learnedMax: 9_999 })
+})
+
+it('what somebody else has used with the same key counts until the provider resets it', async () => {
+  const catalog = { providers: [provider], aliases: [] } as unknown as Parameters<Budget['learn']>[1]
+  await take('1.1')
+  budget.learn(learned({ unit: 'requests', per: 'minute', max: 4, remaining: 1, reset_ms: 7_000 }), catalog)
+  expect(await take('2.1')).toEqual({ ok: true })
+  expect(await take('3.1')).toMatchObject({ ok: false, opensInMs: 7_000 })
+  clock.nowMs += 7_000
+  expect(await take('4.1')).toEqual({ ok: true })
+})
