@@ -264,6 +264,20 @@ describe('what is known of limits', () => {
   })
 })
 
+it.each([true, false])('a call that its provider did not understand is an answer all the same (streamed: %s)', async (stream) => {
+  const begun = begin({ stream })
+  begun.answer.onHeaders(400, json)
+  const written = '<function=get_weather>{"city":"Berlin"}</function>'
+  await begun.read(
+    JSON.stringify({ error: { message: 'Failed to call a function.', code: 'tool_use_failed', failed_generation: written } }),
+  )
+  begun.answer.onEnd()
+  expect(begun.failed).toBeUndefined()
+  expect(begun.ended).toMatchObject({ finish: 'tool_calls', usageSource: 'estimated' })
+  expect(begun.payloads.join('')).toContain('get_weather')
+  expect(begun.told[0]).toBe(stream ? 'head sse text/event-stream' : 'head bytes application/json')
+})
+
 it('a page with status 200 is no answer but a proxy in front of the provider', async () => {
   const begun = begin()
   begun.answer.onHeaders(200, { 'content-type': 'text/html; charset=utf-8' })

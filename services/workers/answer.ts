@@ -16,6 +16,7 @@ import { Collecting } from './reading.ts'
 import { type Refusal, readRefusal } from './refusal.ts'
 import type { RepairedReply } from './repair-reply.ts'
 import { repairReply } from './repair-reply.ts'
+import { rescueReply } from './rescue.ts'
 import type { AnswerFailure, AnswerSink } from './sink.ts'
 import { Streaming } from './streaming.ts'
 import { usageOf } from './usage.ts'
@@ -54,9 +55,9 @@ export class Answer {
     // A page in place of an answer is a proxy's, or asks for a login.
     if (status < 200 || status > 299 || type.startsWith('text/html'))
       this.#reading = new Collecting(MAX_REFUSAL_BYTES, true, (body) => this.#refused(status, body))
-    else if (!this.#offer.stream) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#whole(body))
+    else if (!this.#offer.stream) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#whole(this.#parsed(body)))
     else if (type.includes('application/json'))
-      this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(body))
+      this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(this.#parsed(body)))
     else {
       const streaming = new Streaming(this.#offer, this.#guardedSink(), (failure) => this.#failInBand(failure))
       this.#reading = this.#knowledge.dialect?.reading(streaming) ?? streaming
@@ -111,7 +112,10 @@ export class Answer {
   }
 
   #refused(status: number, body: Uint8Array): void {
-    const refusal = this.#read(status, new TextDecoder().decode(body))
+    const text = new TextDecoder().decode(body)
+    const rescued = status === 400 ? rescueReply(text, this.#offer.id) : undefined
+    if (rescued) return this.#offer.stream ? this.#wholeAsStream(rescued) : this.#whole(rescued)
+    const refusal = this.#read(status, text)
     this.#fail({ phase: status > 299 ? 'status' : 'in_band', status: status > 299 ? status : 502, ...failureOf(refusal) })
   }
 
@@ -135,7 +139,7 @@ export class Answer {
     return this.#knowledge.limits.read(this.#headers, `${this.#offer.account}/${this.#offer.model}`, Date.now())
   }
 
-  #whole(body: Uint8Array): void {
+  #whole(body: unknown): void {
     const reply = this.#repaired(body)
     if (!reply) return
     this.#sink.head('bytes', 'application/json', reply.upstreamId)
@@ -144,7 +148,7 @@ export class Answer {
   }
 
   /** The provider was asked for a stream and sent the whole answer at once. */
-  #wholeAsStream(body: Uint8Array): void {
+  #wholeAsStream(body: unknown): void {
     const reply = this.#repaired(body)
     if (!reply) return
     const writer = createStreamWriter({ includeUsage: this.#offer.include_usage })
@@ -155,16 +159,16 @@ export class Answer {
     this.#end(reply)
   }
 
-  #repaired(body: Uint8Array): RepairedReply | undefined {
+  /** As a chat completion, whatever the provider's format. */
+  #parsed(body: Uint8Array): unknown {
+    const { dialect } = this.#knowledge
+    return dialect ? dialect.whole(parse(body)) : parse(body)
+  }
+
+  #repaired(body: unknown): RepairedReply | undefined {
     const { model, id, est } = this.#offer
     const created = Math.floor(Date.now() / 1000)
-    const { dialect } = this.#knowledge
-    const reply = repairReply(dialect ? dialect.whole(parse(body)) : parse(body), {
-      model,
-      id: `chatcmpl-${id}`,
-      created,
-      promptTokens: est.in,
-    })
+    const reply = repairReply(body, { model, id: `chatcmpl-${id}`, created, promptTokens: est.in })
     if (!reply.failure) return reply
     this.#failInBand(reply.failure)
     return undefined
