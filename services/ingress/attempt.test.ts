@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { InboxMessage } from '#contracts/attempt.ts'
-import { control, inbox } from '#contracts/subjects.ts'
+import { control, inbox, offerReturn } from '#contracts/subjects.ts'
 import type { Attempt, Stage, Step } from './attempt.ts'
 import { acknowledge, newAttempt, onAbsence, onFrame, onMessage, onNobodyThere, onReconnected, onTick, wantsAck } from './attempt.ts'
 
@@ -8,11 +8,13 @@ const START = 10_000
 const patience = { silenceMs: 2_000, goneMs: 60, probeEveryMs: 20, acceptMs: 150 }
 const target = { prov: 'groq', account: 'groq-1', model: 'm', billable: false }
 const worker = control('groq', 'w1', 'r1', 1)
+const router = offerReturn('o1', 'r1', 1)
 const otherWorker = control('groq', 'w2', 'r1', 1)
 
 const said = {
   routed: { t: 'routed', ...target, lease: 'r1.1', reason: 'weight' },
   noroute: { t: 'noroute', reason: 'none' },
+  waiting: { t: 'waiting', wait_ms: 20_000, position: 1 },
   refused: { t: 'refused', prov: 'groq', reason: 'no_worker' },
   busy: { t: 'busy', prov: 'groq', account: 'groq-1', lease: 'r1.1', w: 'w1', reason: 'full' },
   accept: { t: 'accept', w: 'w1', ...target },
@@ -42,7 +44,13 @@ function at(stage: Stage): Attempt {
 describe('every message at every stage', () => {
   const kinds = Object.keys(said) as (keyof typeof said)[]
   const expected: Record<Exclude<Stage, 'over'>, Partial<Record<keyof typeof said, [Step['do'], Stage]>>> = {
-    submitted: { accept: ['grant', 'granted'], refused: ['replace', 'over'], busy: ['replace', 'over'], noroute: ['noroute', 'over'] },
+    submitted: {
+      accept: ['grant', 'granted'],
+      waiting: ['wait', 'submitted'],
+      refused: ['replace', 'over'],
+      busy: ['replace', 'over'],
+      noroute: ['noroute', 'over'],
+    },
     granted: { accept: ['grant', 'granted'], head: ['open', 'open'], end: ['resend', 'granted'], fail: ['failed', 'over'] },
     open: { accept: ['grant', 'open'], end: ['complete', 'over'], fail: ['failed', 'over'] },
   }
@@ -164,6 +172,36 @@ describe('what was lost on the way', () => {
     const attempt = at('granted')
     expect(say(attempt, { ...said.hb, seq: 2 }).do).toBe('resend')
     expect(say(attempt, { ...said.end, seq: 2 }, { afterMs: 100 }).do).toBe('resend')
+  })
+})
+
+describe('waiting for quota', () => {
+  const park = (attempt: Attempt, afterMs: number) => onMessage(attempt, said.waiting, router, false, START + afterMs)
+
+  it('goes on for as long as the router repeats itself, and ends three seconds after its last word', () => {
+    const attempt = at('submitted')
+    for (let afterMs = 100; afterMs <= 30_100; afterMs += 1_000) {
+      expect(tick(attempt, afterMs).do).toBe('nothing')
+      expect(park(attempt, afterMs).do).toBe('wait')
+    }
+    expect(tick(attempt, 33_099).do).toBe('nothing')
+    expect(tick(attempt, 33_100)).toEqual({ do: 'replace', why: 'waiting_timeout' })
+  })
+
+  it('knows which router keeps the job, until that has found a place for it', () => {
+    const attempt = at('submitted')
+    park(attempt, 0)
+    expect(attempt.parked).toEqual({ router })
+    say(attempt, said.routed, { afterMs: 20_000 })
+    expect(attempt.parked).toBeUndefined()
+    expect(tick(attempt, 20_149).do).toBe('nothing')
+    expect(tick(attempt, 20_150)).toEqual({ do: 'replace', why: 'accept_timeout' })
+  })
+
+  it('ends with the accept of a worker that overtakes the word of the router', () => {
+    const attempt = at('submitted')
+    park(attempt, 0)
+    expect([say(attempt, said.accept, { afterMs: 20_000 }).do, attempt.parked]).toEqual(['grant', undefined])
   })
 })
 
