@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { likenessOf, textLike } from '#contracts/wire/chat-completions/likeness.ts'
 import { SseReader, writeSse } from '#contracts/wire/sse.ts'
-import { likenessOf, textLike } from './likeness.ts'
 import { createRepair } from './repair.ts'
 
 const chunk = (delta: object, more: object = {}, choice: object = {}) =>

@@ -2,11 +2,11 @@
 // bytes: it is parsed to be looked at, never written anew.
 
 import type { ChunkUsage, FinishReason } from '#contracts/chunk.ts'
+import { type Likeness, likenessOf, textLike } from '#contracts/wire/chat-completions/likeness.ts'
 import { readUsage } from '#contracts/wire/chat-completions/usage.ts'
 import { type SseEvent, writeSse } from '#contracts/wire/sse.ts'
 import { isDone, isNoise, parseEvent } from './event-data.ts'
 import { errorOfFinish, type InBandError, readInBandError } from './in-band-error.ts'
-import { type Likeness, likenessOf, textLike } from './likeness.ts'
 import { ChoiceRepair, type Fields } from './repair-choice.ts'
 
 export interface RepairOptions {

@@ -2,6 +2,7 @@
 
 import type { Chunk } from '#contracts/chunk.ts'
 import { FreewayError } from '#contracts/failure.ts'
+import { type Likeness, likenessOf, textLike } from '#contracts/wire/chat-completions/likeness.ts'
 import { createStreamReader, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { SseReader } from '#contracts/wire/sse.ts'
 
@@ -11,18 +12,32 @@ const decoder = new TextDecoder()
 export function createChunkReader(): (events: Uint8Array) => Chunk[] {
   const reader = createStreamReader()
   let chunks: Chunk[] = []
+  /** An event that only said something, and the choice that did. */
+  let likeness: Likeness | undefined
+  let speaker = 0
+
   const events = new SseReader(({ data }) => {
-    if (data === '[DONE]') return
-    for (const chunk of readEvent(data)) chunks.push(chunk)
+    const text = likeness && textLike(likeness, data)
+    if (text !== undefined) chunks.push({ t: 'text', choice: speaker, text })
+    else if (data !== '[DONE]') for (const chunk of read(data)) chunks.push(chunk)
   })
-  const readEvent = (data: string): Chunk[] => {
+
+  function read(data: string): Chunk[] {
     try {
-      return reader.read(JSON.parse(data))
+      const fields = JSON.parse(data)
+      const read = reader.read(fields)
+      const [said] = read
+      if (read.length === 1 && said?.t === 'text' && said.logprobs === undefined) {
+        likeness = likenessOf(fields, data)
+        speaker = said.choice
+      }
+      return read
     } catch {
       // A worker repairs before it sends, so this is a fault of ours that the client must not take for an end.
       return [{ t: 'failure', message: 'internal error of the gateway', type: 'server_error', code: 'server_error' }]
     }
   }
+
   return (bytes) => {
     chunks = []
     events.push(bytes)

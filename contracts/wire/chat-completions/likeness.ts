@@ -1,5 +1,5 @@
-// Pure. Events of a stream that differ from an earlier one in nothing but their text. Of a hundred chunks ninety-eight are such,
-// and what was found right in the first of them need not be parsed to be found again.
+// Events of a stream that differ from an earlier one in nothing but their text. Of a hundred chunks ninety-eight are such,
+// and what was found in the first of them need not be parsed to be found again. Pure.
 
 /** What stands before and behind the text of an event that was looked at. */
 export interface Likeness {
