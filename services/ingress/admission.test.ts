@@ -412,10 +412,81 @@ describe('a gateway with clients', () => {
     expect((await call('GET', '/api/audit?limit=x')).status).toBe(400)
   })
 
-  it('lets its web site see the catalogue, and tells others in its own words', async () => {
-    const site = bearer('site.example')
-    for (const path of ['/api/clients', '/v1/models'])
-      expect((await call('GET', path, undefined, { ...site, 'x-forwarded-for': '192.0.2.60' })).status).toBe(401)
+  it('lets its web site see the whole catalogue, and tells others in its own words', async () => {
+    const full = (headers: Record<string, string>) =>
+      call('GET', '/v1/models/full', undefined, { 'x-forwarded-for': '192.0.2.60', ...headers })
+    const { api_key } = await client()
+    for (const headers of [bearer('site.example'), bearer(api_key), admin]) expect((await full(headers)).status).toBe(200)
+    const wrong = await full(bearer('wrong.example'))
+    expect([wrong.status, wrong.body.error]).toEqual([
+      401,
+      { message: 'invalid site catalog key', type: 'invalid_request_error', code: 'invalid_request_error', param: null },
+    ])
+    // It opens nothing else.
+    for (const path of ['/api/clients', '/v1/models']) {
+      expect((await call('GET', path, undefined, { ...bearer('site.example'), 'x-forwarded-for': '192.0.2.60' })).status).toBe(401)
+    }
+  })
+
+  it.each([
+    ['/v1/messages', 401, 'authentication_error', 'invalid_api_key', async () => 'none'],
+    ['/v1/messages', 403, 'permission_error', 'model_access_denied', async () => (await client()).api_key],
+    ['/v1/messages', 429, 'rate_limit_error', 'rate_limit_error', spentKey],
+  ])('says it in the words of the format: %s %d %s', async (path, status, type, code, key) => {
+    const model = code === 'model_access_denied' ? 'alpha/locked' : 'alpha/open'
+    const body = { model, max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] }
+    const answer = await call('POST', path, body, { 'x-api-key': await key(), 'x-forwarded-for': '192.0.2.70' })
+    expect(answer.status).toBe(status)
+    expect(answer.body).toEqual({
+      type: 'error',
+      error: { type, code, message: expect.any(String) },
+      request_id: answer.headers.get('request-id'),
+    })
+    if (status === 429) expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
+  })
+
+  async function spentKey(): Promise<string> {
+    const { api_key } = await client({ rpm_limit: 1 })
+    await chat(api_key)
+    return api_key
+  }
+
+  it('stops a key that is used from too many addresses at once, where the operator wants that', async () => {
+    const { api_key } = await client()
+    const from = (i: number) => chat(api_key, {}, { 'x-forwarded-for': `192.0.2.${i}` })
+    expect((await Promise.all([1, 2, 3].map(from))).map(({ status }) => status)).toEqual([ADMITTED, ADMITTED, ADMITTED])
+    await call('PATCH', '/api/settings', { overlap_addresses: 2 })
+    expect([(await from(1)).status, (await from(2)).status]).toEqual([ADMITTED, ADMITTED])
+    const third = await from(3)
+    expect([third.status, third.body.error.type]).toEqual([429, 'rate_limit_error'])
+    expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(500)
+  })
+
+  it('has members, who are the owners of keys, with all their keys', async () => {
+    const added = await call('POST', '/api/members', { name: 'ann-1', owner: 'ann', roles: ['member'] })
+    expect([added.status, added.body.owner]).toEqual([201, 'ann'])
+    expect((await call('POST', '/api/members', { name: 'ann-2', owner: 'ann' })).status).toBe(409)
+    expect((await call('POST', '/api/members', { name: 'x' })).body.error.param).toBe('owner')
+    const { body } = await call('PATCH', '/api/members/ann', { paused: true, roles: ['verified'] })
+    expect(body).toMatchObject({ owner: 'ann', paused: true, clients: [{ name: 'ann-1', paused: true, roles: ['verified'] }] })
+    expect((await chat(added.body.api_key)).body.error.type).toBe('user_paused')
+    expect((await call('DELETE', '/api/members/ann')).body).toEqual({ ok: true })
+    expect((await chat(added.body.api_key)).status).toBe(401)
+    expect((await call('GET', '/api/members/ann')).status).toBe(404)
+  })
+
+  it('refuses settings and tiers that mean nothing, with the path', async () => {
+    for (const [path, body, param] of [
+      ['/api/settings', { overlap_addresses: -1 }, 'overlap_addresses'],
+      ['/api/settings', { require_model: 'yes' }, 'require_model'],
+      ['/api/tiers', { models: { m: 'Not OK' } }, 'models.m'],
+      ['/api/tiers', { kinds: { video: 'member' } }, 'kinds.video'],
+    ] as const) {
+      const answer = await call('PATCH', path, body)
+      expect([answer.status, answer.body.error.param]).toEqual([400, param])
+    }
+    expect((await call('PATCH', '/api/settings', ['x'])).status).toBe(400)
+    expect((await call('DELETE', '/api/tiers/nothing')).status).toBe(404)
   })
 
   it('revokes a key everywhere within a second', async () => {

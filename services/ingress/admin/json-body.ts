@@ -14,11 +14,9 @@ export async function jsonBody<T>(request: Request, schema: z.ZodType<T>): Promi
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const [issue] = result.error.issues
-  const param = pathOf(issue?.path ?? [])
-  throw new FreewayError('invalid_request_error', param ? `${param}: ${issue?.message}` : `${issue?.message}`, {
-    param: param || undefined,
-  })
+  const issue = result.error.issues[0] as z.core.$ZodIssue
+  const param = pathOf(issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path)
+  throw new FreewayError('invalid_request_error', param ? `${param}: ${issue.message}` : issue.message, { param: param || undefined })
 }
 
 function pathOf(path: readonly PropertyKey[]): string {
