@@ -1,7 +1,7 @@
 // Anthropic's Messages request, both ways: what a client sent becomes a chat job, and a job's body what a provider of this format
 // gets. Whatever chat completions have no word for travels beside it, under the extension's key. Pure.
 
-import { type ChatBody, type ChatMessage, chatBody, type Job } from '../../job.ts'
+import { type ChatBody, chatBody, type Job } from '../../job.ts'
 import { asInvalid, jobOf, parseBody } from '../chat-completions/request.ts'
 import { readEffort, wantsThinking } from './effort.ts'
 import { readMessage, readSystem } from './read-content.ts'
@@ -35,7 +35,8 @@ export function readRequest(bytes: Uint8Array, betas: string | null = null): Mes
   const given = parsed.data
   const stopSequences = (given.stop_sequences ?? []).filter((sequence) => sequence !== '')
   const body = readBody(given, betas)
-  const job: Job = { ...estimated(body, fields), includeUsage: true, body: encoder.encode(JSON.stringify(body)) }
+  const bodyBytes = encoder.encode(JSON.stringify(body))
+  const job: Job = { ...estimated(body, fields, bodyBytes.length), includeUsage: true, body: bodyBytes }
   return { job, stopSequences, prefill: prefillOf(given), thinking: wantsThinking(given) }
 }
 
@@ -44,19 +45,24 @@ export function countTokens(bytes: Uint8Array): number {
   const { fields } = parseBody(bytes)
   const parsed = countBody.safeParse(fields)
   if (!parsed.success) throw asInvalid(parsed.error.issues)
-  return estimated(readBody(parsed.data, null), {}).estimate.in
+  const body = readBody(parsed.data, null)
+  return estimated(body, {}, encoder.encode(JSON.stringify(body)).length).estimate.in
 }
 
-/** Measured without what is kept for this format alone: most of that no provider sees, and some is there twice. */
-function estimated(body: ChatBody, fields: Fields): Omit<Job, 'body'> {
-  const counted = { ...body, messages: body.messages.map(withoutExtension) }
-  return jobOf(counted, fields, encoder.encode(JSON.stringify([counted.messages, counted.tools ?? []])).length)
+/** Measured by its messages and tools, without what is kept for this format alone: most of that no provider sees, and some is there twice. */
+function estimated(body: ChatBody, fields: Fields, bodyBytes: number): Omit<Job, 'body'> {
+  const { messages, tools: _, ...others } = body
+  let keptLength = JSON.stringify(others).length
+  for (const message of messages) {
+    keptLength += keptIn(message)
+    if (Array.isArray(message.content)) for (const part of message.content) keptLength += keptIn(part)
+  }
+  return jobOf(body, fields, Math.max(0, bodyBytes - keptLength))
 }
 
-function withoutExtension(message: ChatMessage): ChatMessage {
-  const { [EXTENSION]: _, content, ...rest } = message
-  const parts = Array.isArray(content) ? content.map(({ [EXTENSION]: __, ...part }) => part as { type: string }) : content
-  return { ...rest, content: parts }
+/** Length of its text. */
+function keptIn(object: Fields): number {
+  return object[EXTENSION] === undefined ? 0 : JSON.stringify({ [EXTENSION]: object[EXTENSION] }).length
 }
 
 /** A chat body that says the same; in its extension is what a chat provider could not be told. */
