@@ -7,6 +7,7 @@ import type { LearnedLimit } from '#contracts/limit.ts'
 import type { RefusalCode } from '#contracts/settlement.ts'
 import { createStreamWriter, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { BodyUnavailable } from '#services/blob.ts'
+import { redactText } from '#services/redact.ts'
 import type { LimitHabits } from './cooldown.ts'
 import type { Dialect } from './dialect.ts'
 import type { InBandError } from './in-band-error.ts'
@@ -196,7 +197,7 @@ function failureOf(refusal: Refusal): Omit<AnswerFailure, 'phase' | 'status'> {
     code,
     scope,
     key_fault: keyFault,
-    detail,
+    detail: redactText(detail),
     ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
     ...(learned.length > 0 && { learned }),
     ...(adapt && { adapt }),

@@ -3,6 +3,7 @@ import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { type Catalog, catalog as catalogSchema } from '#contracts/catalog.ts'
 import { control, inbox, work } from '#contracts/subjects.ts'
 import { type Broker, openMemoryBroker } from '#services/bus/memory.ts'
+import { redactText } from '#services/redact.ts'
 import { loadSettings } from '#services/settings.ts'
 import { collect } from '#test/support/collect.ts'
 import type { Place, Places } from './places.ts'
@@ -20,7 +21,7 @@ afterEach(async () => {
   await broker.close()
 })
 
-const settings = loadSettings({ KEY_OF_groq: 'gsk-1', KEY_OF_gemini: 'key-2' }, import.meta.dirname)
+const settings = loadSettings({ KEY_OF_groq: 'gsk-1', KEY_OF_gemini: 'key-2-of-gemini' }, import.meta.dirname)
 
 function catalogOf(...providers: ({ name: string } & Record<string, unknown>)[]): Catalog {
   const common = { base_url: 'http://127.0.0.1:1/v1', configured: true, models: [{ id: 'm' }] }
@@ -126,6 +127,35 @@ it('that drains takes no offers, whatever the catalogue says, but is still reach
   expect(await isServed('gemini')).toBe(false)
   router.bus.publish(control('groq', 'w1', 'r1', 1), new Uint8Array([1]))
   expect((await told.until(1))[0]?.subject).toBe(control('groq', 'w1', 'r1', 1))
+})
+
+it('gives each account its key, and takes up new ones', async () => {
+  let keys = ['k1', 'k2']
+  const { bus } = broker.connect('worker')
+  const changing = { ...settings, keysOf: () => keys }
+  places = openPlaces({ bus, settings: changing, instance: 'w1', only: [], onOffer: (place) => served.push(place), onControl() {} })
+  const served: Place[] = []
+  const accounts = async () => {
+    await isServed('groq')
+    return [...(served.at(-1)?.accounts ?? [])].map(([name, { headers }]) => [name, headers.authorization])
+  }
+  places.update(catalogOf({ name: 'groq' }))
+  expect(await accounts()).toEqual([
+    ['groq-1', 'Bearer k1'],
+    ['groq-2', 'Bearer k2'],
+  ])
+  keys = ['k1', 'k3']
+  places.update(catalogOf({ name: 'groq' }))
+  expect(await accounts()).toEqual([
+    ['groq-1', 'Bearer k1'],
+    ['groq-2', 'Bearer k3'],
+  ])
+})
+
+it('a key that is served is blanked out wherever it is written down', () => {
+  const { places } = open()
+  places.update(catalogOf({ name: 'gemini' }))
+  expect(redactText('the key key-2-of-gemini is wrong')).toBe('the key [redacted] is wrong')
 })
 
 it('says why it does not serve what it was asked to serve', () => {

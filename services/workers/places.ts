@@ -3,6 +3,7 @@
 import type { Bus, BusMessage, Subscription } from '#contracts/bus.ts'
 import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 import { controls, work, workQueue } from '#contracts/subjects.ts'
+import { registerSecret } from '#services/redact.ts'
 import type { Settings } from '#services/settings.ts'
 import { type Dialect, dialectOf } from './dialect.ts'
 import { createHabits, type Habits } from './habits.ts'
@@ -54,9 +55,12 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
   let draining = false
 
   function serve(provider: CatalogProvider): void {
-    const accounts = accountsOf(provider, settings.keysOf(provider))
+    const keys = settings.keysOf(provider)
+    const accounts = accountsOf(provider, keys)
     const wanted = only.length === 0 || only.includes(provider.name)
     if (!wanted || !provider.enabled || accounts.size === 0) return
+    // Providers quote a key that they refuse.
+    for (const key of keys) for (const part of [key, key.slice(key.indexOf(':') + 1)]) registerSecret(part)
     const place: Place = {
       provider,
       accounts,
