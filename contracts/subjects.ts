@@ -74,6 +74,9 @@ export const leases = pattern(['lease'], '*')
 /** Readiness question of an ingress; the number 0 is never an attempt. */
 export const probeInbox = (ingress: string): Subject => subject('in', ingress, 'probe', '0')
 
+/** Where the ingress that runs a background response is asked about it. */
+export const responses = (ingress: string): Subject => subject('rs', ingress)
+
 /** Where the NATS client lets answers of `request` come in. */
 export const requestInboxPrefix = (role: string): string => `${PREFIX}.re.${checked([role])}`
 
@@ -92,10 +95,12 @@ export const questionQueue = 'telemetry'
 
 // Key-value buckets -----------------------------------------------------------------------------
 
-export const buckets = { config: 'fw_config', quota: 'fw_quota', access: 'fw_access' } as const
+export const buckets = { config: 'fw_config', quota: 'fw_quota', access: 'fw_access', responses: 'fw_responses' } as const
 export const catalogKey = 'catalog'
 /** What was changed while freeway runs; laid over the catalogue. */
 export const catalogOverridesKey = 'catalog_overrides'
+/** Access tiers that the operator gave to names of models and kinds of requests. */
+export const tiersKey = 'tiers'
 
 /** Of `access`. The accounts whose digest begins with the same three digits share an entry. */
 export const accessKeys = {
@@ -104,13 +109,21 @@ export const accessKeys = {
   ban: (id: string): string => `ban.${checked([id])}`,
   bans: 'ban.*',
   settings: 'settings',
-  tiers: 'tiers',
   /** Says that there is a first client, or has been one. */
   setup: 'setup',
   /** The number of the last entry. */
   auditHead: 'audit',
   auditSlot: (slot: number): string => `audit.${slot}`,
   auditSlots: 'audit.*',
+} as const
+
+/** Of `responses`. Ids are our own tokens: `resp_` and the id of the request. */
+export const responseKeys = {
+  head: (id: string): string => `${checked([id])}.head`,
+  /** A part of what was too large for the head; `set` tells apart who wrote it. */
+  body: (id: string, set: string, part: number): string => checked([id, `${set}${part}`]),
+  events: (id: string, part: number): string => checked([id, `e${part}`]),
+  all: (id: string): string => `${checked([id])}.*`,
 } as const
 
 // Reading ---------------------------------------------------------------------------------------

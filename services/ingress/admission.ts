@@ -42,7 +42,8 @@ export interface AdmissionOptions {
 export async function openAdmission({ backbone, settings, logger, instance, adminToken, catalog }: AdmissionOptions): Promise<Admission> {
   const kv = await backbone.keyValue(buckets.access)
   const accounts = await openAccounts(kv, settings.clients)
-  const policy = await watchPolicy(kv)
+  const config = await backbone.keyValue(buckets.config)
+  const policy = await watchPolicy(kv, config)
   const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'client', instance })
   const limits = clientLimits(quota, settings.requestTimeoutMs + WIND_UP_MS)
   const access = openAccess({
@@ -59,7 +60,17 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
   const open = !accounts.begun && !settings.requireAuth
   const code = open ? setupCode(adminToken) : undefined
   if (code !== undefined) announce(logger, settings, code)
-  const routes = accessRoutes({ kv, accounts, policy, access, audit, keyPrefix: settings.keyPrefix, now: Date.now, setupCode: code })
+  const routes = accessRoutes({
+    kv,
+    config,
+    accounts,
+    policy,
+    access,
+    audit,
+    keyPrefix: settings.keyPrefix,
+    now: Date.now,
+    setupCode: code,
+  })
 
   return {
     access,

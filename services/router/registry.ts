@@ -1,12 +1,13 @@
 // Owner of the catalogue: the shipped facts, then the operator's changes; publishes the result for everybody to watch,
 // and again whenever a change is made or a server of this machine comes or goes.
 
+import { type TierSettings, tierSettings } from '#contracts/account.ts'
 import type { KeyValue } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
 import type { CatalogOverrides } from '#contracts/catalog-change.ts'
 import { catalogOverrides } from '#contracts/catalog-change.ts'
-import { catalogKey, catalogOverridesKey } from '#contracts/subjects.ts'
+import { catalogKey, catalogOverridesKey, tiersKey } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import type { Known, Refused } from './build-catalog.ts'
@@ -16,6 +17,7 @@ import type { Discovery } from './discovery.ts'
 import { startDiscovery } from './discovery.ts'
 import { serversToAsk } from './local-servers.ts'
 import { shippedCatalog } from './shipped.ts'
+import { withTiers } from './tiers.ts'
 
 export interface Registry {
   readonly catalog: Catalog
@@ -42,6 +44,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   const shipped = await shippedCatalog()
   let demoProvider: Provider | undefined
   let overrides: CatalogOverrides | undefined
+  let tiers: TierSettings = tierSettings.parse({})
   let found: Known = { providers: [], aliases: [] }
   let published: Promise<void> = Promise.resolve()
   let catalog: Catalog | undefined
@@ -56,7 +59,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
     // A server that was found stands in for the shipped row of its name.
     const names = new Set(found.providers.map(({ name }) => name))
     const providers = [...known.providers.filter(({ name }) => !names.has(name)), ...found.providers]
-    return buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, settings, overrides, refused)
+    return withTiers(buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, settings, overrides, refused), tiers)
   }
 
   function refresh(): void {
@@ -77,10 +80,14 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   }
 
   const watch = await config.watch(catalogOverridesKey, ({ value }) => {
-    const read = value ? readOverrides(value) : null
+    const read = value ? readDocument(catalogOverrides, value) : null
     // A document that cannot be read is that of a newer version: what we know stays in force.
     if (read === undefined) return logger.warn('changes of the catalogue could not be read')
     overrides = read ?? undefined
+    if (catalog) refresh()
+  })
+  const watchTiers = await config.watch(tiersKey, ({ value }) => {
+    tiers = (value && readDocument(tierSettings, value)) ?? tiers
     if (catalog) refresh()
   })
 
@@ -118,6 +125,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
     refresh,
     async close() {
       watch.unsubscribe()
+      watchTiers.unsubscribe()
       listeners.clear()
       await discovery?.close()
       await published
@@ -129,9 +137,9 @@ function isUsable({ providers }: Catalog): boolean {
   return providers.some(({ enabled, configured, models }) => enabled && configured && models.some((model) => model.enabled))
 }
 
-function readOverrides(bytes: Uint8Array): CatalogOverrides | undefined {
+function readDocument<T>(schema: { parse(value: unknown): T }, bytes: Uint8Array): T | undefined {
   try {
-    return catalogOverrides.parse(JSON.parse(new TextDecoder().decode(bytes)))
+    return schema.parse(JSON.parse(new TextDecoder().decode(bytes)))
   } catch {
     return undefined // the caller keeps the last good one
   }

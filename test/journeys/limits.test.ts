@@ -68,6 +68,14 @@ it('a model is chosen among those that are open to the client', async () => {
   const key = await client({})
   expect((await chat(key)).status).toBe(403)
   expect((await chat(key, { model: 'alpha/echo' })).status).toBe(200)
+  for (let i = 0; i < 5; i++) {
+    const { status, headers } = await chat(key, { model: undefined })
+    expect(status).toBe(200)
+    expect(headers.get('x-freeway-model')).not.toBe('m-large')
+  }
+  for (const model of ['m-reasoner', 'echo', 'deep/seek-v4:free']) await admin('POST', '/api/tiers', { model, tier: 'vip' })
+  // The routers are told a moment later than the ingress.
+  await expect.poll(async () => (await chat(key, { model: 'auto' })).status).toBe(503)
   expect((await chat(await client({ roles: ['vip'] }))).status).toBe(200)
   expect((await chat(FREEWAY_ADMIN_TOKEN)).status).toBe(200)
 })

@@ -124,7 +124,7 @@ async function main(): Promise<boolean> {
   const backbone = broker.connect('ingress')
   const kv = await backbone.keyValue(buckets.access)
   const accounts = await openAccounts(kv, [])
-  const policy = await watchPolicy(kv)
+  const policy = await watchPolicy(kv, await backbone.keyValue(buckets.config))
   const startMs = (cpuUs() - startedUs) / 1000
   const memoryMb = usedMb() - emptyMb
   if (accounts.size !== KEYS || policy.bans.size !== BANS) throw new Error(`read ${accounts.size} keys and ${policy.bans.size} bans`)

@@ -3,7 +3,7 @@
 import type { AccessSettings, Ban, TierSettings } from '#contracts/account.ts'
 import { accessSettings, ban, tierSettings } from '#contracts/account.ts'
 import type { KeyValue, KeyValueEntry, Subscription } from '#contracts/bus.ts'
-import { accessKeys } from '#contracts/subjects.ts'
+import { accessKeys, tiersKey } from '#contracts/subjects.ts'
 import { type BanList, banList } from './ban-list.ts'
 
 export interface Policy {
@@ -19,7 +19,8 @@ export interface Policy {
 
 const SEEN_WITHIN_MS = 2_000
 
-export async function watchPolicy(kv: KeyValue): Promise<Policy> {
+/** `kv`: the bucket of access; `config`: that of the catalogue, whose router obeys the tiers as well. */
+export async function watchPolicy(kv: KeyValue, config: KeyValue): Promise<Policy> {
   let settings = accessSettings.parse({})
   let tiers = tierSettings.parse({})
   let list: BanList | undefined
@@ -27,21 +28,21 @@ export async function watchPolicy(kv: KeyValue): Promise<Policy> {
   const waiting = new Set<() => void>()
   const subscriptions: Subscription[] = []
 
-  async function watch(pattern: string, take: (entry: KeyValueEntry) => void): Promise<void> {
-    const subscription = await kv.watch(pattern, (entry) => {
+  async function watch(bucket: KeyValue, pattern: string, take: (entry: KeyValueEntry) => void): Promise<void> {
+    const subscription = await bucket.watch(pattern, (entry) => {
       take(entry)
       for (const look of waiting) look()
     })
     subscriptions.push(subscription)
   }
 
-  await watch(accessKeys.settings, ({ value }) => {
+  await watch(kv, accessKeys.settings, ({ value }) => {
     settings = read(accessSettings, value) ?? settings
   })
-  await watch(accessKeys.tiers, ({ value }) => {
+  await watch(config, tiersKey, ({ value }) => {
     tiers = read(tierSettings, value) ?? tiers
   })
-  await watch(accessKeys.bans, ({ key, value }) => {
+  await watch(kv, accessKeys.bans, ({ key, value }) => {
     const entry = read(ban, value)
     if (entry) bans.set(entry.id, entry)
     else if (!value) bans.delete(key.slice(key.indexOf('.') + 1))

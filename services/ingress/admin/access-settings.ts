@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { accessSettings, role, tierSettings } from '#contracts/account.ts'
 import { FreewayError } from '#contracts/failure.ts'
-import { accessKeys } from '#contracts/subjects.ts'
+import { accessKeys, tiersKey } from '#contracts/subjects.ts'
 import { openLedger } from '#services/ledger.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
@@ -56,14 +56,14 @@ export function settingsRoutes(admin: AccessAdmin): Route[] {
 }
 
 export function tierRoutes(admin: AccessAdmin): Route[] {
-  const { kv, policy } = admin
-  const ledger = openLedger(kv)
+  const { config, policy } = admin
+  const ledger = openLedger(config)
   const path = '/api/tiers'
 
   async function change(request: Request, sent: z.infer<typeof tierChange>, status = 200): Promise<Response> {
     const { after } = await changing(admin, request, 'tiers.change', async () => {
       const before = policy.tiers
-      const written = await ledger.update<object>(accessKeys.tiers, (current) => {
+      const written = await ledger.update<object>(tiersKey, (current) => {
         const { models, kinds } = tierSettings.parse(current ?? {})
         return tierSettings.parse({ models: merged(models, sent.models), kinds: merged(kinds, sent.kinds) })
       })

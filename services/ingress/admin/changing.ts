@@ -11,6 +11,8 @@ import type { Policy } from '../access/policy.ts'
 export interface AccessAdmin {
   /** The bucket of access. */
   kv: KeyValue
+  /** The bucket of the catalogue. */
+  config: KeyValue
   accounts: Accounts
   policy: Policy
   access: Access
