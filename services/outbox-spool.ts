@@ -126,7 +126,11 @@ export async function openSpool({ dir, role, instance, maxBytes = MAX_BYTES }: S
   function remove(file: File): Promise<unknown> {
     last = last.then(async () => {
       if (file.offset < file.size) return
-      await unlink(file.path).catch(() => {})
+      try {
+        await unlink(file.path)
+      } catch {
+        return // it stays, and what comes next stands behind what was sent
+      }
       file.size = 0
       file.offset = 0
       if (file !== own) files.splice(files.indexOf(file), 1)

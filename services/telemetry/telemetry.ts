@@ -78,13 +78,14 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
     const facts = together.flatMap(([, { events }]) => events)
     const { saved } = await store.save(facts)
     if (facts.some(({ at }) => at < Date.now() - BEHIND_MS)) behindAt = performance.now()
-    const isSaved = new Set(saved)
+    // Seldom anything but all.
+    const isSaved = saved.length === facts.length ? undefined : new Set(saved)
     for (const [message, { events, fault }] of together) {
       if (fault) {
         await store.bury({ ...fault, at: Date.now() })
         logger.error('an event could not be read and is kept as a dead letter', { message: fault.id, reason: fault.reason })
       }
-      if (!events.every(({ id }) => isSaved.has(id))) message.nak(RETRY_MS)
+      if (isSaved && !events.every(({ id }) => isSaved.has(id))) message.nak(RETRY_MS)
       else if (events.length === 0) message.term()
       // Unacknowledged it comes again, which is harmless.
       else message.ack().catch((error: unknown) => logger.debug('an acknowledgement was lost', { message: message.id, error }))

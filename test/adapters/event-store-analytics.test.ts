@@ -1,7 +1,7 @@
 // Roll-ups and what is asked of them: every adapter says what simply counting the facts says, whatever happened on the way.
 
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Backbone } from '#contracts/bus.ts'
 import type { Event } from '#contracts/event.ts'
 import type { Answers, Question, QuestionOf } from '#contracts/question.ts'
@@ -12,6 +12,7 @@ import type { EventStore } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
 import { corpus, countEnded, someTimeMs } from '#test/support/corpus.ts'
 import { findMongo, openSqliteHarness, openStandInHarness, type StoreHarness } from '#test/support/event-stores.ts'
+import { until } from '#test/support/until.ts'
 
 const MINUTE_MS = 60_000
 const WEEK = { kind: 'analytics', window_seconds: 604_800, bucket_count: 168 } as const
@@ -254,7 +255,28 @@ function analyticsSuite(openHarness: () => Promise<StoreHarness>, numRuns: numbe
 
 const minute = (at: number): number => Math.ceil(at / MINUTE_MS) * MINUTE_MS
 
-describe('SQLite', () => analyticsSuite(openSqliteHarness, 20))
+describe('SQLite', () => {
+  analyticsSuite(openSqliteHarness, 20)
+
+  it('telemetry gives a request up whose end nobody told in time, and no other', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] })
+    stack.current.defer(() => void vi.useRealTimers())
+    const harness = await openSqliteHarness()
+    stack.current.defer(() => harness.close())
+    const store = await harness.open()
+    stack.current.defer(() => store.close())
+    // It may take a minute, and is given up another minute later.
+    const now = Date.now()
+    await store.save([started('old', now - 125_000), started('young', now - 100_000), started('done', now - 125_000), ended('done', now)])
+    const ask = await askable(harness, stack.current)
+    vi.advanceTimersByTime(15_000)
+    await until('it is given up', async () => (await ask({ kind: 'request', id: 'old' }))?.outcome === 'lost')
+    expect(await ask({ kind: 'request', id: 'old' })).toMatchObject({ unconfirmed: true, client: 'anna', error: 'lost' })
+    expect(await ask({ kind: 'request', id: 'young' })).toMatchObject({ outcome: 'open' })
+    expect(await ask({ kind: 'request', id: 'done' })).toMatchObject({ outcome: 'ok' })
+    expect((await ask({ ...WEEK, client: 'anna' })).by_outcome.map(({ outcome }) => outcome).sort()).toEqual(['lost', 'ok'])
+  })
+})
 describe('MongoDB, spoken with its stand-in,', () => analyticsSuite(openStandInHarness, 15))
 
 const mongo = findMongo()

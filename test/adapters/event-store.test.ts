@@ -11,7 +11,7 @@ import { event as eventSubject } from '#contracts/subjects.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
 import { createLogger } from '#services/logger.ts'
 import { openMongoStore } from '#services/telemetry/store/mongo.ts'
-import { type EventStore, retention } from '#services/telemetry/store/store.ts'
+import { retention } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
 import { corpus, countNaively, countStored, someTimeMs } from '#test/support/corpus.ts'
 import { findMongo, openSqliteHarness, openStandInHarness, type StoreHarness } from '#test/support/event-stores.ts'
@@ -50,20 +50,7 @@ async function runTelemetry({ settings }: Pick<StoreHarness, 'settings'>) {
   return { lines, append, appendFacts: (id: string, facts: unknown[]) => append(id, JSON.stringify({ events: facts })) }
 }
 
-/** As telemetry does: what could not be saved comes again. */
-async function saveAtLast(store: EventStore, facts: Event[]): Promise<void> {
-  await until(
-    'all is saved',
-    () =>
-      store.save(facts).then(
-        ({ saved }) => saved.length === facts.length,
-        () => false,
-      ),
-    { timeoutMs: 50_000 },
-  )
-}
-
-function storeSuite(openHarness: () => Promise<StoreHarness>) {
+function storeSuite(openHarness: () => Promise<StoreHarness>, oneWriter = false) {
   let harness: StoreHarness
   beforeEach(async () => {
     harness = await openHarness()
@@ -122,11 +109,11 @@ function storeSuite(openHarness: () => Promise<StoreHarness>) {
     expect((await countStored(store, ...ALL)).requests).toBe(3)
   })
 
-  it('two that write at the same time lose nothing', async () => {
+  it.skipIf(oneWriter)('two that write at the same time lose nothing', async () => {
     const [one, two] = [await opened(), await opened()]
     const facts = Array.from({ length: 300 }, (_, i) => request(`r${i % 200}`))
     await one.save([request('first')])
-    await Promise.all([saveAtLast(one, facts.slice(0, 200)), saveAtLast(two, facts.slice(100))])
+    await Promise.all([one.save(facts.slice(0, 200)), two.save(facts.slice(100))])
     expect((await countStored(one, ...ALL)).requests).toBe(201)
   })
 
@@ -238,12 +225,12 @@ describe('MongoDB, spoken with its stand-in,', () => {
 
 const mongo = findMongo()
 
-// FerretDB needs milliseconds for each write, and seconds when two write at once.
+// FerretDB on SQLite needs milliseconds for each write, and when two write to one collection neither comes to an end.
 describe.skipIf(!mongo)(`${mongo?.name ?? 'MongoDB'}`, { timeout: 60_000 }, () => {
   let server: Awaited<ReturnType<NonNullable<typeof mongo>['start']>>
   beforeAll(async () => {
     if (mongo) server = await mongo.start()
   }, 120_000)
   afterAll(() => server?.stop())
-  storeSuite(() => server.open())
+  storeSuite(() => server.open(), mongo?.name === 'FerretDB')
 })
