@@ -336,13 +336,28 @@ describe('the address', () => {
 })
 
 // Last, because the provider rests for a while afterwards.
-describe('a limit', () => {
-  it('of a provider is a RateLimitError that says when to come again, and the SDK does', async () => {
+describe('a provider’s own trouble', () => {
+  it('with its limit is a RateLimitError that says when to come again, and the SDK does', async () => {
     upstream.setFault({}, { status: 429, headers: { 'retry-after': '1' } }, 1)
     const error = await failure(client.messages.create(asked))
     expect(error).toBeInstanceOf(Anthropic.RateLimitError)
     expect(Number((error as InstanceType<typeof Anthropic.RateLimitError>).headers?.get('retry-after'))).toBeGreaterThanOrEqual(1)
     const message = await client.withOptions({ maxRetries: 2 }).messages.create(asked)
     expect(message.content).toEqual([{ type: 'text', text: 'alpha beta gamma' }])
+  })
+
+  it('an answer of nothing is an error, not an empty message', async () => {
+    upstream.setFault({}, { end: 1 })
+    const error = await failure(client.messages.stream(asked).finalMessage())
+    expect(error).toBeInstanceOf(Anthropic.InternalServerError)
+    expect(error).toMatchObject({ status: 502, error: { error: { type: 'api_error', code: 'provider_error' } } })
+  })
+
+  it('a provider that refuses freeway’s key is no AuthenticationError: the caller’s key is good', async () => {
+    upstream.setFault({}, { status: 401, body: 'go away' })
+    const error = await failure(client.messages.create(asked))
+    expect(error).toBeInstanceOf(Anthropic.InternalServerError)
+    expect(error).toMatchObject({ status: 502, error: { error: { type: 'api_error', code: 'provider_error' } } })
+    expect(String(error)).not.toContain('go away')
   })
 })
