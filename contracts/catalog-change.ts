@@ -41,14 +41,23 @@ export const aliasName = z
   .max(200)
   .refine((name) => !routeNames.has(name), 'is the name of a route')
 
+/** Of one provider. */
+export const MAX_KEYS = 100
+
 /** What was changed while freeway runs; one document, laid over freeway.json. Every router watches it. */
 export const catalogOverrides = z.strictObject({
+  /** One more with every change. */
+  version: z.int().min(0).default(0),
   /** Changes to providers of the catalogue or of freeway.json. */
   providers: z.record(providerName, providerChange).default({}),
   /** Providers that were added; each must be whole. */
   custom: z.record(providerName, provider.omit({ name: true }).extend({ models: modelList })).default({}),
   removed: z.array(providerName).default([]),
   aliases: z.record(aliasName, aliasTargets).default({}),
+  /** By provider: its keys, each sealed, in the order of its accounts. They stand in place of those of the settings; none: it has no key. */
+  keys: z.record(providerName, z.array(z.string().max(8_192)).max(MAX_KEYS)).default({}),
+  /** By provider: how often what was learned about it had to be forgotten. */
+  resets: z.record(providerName, z.int().min(0)).default({}),
 })
 export type CatalogOverrides = z.infer<typeof catalogOverrides>
 

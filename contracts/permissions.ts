@@ -1,7 +1,22 @@
 // Who may say and hear what on the broker: least privilege, one user for each service. Pure.
 // Prompts pass here, so nobody may listen to everything; JetStream is reached through the exact calls that the adapters make.
 
-import { below, buckets, eventConsumer, eventStream, jobQueue, jobs, oneBelow, subject, workQueue } from './subjects.ts'
+import {
+  below,
+  buckets,
+  eventConsumer,
+  eventStream,
+  jobQueue,
+  jobs,
+  keyTrials,
+  oneBelow,
+  questionQueue,
+  questions,
+  routerQuestionQueue,
+  routerQuestions,
+  subject,
+  workQueue,
+} from './subjects.ts'
 
 export const brokerRoles = ['ingress', 'router', 'worker', 'telemetry', 'setup'] as const
 export type BrokerRole = (typeof brokerRoles)[number]
@@ -26,6 +41,7 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
           oneBelow('lease'),
           oneBelow('ask'),
           ...events(role),
+          oneBelow('try'),
           below('re', 'worker'),
           ...readAndWrite('config', 'access', 'quota'),
         ],
@@ -42,17 +58,18 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
           ...readAndWrite('config', 'quota'),
         ],
         // Every router hears every settlement; a job goes to one of them.
-        subscribe: [answers, below('rt'), `${jobs} ${jobQueue}`, oneBelow('lease')],
+        subscribe: [answers, below('rt'), `${jobs} ${jobQueue}`, oneBelow('lease'), `${routerQuestions} ${routerQuestionQueue}`],
       }
     case 'worker': {
       const each = (area: string, every: string, one: (provider: string) => string) =>
         providers.length === 0 ? [every] : providers.map((provider) => one(subject(area, provider)))
       return {
-        publish: [below('in'), below('blob'), oneBelow('lease'), ...events(role), ...read('config')],
+        publish: [below('in'), below('blob'), oneBelow('lease'), ...events(role), below('re', 'ingress'), ...read('config')],
         subscribe: [
           answers,
           ...each('work', `${oneBelow('work')} ${workQueue}`, (at) => `${at} ${workQueue}`),
           ...each('ctl', below('ctl'), (at) => `${at}.>`),
+          ...each('try', `${keyTrials} ${workQueue}`, (at) => `${at} ${workQueue}`),
         ],
       }
     }
@@ -64,7 +81,7 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
           `$JS.ACK.${eventStream}.${eventConsumer}.>`,
           below('re', 'ingress'),
         ],
-        subscribe: [answers, `${oneBelow('ask')} ${role}`],
+        subscribe: [answers, `${questions} ${questionQueue}`],
       }
     // Creates the stream, its consumer and the buckets, and runs once.
     case 'setup':

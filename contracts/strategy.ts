@@ -76,6 +76,18 @@ export const storedStrategyName = z
   .regex(/^[a-z0-9_]{1,32}$/, 'must match [a-z0-9_]{1,32}')
   .refine((name) => !byName.has(name), 'is the name of a built-in strategy')
 
+/** What was changed of routing while freeway runs; one document. */
+export const routingSettings = z.strictObject({
+  /** One more with every change. */
+  version: z.int().min(0).default(0),
+  /** For requests that name neither a strategy nor a model. */
+  default_strategy: z.string().default('auto'),
+  /** False: every request is one attempt. */
+  enable_fallback: z.boolean().default(true),
+  strategies: z.record(z.string(), z.strictObject({ definition: strategyDefinition, description: z.string().max(500) })).default({}),
+})
+export type RoutingSettings = z.infer<typeof routingSettings>
+
 /** As it stands in freeway.json: providers and tags to be favoured, and how much each quality counts. */
 export const configuredStrategy = z.strictObject({
   prefer: z.array(providerName).optional(),

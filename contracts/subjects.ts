@@ -93,12 +93,24 @@ export const eventAckWaitMs = 30_000
 export const questions = subject('ask', 'telemetry')
 export const questionQueue = 'telemetry'
 
+/** What the routers are asked; one of them answers. See router-question.ts. */
+export const routerQuestions = subject('ask', 'router')
+export const routerQuestionQueue = 'router'
+
+/** A worker of this provider tries out its keys; see key-trial.ts. */
+export const keyTrial = (provider: string): Subject => subject('try', provider)
+export const keyTrials = pattern(['try'], '*')
+
 // Key-value buckets -----------------------------------------------------------------------------
 
 export const buckets = { config: 'fw_config', quota: 'fw_quota', access: 'fw_access', responses: 'fw_responses' } as const
 export const catalogKey = 'catalog'
 /** What was changed while freeway runs; laid over the catalogue. */
 export const catalogOverridesKey = 'catalog_overrides'
+/** Strategies that were stored, and what holds for requests that say nothing. */
+export const routingKey = 'routing'
+/** What routers have learned about providers, for one that has just started. */
+export const healthKey = 'health'
 /** Access tiers that the operator gave to names of models and kinds of requests. */
 export const tiersKey = 'tiers'
 

@@ -1,10 +1,11 @@
-// The admin's token: set by the operator, or generated at the first start and kept beside the data, readable by its owner alone.
+// Secrets of this deployment: set by the operator, or generated at the first start and kept beside the data, readable by its owner alone.
 
 import { randomBytes } from 'node:crypto'
 import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Settings } from './settings.ts'
 import { SettingsError } from './settings-error.ts'
+import { createVault, type Vault } from './vault.ts'
 
 export interface AdminToken {
   token: string
@@ -14,12 +15,32 @@ export interface AdminToken {
   path: string | undefined
 }
 
-/** Starts at the same time agree on one token. Throws SettingsError for a token that could be guessed. */
-export async function adminToken(settings: Pick<Settings, 'dataDir' | 'secretOf'>): Promise<AdminToken> {
-  const own = settings.secretOf('FREEWAY_ADMIN_TOKEN')
-  if (own !== undefined) return { token: checked(own.trim(), 'FREEWAY_ADMIN_TOKEN'), created: false, path: undefined }
+type SecretSettings = Pick<Settings, 'dataDir' | 'secretOf'>
 
-  const path = join(settings.dataDir, 'admin-token')
+/** Starts at the same time agree on one token. Throws SettingsError for a token that could be guessed. */
+export function adminToken(settings: SecretSettings): Promise<AdminToken> {
+  return secretFrom(settings, 'FREEWAY_ADMIN_TOKEN', 'admin-token')
+}
+
+/**
+ * Seals provider keys, and opens them. All processes of a gateway need the same FREEWAY_SECRET; those that share a data directory
+ * share the generated one. What was sealed with FREEWAY_SECRET_OLD can still be opened. Throws SettingsError as above.
+ */
+export async function providerVault(settings: SecretSettings): Promise<Vault> {
+  const { token } = await secretFrom(settings, 'FREEWAY_SECRET', 'secret')
+  const former = settings.secretOf('FREEWAY_SECRET_OLD')?.trim()
+  return createVault(token, former ? [former] : [])
+}
+
+async function secretFrom(
+  settings: SecretSettings,
+  variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET',
+  file: string,
+): Promise<AdminToken> {
+  const own = settings.secretOf(variable)
+  if (own !== undefined) return { token: checked(own.trim(), variable), created: false, path: undefined }
+
+  const path = join(settings.dataDir, file)
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const created = (await stored(path)) === undefined && (await create(path))
   return { token: checked((await stored(path)) ?? '', path), created, path }

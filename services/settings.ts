@@ -56,7 +56,7 @@ export interface Settings {
   /** A provider's keys, those of freeway.json first; the first is that of account `<provider>-1`. */
   keysOf(provider: KeyedProvider): string[]
   /** As it was set, also if empty; undefined if it was not set. */
-  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET' | 'SITE_KEY' | 'NATS_NKEY_SEED'): string | undefined
+  secretOf(variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET' | 'FREEWAY_SECRET_OLD' | 'SITE_KEY' | 'NATS_NKEY_SEED'): string | undefined
 }
 
 export interface LocalSettings {
