@@ -85,6 +85,8 @@ describe('environment', () => {
     ['PORT', '-1', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
     ['PORT', '1e3', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
     ['FREEWAY_DEMO', 'yes', 'environment: FREEWAY_DEMO: expected on, off, auto'],
+    ['REQUIRE_AUTH', '1', 'environment: REQUIRE_AUTH: expected true, false'],
+    ['FREEWAY_KEY_PREFIX', 'no good', 'environment: FREEWAY_KEY_PREFIX: expected up to 16 letters, digits, _ or -, e.g. fai_'],
     ['FREEWAY_LOG_LEVEL', 'loud', 'environment: FREEWAY_LOG_LEVEL: expected debug, info, warn, error'],
     ['FREEWAY_REQUEST_TIMEOUT_MS', '0', 'environment: FREEWAY_REQUEST_TIMEOUT_MS: expected milliseconds, e.g. 300000'],
     ['FREEWAY_REQUEST_TIMEOUT_MS', '99999999999', 'environment: FREEWAY_REQUEST_TIMEOUT_MS: expected milliseconds, e.g. 300000'],
@@ -112,6 +114,11 @@ describe('environment', () => {
 
   it('takes proxies as addresses and ranges', () => {
     expect(load({ FREEWAY_TRUSTED_PROXIES: '10.0.0.0/8, ::1,192.168.1.2' }).trustedProxies).toEqual(['10.0.0.0/8', '::1', '192.168.1.2'])
+  })
+
+  it('asks for keys, and issues them with a prefix, as the operator wants', () => {
+    expect(load({})).toMatchObject({ requireAuth: false, keyPrefix: 'fai_' })
+    expect(load({ REQUIRE_AUTH: 'true', FREEWAY_KEY_PREFIX: 'my-' })).toMatchObject({ requireAuth: true, keyPrefix: 'my-' })
   })
 
   it('turns tracing off with OTEL_SDK_DISABLED', () => {

@@ -542,6 +542,11 @@ describe('a gateway without any client', () => {
     expect((await call('GET', '/api/clients', undefined, {})).status).toBe(401)
   })
 
+  it('says that no key is needed', async () => {
+    const { body } = await call('GET', '/api/health', undefined, {})
+    expect(body).toEqual({ status: 'ok', providers_configured: 1, clients_configured: 0, auth_required: false })
+  })
+
   it('lets the first client in by the code it has printed, once', async () => {
     const code = setupCode(adminToken)
     expect(world.lines.join('\n')).toContain(code)
@@ -553,6 +558,7 @@ describe('a gateway without any client', () => {
     expect(tries.map(({ status }) => status).sort()).toEqual([201, 409, 409])
     const { api_key, key_hash } = tries.find(({ status }) => status === 201)?.body ?? {}
     expect((await chat(api_key, {}, outside)).status).toBe(ADMITTED)
+    expect((await call('GET', '/api/health', undefined, {})).body).toMatchObject({ clients_configured: 1, auth_required: true })
     await call('DELETE', `/api/clients/${key_hash}`)
     expect((await call('POST', '/api/setup', { code }, outside)).status).toBe(409)
     // Revoking the last key closes the gateway, also to this machine.

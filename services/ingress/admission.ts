@@ -60,17 +60,9 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
   const open = !accounts.begun && !settings.requireAuth
   const code = open ? setupCode(adminToken) : undefined
   if (code !== undefined) announce(logger, settings, code)
-  const routes = accessRoutes({
-    kv,
-    config,
-    accounts,
-    policy,
-    access,
-    audit,
-    keyPrefix: settings.keyPrefix,
-    now: Date.now,
-    setupCode: code,
-  })
+  const { keyPrefix, requireAuth } = settings
+  const admin = { kv, config, accounts, policy, access, audit, keyPrefix, now: Date.now }
+  const routes = accessRoutes({ ...admin, catalog, requireAuth, setupCode: code })
 
   return {
     access,

@@ -4,6 +4,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { accountName } from '#contracts/account.ts'
 import { utf8 } from '#contracts/bytes.ts'
+import type { Catalog } from '#contracts/catalog.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { AUDIT_ENTRIES } from '#services/audit.ts'
 import { hashOfKey } from '#services/client-key.ts'
@@ -18,6 +19,8 @@ import { checked, jsonBody } from './json-body.ts'
 import { memberRoutes } from './members.ts'
 
 export interface AccessRoutesOptions extends AccessAdmin {
+  catalog(): Catalog
+  requireAuth: boolean
   /** Lets the first client in, once; undefined: nobody but the admin does. */
   setupCode: string | undefined
 }
@@ -33,8 +36,20 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
     ...tierRoutes(options),
     ...settingsRoutes(options),
     { method: 'GET', path: '/api/audit', access: 'admin', handle: (request) => listAudit(options, request) },
+    { method: 'GET', path: '/api/health', access: 'public', handle: () => health(options) },
     { method: 'POST', path: '/api/setup', access: 'public', handle: (request) => firstClient(options, request) },
   ]
+}
+
+/** FreeAI's: whether there is anything to ask, and whether a key is needed for it. */
+function health({ accounts, catalog, requireAuth }: AccessRoutesOptions): Response {
+  const usable = catalog().providers.filter(({ enabled, configured }) => enabled && configured).length
+  return json({
+    status: usable > 0 ? 'ok' : 'degraded',
+    providers_configured: usable,
+    clients_configured: accounts.size,
+    auth_required: requireAuth || accounts.begun,
+  })
 }
 
 async function listAudit({ audit }: AccessAdmin, request: Request): Promise<Response> {
