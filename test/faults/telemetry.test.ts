@@ -38,6 +38,13 @@ afterAll(async () => {
   await rm(dir, { recursive: true })
 })
 
+/** As analytics count: from the roll-ups of hours, and of minutes. */
+async function rolledUp(span: 'minute' | 'hour'): Promise<number> {
+  let calls = 0
+  for await (const cells of store.cells(span, ...ALWAYS)) for (const cell of cells) calls += cell.calls
+  return calls
+}
+
 const counted = async () => (await countStored(store, ...ALWAYS)).requests
 
 it.skipIf(natsBinaries().length === 0)(
@@ -57,5 +64,6 @@ it.skipIf(natsBinaries().length === 0)(
     const expected = countNaively(stack.facts, ...ALWAYS)
     expect(expected).toMatchObject({ requests: replies.length, byOutcome: { ok: replies.length } })
     await expect.poll(() => countStored(store, ...ALWAYS), { timeout: 15_000 }).toEqual(expected)
+    expect([await rolledUp('minute'), await rolledUp('hour')]).toEqual([replies.length, replies.length])
   },
 )
