@@ -58,6 +58,8 @@ export const submit = z.object({
   exclude: z.array(z.string()),
   /** Soft: taken only if nothing else is left. */
   avoid: z.array(z.string()),
+  /** Attempts of this job that were given up before a grant, and never will be granted. */
+  abandoned: z.array(attemptNumber).optional(),
   /** How long the job may wait for a window of quota to open, once every candidate's is spent. Absent: not at all. */
   max_wait_ms: ms.optional(),
   /** Roles of the caller, beside `public`: which access tiers are open to it. Absent: all. */

@@ -32,9 +32,29 @@ export interface Entry {
   used: Record<string, Cell[]>
   holds: Record<string, Hold>
   learned: Record<string, Learned>
+  /** By reservation: what was taken near the limit a moment ago. Whoever knows that nothing came of it may take it back. */
+  fresh?: Record<string, Fresh>
+  /** Reservations that were taken back by others than their owner, and when. */
+  voided?: Record<string, number>
 }
 
+export interface Fresh {
+  by: string
+  atMs: number
+  /** By meter; without a time for what is open. */
+  uses: [key: string, until: readonly number[], amount: number][]
+}
+
+/** An attempt that found no worker is given up sooner. */
+const FRESH_MS = 5_000
+/** Its owner may be frozen, and tell the same later. */
+const VOIDED_MS = 600_000
+
 export const emptyEntry = (pool: string): Entry => ({ pool, used: {}, holds: {}, learned: {} })
+
+export function parseEntry(pool: string, value: Uint8Array | undefined): Entry {
+  return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : emptyEntry(pool)
+}
 
 /** `requests/day/America~Los_Angeles` and the like: one for each limit of a pool that is counted by itself. */
 export function meterKey(unit: Unit, per: Window | undefined, clock: string | undefined): string {
@@ -62,7 +82,9 @@ export function current(entry: Entry, me: string, nowMs: number): Entry {
       if (open) holds[owner] = open
     }
   }
-  return { pool: entry.pool, used, holds, learned: { ...entry.learned } }
+  const fresh = Object.fromEntries(Object.entries(entry.fresh ?? {}).filter(([, { atMs }]) => atMs + FRESH_MS > nowMs))
+  const voided = Object.fromEntries(Object.entries(entry.voided ?? {}).filter(([, atMs]) => atMs + VOIDED_MS > nowMs))
+  return { pool: entry.pool, used, holds, learned: { ...entry.learned }, fresh, voided }
 }
 
 /** What is left of a hold that has ended: calls that may still be open. */

@@ -4,6 +4,7 @@
 import { charge, current, type Entry, type Hold, heldByOthers } from './quota-entry.ts'
 import { elsewhere, type Meter, maxOf, opensAt, usesUntil } from './quota-meter.ts'
 import type { Cell } from './quota-tally.ts'
+import { type Corrections, correct } from './quota-void.ts'
 
 /** A hold is at most one part in so many of what is left. */
 const SHARE_OF_REST = 16
@@ -12,6 +13,8 @@ const MAX_BATCH = 100
 
 /** `amounts` in the order of `meters`. */
 export interface Demand {
+  /** Of the reservation. */
+  readonly id: string
   readonly meters: readonly Meter[]
   readonly amounts: readonly number[]
 }
@@ -52,10 +55,13 @@ export interface PlanOptions {
   /** Until when calls may last that are open now, and how long one may last that a hold still lets begin. */
   busyUntilMs: number
   longestMs: number
+  corrections: Corrections
 }
 
-export function planWrite({ entry: before, me, seq, meters, demands, nowMs, holdMs, busyUntilMs, longestMs }: PlanOptions): Plan {
-  const entry = current(before, me, nowMs)
+export function planWrite(options: PlanOptions): Plan {
+  const { me, seq, meters, demands, nowMs, holdMs, busyUntilMs, longestMs } = options
+  const entry = current(options.entry, me, nowMs)
+  correct(entry, options.corrections, me, nowMs)
   const { used } = entry
   const told = new Map<Meter, Cell[]>()
   const left = new Map<Meter, number>()
@@ -86,7 +92,9 @@ export function planWrite({ entry: before, me, seq, meters, demands, nowMs, hold
 
   const free = new Map(meters.map((meter) => [meter, 0]))
   const last = demands.findLast((_, i) => 'cells' in (answers[i] as object))
-  if (last) for (const [meter, amount] of batchFor(last, rest)) free.set(meter, amount)
+  const batch = last ? batchFor(last, rest) : []
+  for (const [meter, amount] of batch) free.set(meter, amount)
+  if (batch.length === 0) for (const [i, demand] of demands.entries()) remember(entry, demand, answers[i] as Answer, me, nowMs)
   const untilMs = nowMs + holdMs
   const held = heldBy(meters, free, opened, busyUntilMs > nowMs)
   // A replica that holds nothing still leaves its number, by which it knows its write again.
@@ -95,6 +103,12 @@ export function planWrite({ entry: before, me, seq, meters, demands, nowMs, hold
   const mayBegin = calls.some((meter) => (free.get(meter) ?? 0) > 0)
   if (calls.length > 0) entry.holds[me].busyUntilMs = mayBegin ? Math.max(busyUntilMs, untilMs + longestMs) : busyUntilMs
   return { entry, answers, told, free }
+}
+
+function remember({ fresh = {} }: Entry, { id, meters, amounts }: Demand, answer: Answer, by: string, atMs: number): void {
+  if (!('cells' in answer)) return
+  const { cells } = answer
+  fresh[id] = { by, atMs, uses: meters.map((meter, i) => [meter.key, cells[i] ?? [], amounts[i] ?? 0]) }
 }
 
 /** What is held beyond what was asked for; nothing if the limit is near. */

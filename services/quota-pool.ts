@@ -88,6 +88,23 @@ export class Pool {
     this.#world.onRoom()
   }
 
+  /** The whole of a reservation was given back. */
+  returned({ id, meters, amounts }: Demand, cells: readonly (readonly number[])[]): void {
+    const { entry, corrections } = this.#writer
+    if (entry.fresh?.[id] === undefined && entry.voided?.[id] === undefined) return
+    corrections.returned.set(
+      id,
+      meters.map((meter, i) => [meter.key, cells[i] ?? [], amounts[i] ?? 0]),
+    )
+  }
+
+  /** Nothing came of a reservation whose owner may be dead: it is taken back in its place, if it is one of a moment ago. */
+  takeBack(id: string): void {
+    if (this.#writer.entry.fresh?.[id] === undefined) return
+    this.#writer.corrections.voids.add(id)
+    this.#writer.report(0)
+  }
+
   /** More was used than taken, whether there is room or not. */
   spendMore(meter: Meter, amount: number): void {
     const nowMs = this.#world.now()

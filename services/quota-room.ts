@@ -1,7 +1,18 @@
 // Pure. What is left of limits, for whoever chooses among them and for whoever wants to see them.
 
-import type { Limit } from '#contracts/limit.ts'
+import type { Limit, Unit } from '#contracts/limit.ts'
 import { type Meter, maxOf, opensAt, roomOf, usedOf } from './quota-meter.ts'
+
+/** `limits` is known again by identity: keep the array. A unit without an amount is not counted. */
+export interface Claim {
+  pool: string
+  limits: readonly Limit[]
+  amounts: Amounts
+}
+export type Amounts = Partial<Record<Unit, number>>
+
+/** `opensInMs`: until the limit has room again, if nobody else takes it. */
+export type Reserved = { ok: true } | { ok: false; opensInMs: number; limit: Limit; pool: string }
 
 /** The room that is left in the tightest limit. */
 export interface Room {

@@ -4,10 +4,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
 import { createAlarm } from './alarm.ts'
-import { current, type Entry, emptyEntry, nextEnd, sameHeld } from './quota-entry.ts'
+import { current, type Entry, emptyEntry, nextEnd, parseEntry, sameHeld } from './quota-entry.ts'
 import { type Meter, readEntry } from './quota-meter.ts'
 import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
 import { type Answer, type Demand, decide, type Plan, planWrite, type Waiting } from './quota-plan.ts'
+import { type Corrections, copyOf, corrected, noCorrections } from './quota-void.ts'
 
 /** How long a hold may be spent without asking. */
 export const HOLD_MS = 10_000
@@ -39,6 +40,7 @@ interface Write {
   raise: Map<Meter, number>
   demands: Waiting[]
   atMs: number
+  corrections: Corrections
 }
 
 const encoder = new TextEncoder()
@@ -56,6 +58,7 @@ export class Writer {
   #seq = 0
   #queue: Waiting[] = []
   #reportDue = false
+  readonly corrections = noCorrections()
   #working: Promise<void> | undefined
   /** Writes since the last one that was answered. */
   #unsure: Write[] = []
@@ -90,7 +93,7 @@ export class Writer {
   }
 
   know(value: Uint8Array | undefined, revision: number): void {
-    this.#know(this.#parse(value), value ? revision : 0)
+    this.#know(parseEntry(this.#options.pool, value), value ? revision : 0)
   }
 
   /** Gives back what is not spent and tells what is, for at most `graceMs`. */
@@ -174,9 +177,10 @@ export class Writer {
     const open = demands.filter(({ decided }) => !decided)
     const { entry, busyUntilMs, longestMs } = this
     const seq = ++this.#seq
-    const plan = planWrite({ entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, busyUntilMs, longestMs })
+    const corrections = copyOf(this.corrections)
+    const plan = planWrite({ entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, busyUntilMs, longestMs, corrections })
     const granted = plan.answers.some((answer) => 'cells' in answer)
-    const tells = [...plan.told.values()].some((cells) => cells.length > 0)
+    const tells = corrections.voids.size + corrections.returned.size > 0 || [...plan.told.values()].some((cells) => cells.length > 0)
     if (!granted && !tells && sameHeld(this.entry.holds[me]?.held, plan.entry.holds[me]?.held)) {
       for (const [i, waiting] of open.entries()) decide(waiting, plan.answers[i] as Answer)
       return undefined
@@ -187,11 +191,12 @@ export class Writer {
       meter.free = Math.min(meter.free, free)
       raise.set(meter, free - meter.free)
     }
-    return { seq, plan, raise, demands: open, atMs: nowMs }
+    return { seq, plan, raise, demands: open, atMs: nowMs, corrections }
   }
 
-  #written({ plan, raise, demands, atMs }: Write, revision: number): void {
+  #written({ plan, raise, demands, atMs, corrections }: Write, revision: number): void {
     this.#unsure = []
+    corrected(this.corrections, corrections)
     for (const [meter, cells] of plan.told) for (const [untilMs, amount] of cells) meter.pending.add(untilMs, -amount)
     for (const [meter, amount] of raise) meter.free += amount
     this.spendUntilMs = atMs + HOLD_MS
@@ -216,7 +221,7 @@ export class Writer {
 
   async #readAgain(): Promise<void> {
     const found = await this.#options.keyValue.get(this.#options.key)
-    const entry = this.#parse(found?.value)
+    const entry = parseEntry(this.#options.pool, found?.value)
     const seq = entry.holds[this.#options.me]?.seq
     const arrived = this.#unsure.find((write) => write.seq === seq)
     if (arrived) this.#written(arrived, found?.revision ?? 0)
@@ -241,9 +246,5 @@ export class Writer {
     this.revision = revision
     this.#nextEndMs = nextEnd(entry, this.#options.me)
     for (const meter of this.#options.meters.values()) readEntry(meter, entry, this.#options.me)
-  }
-
-  #parse(value: Uint8Array | undefined): Entry {
-    return value ? (JSON.parse(new TextDecoder().decode(value)) as Entry) : emptyEntry(this.#options.pool)
   }
 }

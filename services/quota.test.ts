@@ -197,6 +197,42 @@ describe('faults', () => {
     expect(used()).toEqual([0, 0])
   })
 
+  test('what a dead replica took last for an attempt that came to nothing is taken back by another, once', async () => {
+    const { quotas } = await replicas(3)
+    const [dead, alive, other] = quotas as [Quota, Quota, Quota]
+    const claims = [...claim(rpm(2)), ...claim([{ unit: 'concurrency', max: 2 }], { concurrency: 1 }, 'calls')]
+    await dead.reserve('1.1', claims, 60_000)
+    await dead.reserve('2.1', claims, 60_000)
+    await settled()
+    expect((await alive.reserve('3.1', claims, 60_000)).ok).toBe(false)
+    alive.abandon('1.1')
+    other.abandon('1.1')
+    await settled()
+    // Not dead after all, and it tells the same.
+    dead.release('1.1')
+    await settled()
+    const taken = [
+      await alive.reserve('4.1', claims, 60_000),
+      await other.reserve('5.1', claims, 60_000),
+      await dead.reserve('6.1', claims, 60_000),
+    ]
+    expect(taken.filter(({ ok }) => ok)).toHaveLength(1)
+  })
+
+  test('what its owner has given back is not taken back once more', async () => {
+    const { quotas } = await replicas(2)
+    const [owner, other] = quotas as [Quota, Quota]
+    await owner.reserve('1.1', claim(rpm(2)), 60_000)
+    await owner.reserve('2.1', claim(rpm(2)), 60_000)
+    await settled()
+    owner.release('1.1')
+    other.abandon('1.1')
+    owner.abandon('1.1')
+    await settled()
+    const taken = await Promise.all(['3.1', '4.1', '5.1'].map((id, i) => (quotas[i % 2] as Quota).reserve(id, claim(rpm(2)), 60_000)))
+    expect(taken.filter(({ ok }) => ok)).toHaveLength(1)
+  })
+
   test('a bucket that cannot be written delays nobody, and replicas together stay within the limit', async () => {
     const { quotas, writes } = await replicas(4)
     const claims = claim(rpm(10))

@@ -4,23 +4,15 @@
 
 import { createHash } from 'node:crypto'
 import type { KeyValue } from '#contracts/bus.ts'
-import type { LearnedLimit, Limit, Unit } from '#contracts/limit.ts'
+import type { LearnedLimit } from '#contracts/limit.ts'
 import { learnInto } from './quota-learn.ts'
 import type { Meter } from './quota-meter.ts'
 import { Pool } from './quota-pool.ts'
 import { openReplicas } from './quota-replicas.ts'
-import { fitting, type LimitStatus, narrower, type Room, roomIn, statusOf, untouched } from './quota-room.ts'
+import type { Amounts, Claim, LimitStatus, Reserved, Room } from './quota-room.ts'
+import { fitting, narrower, roomIn, statusOf, untouched } from './quota-room.ts'
 
-/** `limits` is known again by identity: keep the array. A unit without an amount is not counted. */
-export interface Claim {
-  pool: string
-  limits: readonly Limit[]
-  amounts: Amounts
-}
-export type Amounts = Partial<Record<Unit, number>>
-
-/** `opensInMs`: until the limit has room again, if nobody else takes it. */
-export type Reserved = { ok: true } | { ok: false; opensInMs: number; limit: Limit; pool: string }
+export type { Amounts, Claim, Reserved } from './quota-room.ts'
 
 export interface Quota {
   /**
@@ -32,6 +24,8 @@ export interface Quota {
   settle(id: string, actual: Amounts, mode?: 'actual' | 'estimate'): boolean
   /** Nothing was used. False if there is no such reservation (any more). */
   release(id: string): boolean
+  /** Nothing came of it, whoever has reserved it; others than the owner can only tell of what was taken near the limit, a moment ago. */
+  abandon(id: string): void
   /** As far as this replica knows. */
   room(claims: readonly Claim[]): Room
   status(claims: readonly Claim[]): LimitStatus[]
@@ -54,6 +48,7 @@ export interface QuotaOptions {
 }
 
 interface Part {
+  id: string
   pool: Pool
   meters: readonly Meter[]
   amounts: number[]
@@ -109,10 +104,10 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
     return pool
   }
 
-  function partOf({ pool: name, limits, amounts }: Claim): Part {
+  function partOf(id: string, { pool: name, limits, amounts }: Claim): Part {
     const pool = poolOf(name)
     const meters = pool.metersOf(limits, now())
-    return { pool, meters, amounts: meters.map((meter) => fitting(meter, amounts[meter.limit.unit] ?? 0)), cells: [] }
+    return { id, pool, meters, amounts: meters.map((meter) => fitting(meter, amounts[meter.limit.unit] ?? 0)), cells: [] }
   }
 
   function reserve(id: string, claims: readonly Claim[], ttlMs: number): Reserved | Promise<Reserved> {
@@ -127,7 +122,7 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
       for (let i = index; i < claims.length; i++) {
         const claim = claims[i] as Claim
         if (claim.limits.length === 0) continue
-        const part = partOf(claim)
+        const part = partOf(id, claim)
         const answer = part.pool.take(part, ttlMs)
         if (answer instanceof Promise) return answer.then((late) => taken(part, late) ?? takeFrom(i + 1))
         const refused = taken(part, answer)
@@ -192,8 +187,10 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
     }
   }
 
-  function giveBack({ pool, meters, amounts, cells }: Part): void {
+  function giveBack(part: Part): void {
+    const { pool, meters, amounts, cells } = part
     for (const [i, meter] of meters.entries()) pool.giveBack(meter, amounts[i] ?? 0, cells[i] ?? [])
+    pool.returned(part, cells)
   }
 
   function room(claims: readonly Claim[]): Room {
@@ -221,6 +218,9 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
     reserve,
     settle,
     release,
+    abandon(id) {
+      if (!release(id) && !reservations.has(id)) for (const pool of pools.values()) pool.takeBack(id)
+    },
     room,
     status(claims) {
       const nowMs = now()

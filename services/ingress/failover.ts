@@ -217,7 +217,7 @@ export class Failover {
   /** Nothing was called: the next number, without whom we waited for. */
   #replace(why: string, nowMs: number): void {
     const { attempt, report } = this.#talk
-    if (attempt.target) passOver(this.#search, attempt.target, why)
+    passOver(this.#search, attempt, why)
     if (why === 'accept_timeout') report.releasedOf(attempt)
     if (why === 'waiting_timeout') this.#placingSinceMs = nowMs
     if (nowMs - this.#placingSinceMs >= PLACING_MS) return this.#finish(this.#last ?? notPlaced(), nowMs)

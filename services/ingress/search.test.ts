@@ -8,7 +8,7 @@ const again = { again: true, spends: false, error } as const
 const target = { prov: 'groq', account: 'groq-1', model: 'm', billable: false }
 
 it('begins with nobody left out', () => {
-  expect(newSearch(need)).toEqual({ exclude: [], avoid: [], need, widened: false, adapted: undefined })
+  expect(newSearch(need)).toEqual({ exclude: [], avoid: [], abandoned: [], need, widened: false, adapted: undefined })
 })
 
 it('remembers whom not to ask, and how often somebody was avoided', () => {
@@ -55,6 +55,6 @@ it.each([
   ['accept_timeout', { exclude: [], avoid: ['groq'] }],
 ])('who did not take the job is passed over: %s', (why, lists) => {
   const search = newSearch(need)
-  passOver(search, target, why)
+  passOver(search, { n: 1, target }, why)
   expect(search).toMatchObject(lists)
 })

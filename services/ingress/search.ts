@@ -3,6 +3,7 @@
 import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Target } from '#contracts/attempt.ts'
 import type { Need } from '#contracts/job.ts'
+import type { Attempt } from './attempt.ts'
 import type { Again } from './retry.ts'
 
 export interface Search {
@@ -10,6 +11,8 @@ export interface Search {
   exclude: string[]
   /** Soft: taken only if nothing else is left. */
   avoid: string[]
+  /** Numbers of attempts that were given up before a grant. */
+  abandoned: number[]
   need: Need
   /** A bigger context was asked for already. */
   widened: boolean
@@ -18,7 +21,7 @@ export interface Search {
 }
 
 export function newSearch(need: Need): Search {
-  return { exclude: [], avoid: [], need, widened: false, adapted: undefined }
+  return { exclude: [], avoid: [], abandoned: [], need, widened: false, adapted: undefined }
 }
 
 /** After a call failed. `contextWindow`: of the model that was too small. */
@@ -40,7 +43,9 @@ export function giveUpAdapted(search: Search): boolean {
 }
 
 /** Nothing was called. Who has no worker is left out; who did not take the job in time may only have been slow. */
-export function passOver(search: Search, target: Target, why: string): void {
+export function passOver(search: Search, { n, target }: Pick<Attempt, 'n' | 'target'>, why: string): void {
+  search.abandoned.push(n)
+  if (!target) return
   const list = why === 'refused' ? search.exclude : search.avoid
   list.push(target.prov)
 }

@@ -42,6 +42,7 @@ export function writeSubmission({ id, n, ttlMs, maxWaitMs, job, admitted, search
     est: job.estimate,
     exclude: search.exclude,
     avoid: search.avoid,
+    abandoned: search.abandoned.length > 0 ? search.abandoned : undefined,
     adapt: search.adapted?.adapt,
     max_wait_ms: maxWaitMs > 0 ? maxWaitMs : undefined,
     blob,

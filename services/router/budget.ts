@@ -15,6 +15,8 @@ export interface Budget {
   reserve(lease: string, at: Place, job: Pick<Submit, 'est' | 'kind'>, ttlMs: number): Reserved | Promise<Reserved>
   settle(lease: string, usage: Usage, mode: 'actual' | 'estimate'): void
   release(lease: string): void
+  /** An attempt that came to nothing; the router that reserved for it may be dead. */
+  abandon(lease: string): void
   /** What the provider said of its limits. */
   learn(outcome: AttemptOutcome, catalog: Catalog): void
   /** Every limit of an account and of its models, for the provider's status. */
@@ -94,6 +96,7 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
     release(lease) {
       quota.release(lease)
     },
+    abandon: quota.abandon,
     learn({ prov, account, model: id, learned }, catalog) {
       if (!learned || learned.length === 0) return
       const provider = catalog.providers.find(({ name }) => name === prov)

@@ -69,6 +69,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     const key = `${job.id}.${job.n}`
     if (leases.get(key) || room.get(key) || underway.has(key)) return
     attempt({ job, body, inbox, atMs: performance.now() })
+    for (const n of job.abandoned ?? []) budget.abandon(`${job.id}.${n}`)
   }
 
   /** `true` if it found no room, at once. */
