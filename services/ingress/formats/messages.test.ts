@@ -26,7 +26,7 @@ const sent = [
 function answered(payloads: Uint8Array[], fields: object = { thinking: { type: 'adaptive' } }): string {
   const stream = ask({ stream: true, ...fields }).answer.stream()
   const said = payloads.flatMap((payload) => stream.write(payload) ?? [])
-  return decoder.decode(concat([...said, stream.end()]))
+  return decoder.decode(concat([...said, stream.end() as Uint8Array]))
 }
 
 describe('a stream of messages', () => {
@@ -75,7 +75,7 @@ describe('a whole message', () => {
           usage: { prompt_tokens: 5, completion_tokens: 6 },
         }),
       ),
-    )
+    ) as Uint8Array
 
   it('is said in Anthropic’s words', () => {
     expect(JSON.parse(decoder.decode(whole({ role: 'assistant', content: 'Hi.' })))).toEqual({
