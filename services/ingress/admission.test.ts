@@ -19,6 +19,8 @@ const admin = { 'x-admin-token': adminToken }
 interface World {
   broker: Broker
   lines: string[]
+  /** The connection to the broker of all ingresses so far is down, until the returned function is called. */
+  cutOff(): () => void
   start(env?: Record<string, string>): Promise<Ingress>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -38,11 +40,19 @@ async function openWorld(): Promise<World> {
   await config.put(catalogKey, new TextEncoder().encode(JSON.stringify(published)))
   const lines: string[] = []
   let count = 0
+  const backbones: ReturnType<Broker['connect']>[] = []
   return {
     broker,
     lines,
+    cutOff() {
+      for (const backbone of backbones) broker.faults(backbone).disconnect()
+      return () => {
+        for (const backbone of backbones) broker.faults(backbone).reconnect()
+      }
+    },
     async start(env = {}) {
       const backbone = broker.connect('ingress')
+      backbones.push(backbone)
       const instance = `ingress-${++count}`
       const settings = loadSettings({ PORT: '0', ...env }, '/nonexistent')
       const outbox = openOutbox({ events: backbone.events, role: 'ingress', instance })
@@ -503,6 +513,28 @@ describe('a gateway with clients', () => {
     const { api_key } = await client({ rpm_limit: 20 })
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => chat(api_key, {}, {}, i % 2 ? other.url : url)))
     expect(answers.filter(({ status }) => status === ADMITTED)).toHaveLength(20)
+  })
+
+  it('goes on with what it knows while the broker is away; changes have to wait', async () => {
+    const { api_key } = await client({ rpm_limit: 100, max_concurrency: 5 })
+    await chat(api_key)
+    const restore = world.cutOff()
+    try {
+      const listed = await call('GET', '/v1/models', undefined, bearer(api_key))
+      expect([listed.status, listed.headers.get('x-ratelimit-limit')]).toEqual([200, '100'])
+      for (const [method, path, body] of [
+        ['POST', '/api/clients', { name: 'x' }],
+        ['POST', '/api/bans', { address: '1.2.3.4' }],
+        ['PATCH', '/api/settings', { require_model: true }],
+        ['PATCH', '/api/tiers', { models: { m: 'vip' } }],
+      ] as const) {
+        const { status, headers, body: answer } = await call(method, path, body)
+        expect([path, status, answer.error.type, headers.get('retry-after')]).toEqual([path, 503, 'server_error', '1'])
+      }
+    } finally {
+      restore()
+    }
+    await expect.poll(async () => (await call('POST', '/api/clients', { name: 'x' })).status).toBe(201)
   })
 
   it('slows down who guesses, and lets in who knows', async () => {
