@@ -58,7 +58,7 @@ export class Pool {
     writer.busyUntilMs = Math.max(writer.busyUntilMs, nowMs + ttlMs)
     writer.longestMs = Math.max(writer.longestMs, ttlMs)
     const { meters, amounts } = demand
-    if (nowMs < writer.spendUntilMs && meters.every((meter, i) => meter.free >= (amounts[i] ?? 0))) {
+    if (nowMs < writer.spendUntilMs && isFree(demand)) {
       writer.report(RENEW_MS)
       return { cells: meters.map((meter, i) => spend(meter, amounts[i] ?? 0, amounts[i] ?? 0, nowMs)) }
     }
@@ -160,6 +160,12 @@ export class Pool {
     this.#writer.report(GIVE_BACK_MS)
     return { cells: meters.map((meter, i) => spend(meter, amounts[i] ?? 0, 0, nowMs)) }
   }
+}
+
+/** The path of nearly every request, so without garbage. */
+function isFree({ meters, amounts }: Demand): boolean {
+  for (let i = 0; i < meters.length; i++) if ((meters[i] as Meter).free < (amounts[i] ?? 0)) return false
+  return true
 }
 
 /** `covered` of it comes from what is free. Returns until when the use counts. */
