@@ -29,9 +29,10 @@ export function answerQuestions({ bus, store, logger }: AnswersOptions): Subscri
     const to = asAnswerInbox(reply)
     if (!to) return
     open++
-    const said = await replyTo(data)
+    const said = new TextEncoder().encode(await replyTo(data))
     open--
-    bus.publish(to, new TextEncoder().encode(said))
+    const fits = said.length <= MAX_ANSWER_BYTES
+    bus.publish(to, fits ? said : new TextEncoder().encode(refusal('the answer is too long for one message; ask for fewer')))
   }
 
   async function replyTo(data: Uint8Array): Promise<string> {
@@ -39,8 +40,7 @@ export function answerQuestions({ bus, store, logger }: AnswersOptions): Subscri
     try {
       const asked = question.safeParse(JSON.parse(new TextDecoder().decode(data)))
       if (!asked.success) return refusal('telemetry does not know this question; are all services of the same version?')
-      const said = JSON.stringify({ answer: await answerTo(store, asked.data, Date.now()) })
-      return said.length <= MAX_ANSWER_BYTES ? said : refusal('the answer is too long for one message; ask for fewer')
+      return JSON.stringify({ answer: await answerTo(store, asked.data, Date.now()) })
     } catch (error) {
       logger.error('a question could not be answered', { store: store.name, error })
       return refusal('the store of telemetry is down; nothing is lost, ask again later')

@@ -11,6 +11,7 @@ import { event as eventSubject } from '#contracts/subjects.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
 import { createLogger } from '#services/logger.ts'
 import { openMongoStore } from '#services/telemetry/store/mongo.ts'
+import { openSqliteStore } from '#services/telemetry/store/sqlite.ts'
 import { retention } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
 import { corpus, countNaively, countStored, someTimeMs } from '#test/support/corpus.ts'
@@ -163,6 +164,49 @@ describe('SQLite', () => {
     await until('all is counted', async () => (await countStored(store, ...ALL)).requests === 2)
     await until('it says so', () => said().includes('the store is back'))
     expect(said()).toEqual(['ready', 'the store is down', 'the store is back'])
+  })
+
+  it('a file of a version without roll-ups is begun anew', async () => {
+    const harness = await openSqliteHarness()
+    stack.current.defer(() => harness.close())
+    using before = new DatabaseSync(join(harness.settings.dataDir, 'telemetry.db'))
+    before.exec('create table request (key text primary key, at integer not null, start text, end text) without rowid')
+    before.close()
+    const store = await harness.open()
+    stack.current.defer(() => store.close())
+    await store.save([request('new')])
+    expect((await countStored(store, ...ALL)).requests).toBe(1)
+  })
+
+  it('beyond its size the oldest requests go, and what they came to stays', async () => {
+    const harness = await openSqliteHarness()
+    stack.current.defer(() => harness.close())
+    const store = openSqliteStore(join(harness.settings.dataDir, 'telemetry.db'), { maxBytes: 300_000 })
+    stack.current.defer(() => store.close())
+    const now = Date.now()
+    const ended = (i: number): Event => ({
+      id: `r${i}.0.req.end.ingress`,
+      at: now - 1_000_000 + i * 100,
+      name: 'req.end',
+      request: `r${i}`,
+      outcome: 'ok',
+      status: 200,
+      provider: 'p',
+      model: 'm',
+      attempts: 1,
+      in: 1,
+      out: 1,
+      duration_ms: 1,
+    })
+    await store.save(Array.from({ length: 3_000 }, (_, i) => ended(i)))
+    const left = (await countStored(store, ...ALL)).requests
+    expect(left).toBeGreaterThan(0)
+    expect(left).toBeLessThan(2_000)
+    expect(await store.find('r2999')).toBeDefined()
+    expect(await store.find('r0')).toBeUndefined()
+    let calls = 0
+    for await (const cells of store.cells('hour', 0, now)) for (const cell of cells) calls += cell.calls
+    expect(calls).toBe(3_000)
   })
 
   it('forgets requests that it first heard of more than a week ago', async () => {

@@ -22,6 +22,8 @@ const APP_NAME = 'freeway-telemetry'
 const DEFAULT_DATABASE = 'freeway'
 /** What a server says that has no such option: NotImplemented, or an index option that is not known. */
 const NOT_HERE = [238, 115, 197]
+/** There is such an index with another time to live. */
+const OTHER_OPTIONS = [85, 86]
 
 // The driver's `timeoutMS` would bound a whole operation, but is not honoured by bulk writes and cursors of this version:
 // each of the waits has a bound of its own instead. The defaults wait for thirty seconds, or for ever.
@@ -80,9 +82,14 @@ export function openConnection(url: string, kept: Retention): MongoConnection {
     try {
       await db.collection(name).createIndex({ [field]: 1 }, { expireAfterSeconds: Math.round(keptMs / 1000) })
     } catch (error) {
-      if (!(error instanceof MongoServerError) || !NOT_HERE.includes(Number(error.code))) throw error
-      await db.collection(name).createIndex({ [field]: 1 })
-      unforgotten.set(name, { field, keptMs })
+      const code = error instanceof MongoServerError ? Number(error.code) : 0
+      if (OTHER_OPTIONS.includes(code)) {
+        await db.collection(name).dropIndex(`${field}_1`)
+        await db.collection(name).createIndex({ [field]: 1 }, { expireAfterSeconds: Math.round(keptMs / 1000) })
+      } else if (NOT_HERE.includes(code)) {
+        await db.collection(name).createIndex({ [field]: 1 })
+        unforgotten.set(name, { field, keptMs })
+      } else throw error
     }
   }
 

@@ -26,6 +26,9 @@ const schema = `
   create table if not exists dead_letter (key text primary key, at integer not null, reason text not null, text text not null) without rowid;
 `
 
+/** Of the tables above and of the roll-ups. */
+const SCHEMA_VERSION = 2
+
 const sync = promisify(fdatasync)
 
 export interface SqliteOptions {
@@ -39,7 +42,7 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
   const db = new DatabaseSync(file)
   // Whoever else holds the file is waited for only shortly, for the whole process waits; then the facts come again.
   db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 100;')
-  db.exec(schema)
+  prepareTables(db)
   // The log is synced by a thread of the runtime and not by the commit, which would stop the process for as long.
   const wal = openSync(`${file}-wal`, 'r+')
   const insert = db.prepare('insert or ignore into request values (?, ?, ?, ?, ?, ?, ?, ?)')
@@ -108,6 +111,20 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
       db.close()
     },
   }
+}
+
+/** Records of before there were roll-ups were never read by anybody, and count in none: they go. */
+function prepareTables(db: DatabaseSync): void {
+  const version = () => (db.prepare('pragma user_version').get() as { user_version: number }).user_version
+  if (version() === SCHEMA_VERSION) return
+  db.exec('begin immediate')
+  // Another process may have been first.
+  if (version() !== SCHEMA_VERSION) {
+    for (const table of ['request', 'attempt', 'dropped', 'dead_letter']) db.exec(`drop table if exists ${table}`)
+    db.exec(schema)
+    db.exec(`pragma user_version = ${SCHEMA_VERSION}`)
+  }
+  db.exec('commit')
 }
 
 /** `ended`, then what one may search by. Times with a fraction of a millisecond are rounded for the index alone. */
