@@ -34,6 +34,8 @@ export interface Attempt {
   acceptedMs: number | undefined
   headMs: number | undefined
   target: Target | undefined
+  /** By which the router chose; known once it has said so. */
+  strategy: string | undefined
   /** Set while a router keeps the job until a window of quota opens: where that router listens, if it has said so. */
   parked: { router: Subject | undefined } | undefined
   /** Where the worker listens; known from its `accept`. */
@@ -80,6 +82,7 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
     acceptedMs: undefined,
     headMs: undefined,
     target: undefined,
+    strategy: undefined,
     parked: undefined,
     control: undefined,
     liveness: newLiveness(nowMs),
@@ -101,6 +104,7 @@ export function onMessage(attempt: Attempt, message: InboxMessage, control: Subj
   if (message.t === 'routed') {
     // The worker's accept may overtake the router's word.
     attempt.routedMs ??= nowMs
+    attempt.strategy = message.strategy
     return nothing
   }
   heard(attempt.liveness, nowMs)
@@ -138,6 +142,7 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
       return { do: 'wait' }
     case 'routed':
       attempt.routedMs = nowMs
+      attempt.strategy = message.strategy
       attempt.target = message
       if (attempt.parked) attempt.waitingSinceMs = nowMs
       attempt.parked = undefined
@@ -154,10 +159,8 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
       heard(attempt.liveness, nowMs)
       return { do: 'grant' }
     case 'refused':
-      if (grace) return nothing
-      attempt.stage = 'over'
-      return { do: 'replace', why: message.t }
     case 'busy':
+      if (grace && message.t === 'refused') return nothing
       attempt.stage = 'over'
       return { do: 'replace', why: message.t }
     case 'noroute':
@@ -210,8 +213,8 @@ export function onTick(attempt: Attempt, patience: AttemptPatience, grace: boole
   if (attempt.stage === 'submitted') {
     if (nowMs - attempt.waitingSinceMs < (attempt.parked ? WAITING_SILENCE_MS : patience.acceptMs)) return nothing
     attempt.stage = 'over'
-    if (attempt.parked) return { do: 'replace', why: 'waiting_timeout' }
-    return { do: 'replace', why: attempt.routedMs === undefined ? 'route_timeout' : 'accept_timeout' }
+    const late = attempt.routedMs === undefined ? 'route_timeout' : 'accept_timeout'
+    return { do: 'replace', why: attempt.parked ? 'waiting_timeout' : late }
   }
   const verdict = weigh(attempt.liveness, patience, nowMs)
   if (verdict === 'silent' || (verdict === 'gone' && !grace)) {

@@ -92,6 +92,10 @@ export class Desk {
     return performance.now() - this.#routerSeenMs < ROUTER_SEEN_MS
   }
 
+  get unsentBytes(): number {
+    return this.#unsentBytes
+  }
+
   /** All responses together hold more unsent than this process can carry. */
   get overloaded(): boolean {
     return this.#unsentBytes > this.#unsentLimitBytes

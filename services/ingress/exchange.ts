@@ -50,6 +50,7 @@ export async function exchange(
   failover = desk.begin({
     id,
     publicId: callersId(request.headers) ?? id,
+    format: route.replace(/^\/(v1|api)\//, ''),
     job,
     admitted,
     delivery,

@@ -5,7 +5,6 @@ import type { CancelReason, InboxMessage, Target } from '#contracts/attempt.ts'
 import type { FreewayError, Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
-import type { Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { jobs } from '#contracts/subjects.ts'
 import { INLINE_BODY_BYTES } from '#services/blob.ts'
@@ -15,6 +14,7 @@ import { onAbsence, onMessage, onNobodyThere, onReconnected, onTick } from './at
 import type { Delivery } from './delivery.ts'
 import type { Desk } from './desk.ts'
 import type { Order } from './order.ts'
+import type { Ending } from './reporter.ts'
 import type { RequestSoFar, Verdict } from './retry.ts'
 import { afterFail, afterLoss, afterNoroute, brokerDown, noRouter, notPlaced, outcomeOf, shuttingDown, tooLate } from './retry.ts'
 import type { Search } from './search.ts'
@@ -189,7 +189,7 @@ export class Failover {
     this.#talk.report.settled(this.#talk.attempt, end, nowMs)
     this.#talk.answered(nowMs)
     this.#delivery.end(this.#headers(nowMs))
-    this.#close('ok', 200, nowMs, end.usage)
+    this.#close('ok', 200, nowMs, { usage: end.usage })
   }
 
   #failed(fail: Extract<InboxMessage, { t: 'fail' }>, nowMs: number): void {
@@ -234,14 +234,14 @@ export class Failover {
   #finish(error: FreewayError, nowMs: number): void {
     const { delivered } = this.#delivery
     this.#delivery.fail(error, this.#headers(nowMs))
-    this.#close(outcomeOf(error, delivered), error.status, nowMs)
+    this.#close(outcomeOf(error, delivered), error.status, nowMs, { error: error.type })
   }
 
-  #close(outcome: Outcome, status: number, nowMs: number, usage?: Usage): void {
+  #close(outcome: Outcome, status: number, nowMs: number, ending?: Ending): void {
     this.#over = true
     this.#desk.finished(this)
     this.#order.admitted.finished(outcome, this.#delivery.delivered)
-    this.#talk.report.ended(outcome, status, this.#talk.granted, nowMs, usage)
+    this.#talk.report.ended(outcome, status, this.#talk.granted, nowMs, ending)
   }
 
   #headers(nowMs: number, head?: Extract<InboxMessage, { t: 'head' }>): Record<string, string> {

@@ -18,6 +18,7 @@ import { chatCompletions } from './formats/chat-completions.ts'
 import type { Format } from './formats/format.ts'
 import { countMessageTokens, messages } from './formats/messages.ts'
 import { openFront } from './front.ts'
+import { measureLoad } from './measures.ts'
 import { json } from './respond.ts'
 import type { Route } from './routes.ts'
 import { createApp } from './routes.ts'
@@ -113,6 +114,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     access,
     onFault: (error) => logger.error('request failed in the gateway', { error }),
   })
+  const stopMeasuring = measureLoad(desk)
   const front = await openFront({ host: settings.host, port: settings.port, handle: app })
   logger.info('ready', { url: front.url })
 
@@ -131,6 +133,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     },
     idle: (graceMs) => desk.idle(graceMs),
     async close() {
+      stopMeasuring()
       desk.close()
       await front.close()
       catalog.close()

@@ -9,6 +9,8 @@ export interface Order {
   id: string
   /** What the client calls the request: its own id, if it sent a sane one. */
   publicId: string
+  /** In which it was asked, e.g. `chat/completions`. */
+  format: string
   job: Job
   /** Who asks, and what is told when the request is over. */
   admitted: Pick<Admitted, 'account' | 'roles' | 'finished'>

@@ -7,6 +7,7 @@ import type { Subject } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
 import type { Intake } from './intake.ts'
+import { measure } from './measures.ts'
 import type { Order } from './order.ts'
 
 /** A streamed token with its envelope takes about this many bytes; only used where the provider has not counted. */
@@ -19,6 +20,11 @@ const LEAST_MS = 20
 type Told = Pick<Fail, 'status' | 'key_fault'> &
   Partial<Pick<Fail, 'retry_after_ms' | 'code' | 'scope' | 'learned'>> & { phase: Fail['phase'] | null }
 
+export interface Ending {
+  usage?: Usage | undefined
+  error?: string | undefined
+}
+
 interface Timing {
   worker_ms: number
   upstream_ms: number
@@ -29,6 +35,7 @@ export class Reporter {
   readonly #desk: Desk
   readonly #intake: Intake
   #target: Target | undefined
+  #strategy: string | undefined
   #firstByteMs: number | undefined
   #timing: Timing | undefined
 
@@ -36,7 +43,7 @@ export class Reporter {
     this.#order = order
     this.#desk = desk
     this.#intake = intake
-    const { id, job } = order
+    const { id, job, format } = order
     desk.outbox.record({
       id: `${id}.0.req.start.ingress`,
       at: Date.now(),
@@ -44,11 +51,15 @@ export class Reporter {
       request: id,
       model: job.model ?? null,
       stream: job.stream,
+      client: this.#client,
+      format,
+      trace: order.span.traceId,
     })
   }
 
-  granted(n: number, target: Target, control: Subject): void {
+  granted({ n, strategy }: Attempt, target: Target, control: Subject): void {
     this.#target = target
+    this.#strategy = strategy
     this.#firstByteMs = undefined
     const { id } = this.#order
     this.#desk.outbox.record({
@@ -104,8 +115,11 @@ export class Reporter {
     if (attempt.target) this.#desk.settlements.report(attempt.target.account, { t: 'release', lease: this.#lease(attempt), outcome })
   }
 
-  ended(outcome: Outcome, status: number, attempts: number, nowMs: number, usage: Usage = this.#estimate()): void {
-    const { id, receivedMs, span } = this.#order
+  /** `error`: its type, if the request did not end well. */
+  ended(outcome: Outcome, status: number, attempts: number, nowMs: number, { usage = this.#estimate(), error }: Ending = {}): void {
+    const { id, receivedMs, span, job, format } = this.#order
+    const durationMs = nowMs - receivedMs
+    const firstTokenMs = this.#firstByteMs === undefined ? undefined : this.#firstByteMs - receivedMs
     if (outcome !== 'ok') span.fail(outcome)
     span.set({ 'http.response.status_code': status, 'freeway.attempts': attempts })
     span.end()
@@ -121,8 +135,18 @@ export class Reporter {
       attempts,
       in: usage.in,
       out: usage.out,
-      duration_ms: nowMs - receivedMs,
+      duration_ms: durationMs,
+      ttfb_ms: firstTokenMs ?? null,
+      client: this.#client,
+      format,
+      strategy: this.#strategy,
+      asked: job.model ?? null,
+      error,
+      stream: job.stream,
+      trace: span.traceId,
     })
+    const { kind, stream, model: asked } = job
+    measure({ kind, stream, asked, target: this.#target, outcome, durationMs, firstTokenMs, attempts, usage })
   }
 
   headers(attempt: Attempt, granted: number, nowMs: number, head?: Timing): Record<string, string> {
@@ -133,7 +157,10 @@ export class Reporter {
       'x-freeway-attempts': String(granted),
     }
     const { traceId } = this.#order.span
-    if (traceId) headers['x-freeway-trace-id'] = traceId
+    if (traceId) {
+      headers['x-trace-id'] = traceId
+      headers['x-freeway-trace-id'] = traceId
+    }
     if (this.#target) {
       headers['x-freeway-provider'] = this.#target.prov
       headers['x-freeway-model'] = headerText(this.#target.model)
@@ -183,6 +210,7 @@ export class Reporter {
       request: id,
       n: attempt.n,
       provider: attempt.target.prov,
+      account: attempt.target.account,
       model: attempt.target.model,
       result,
       sent,
@@ -191,6 +219,11 @@ export class Reporter {
       ttfb_ms: this.#firstByteMs === undefined ? null : this.#firstByteMs - attempt.submittedMs,
       duration_ms: nowMs - attempt.submittedMs,
     })
+  }
+
+  /** Nobody's, where a gateway without clients lets this machine in. */
+  get #client(): string | undefined {
+    return this.#order.admitted.account?.id
   }
 
   #lease(attempt: Attempt): string {

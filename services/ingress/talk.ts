@@ -82,7 +82,7 @@ export class Talk {
       this.#grantedAttempt = n
       this.#granted++
       if (this.#granted === 1) this.#desk.retries.called(this.#client, target.prov, nowMs)
-      this.report.granted(n, target, control)
+      this.report.granted(this.attempt, target, control)
     }
     this.attempt.lastAckMs = nowMs
     this.tell({ t: 'grant', window: WINDOW_BYTES, ttl_ms: this.#order.deadlineMs - nowMs })
