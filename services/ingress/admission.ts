@@ -40,6 +40,7 @@ export interface AdmissionOptions {
 }
 
 export async function openAdmission({ backbone, settings, logger, instance, adminToken, catalog }: AdmissionOptions): Promise<Admission> {
+  logger.secret(adminToken)
   const kv = await backbone.keyValue(buckets.access)
   const accounts = await openAccounts(kv, settings.clients)
   const config = await backbone.keyValue(buckets.config)
