@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => operations.close())
 
 const scrape = async () => (await (await fetch(`${operations.url}/metrics`)).text()).split('\n')
-const valueOf = (lines: string[], start: string) =>
+const reading = (lines: string[], start: string) =>
   Number(
     lines
       .find((line) => line.startsWith(start))
@@ -35,24 +35,24 @@ const labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="mistral_ai",g
 test('a streamed answer is measured whole, to its first token, and by the token', async () => {
   measure(ended())
   const lines = await scrape()
-  expect(valueOf(lines, `gen_ai_server_request_duration_seconds_sum{${labels}}`)).toBe(1.1)
-  expect(valueOf(lines, `gen_ai_server_time_to_first_token_seconds_sum{${labels}}`)).toBe(0.1)
-  expect(valueOf(lines, `gen_ai_server_time_per_output_token_seconds_sum{${labels}}`)).toBeCloseTo(0.01)
-  expect(valueOf(lines, `gen_ai_client_token_usage_sum{${labels},gen_ai_token_type="output"}`)).toBe(101)
-  expect(valueOf(lines, 'freeway_requests_total{operation="chat",outcome="ok",provider="mistral"}')).toBe(1)
-  expect(valueOf(lines, 'freeway_attempts_total{provider="mistral"}')).toBe(2)
+  expect(reading(lines, `gen_ai_server_request_duration_seconds_sum{${labels}}`)).toBe(1.1)
+  expect(reading(lines, `gen_ai_server_time_to_first_token_seconds_sum{${labels}}`)).toBe(0.1)
+  expect(reading(lines, `gen_ai_server_time_per_output_token_seconds_sum{${labels}}`)).toBeCloseTo(0.01)
+  expect(reading(lines, `gen_ai_client_token_usage_sum{${labels},gen_ai_token_type="output"}`)).toBe(101)
+  expect(reading(lines, 'freeway_requests_total{operation="chat",outcome="ok",provider="mistral"}')).toBe(1)
+  expect(reading(lines, 'freeway_attempts_total{provider="mistral"}')).toBe(2)
 })
 
 test('a whole answer has no first token, and a failure its type', async () => {
   measure(ended({ stream: false, outcome: 'provider_error' }))
   const lines = await scrape()
-  expect(valueOf(lines, `gen_ai_server_request_duration_seconds_count{${labels},error_type="provider_error"}`)).toBe(1)
+  expect(reading(lines, `gen_ai_server_request_duration_seconds_count{${labels},error_type="provider_error"}`)).toBe(1)
   expect(lines.some((line) => line.startsWith('gen_ai_server_time_to_first_token_seconds_count'))).toBe(false)
 })
 
 test('a request that reached no provider is counted all the same', async () => {
   measure(ended({ target: undefined, outcome: 'no_route', attempts: 0 }))
-  expect(valueOf(await scrape(), 'freeway_requests_total{operation="chat",outcome="no_route",provider="none"}')).toBe(1)
+  expect(reading(await scrape(), 'freeway_requests_total{operation="chat",outcome="no_route",provider="none"}')).toBe(1)
 })
 
 test('what a client calls a model never becomes a label', async () => {
@@ -67,6 +67,6 @@ test('what runs and what is unsent is read at each scrape', async () => {
   const end = measureLoad(load)
   load.inFlight = 4
   const lines = await scrape()
-  expect([valueOf(lines, 'freeway_ingress_inflight '), valueOf(lines, 'freeway_ingress_unsent_bytes ')]).toEqual([4, 7])
+  expect([reading(lines, 'freeway_ingress_inflight '), reading(lines, 'freeway_ingress_unsent_bytes ')]).toEqual([4, 7])
   end()
 })
