@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { countsUntil, DISPATCH_MS, limit, nextReset, windows } from './limit.ts'
+import { countsUntil, dispatchMs, limit, nextReset, windows } from './limit.ts'
 
 const at = (text: string) => Date.parse(text)
 const iso = (ms: number) => new Date(ms).toISOString()
@@ -51,8 +51,8 @@ test('a use of a rolling window counts for the whole window and its dispatch, an
       const [until, second] = countsUntil(per, undefined, now)
       const lengthMs = length[per] * 1000
       expect(second).toBeUndefined()
-      expect(until - now).toBeGreaterThan(lengthMs + DISPATCH_MS)
-      expect(until - now).toBeLessThanOrEqual(lengthMs * (per === 'second' ? 1.1 : 1.03) + DISPATCH_MS)
+      expect(until - now).toBeGreaterThan(lengthMs + dispatchMs(per))
+      expect(until - now).toBeLessThanOrEqual(lengthMs * (per === 'second' ? 1.1 : 1.03) + dispatchMs(per))
     }),
   )
 })

@@ -38,8 +38,8 @@ const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** A call leaves for its provider at most this long after its use was counted, as a rule: so much longer every use counts. */
-export const DISPATCH_MS = 250
+/** A call reaches its provider this long after its use was counted, even from a busy machine: so much longer every use counts. */
+export const dispatchMs = (per: Window): number => (per === 'second' ? 500 : 1_000)
 
 /** Length of a rolling window, and of the slices in which it is counted: a use counts as long as the youngest of its slice. */
 const rolling: Record<Window, { lengthMs: number; sliceMs: number }> = {
@@ -54,16 +54,16 @@ const rolling: Record<Window, { lengthMs: number; sliceMs: number }> = {
 }
 
 /**
- * Until when a use at `atMs` counts, in ms since 1970. A calendar window that ends within `DISPATCH_MS` gives two times:
+ * Until when a use at `atMs` counts, in ms since 1970. A calendar window that ends within `dispatchMs` gives two times:
  * the call may fall into the next window, so it counts in both.
  */
 export function countsUntil(per: Window, clock: string | undefined, atMs: number): readonly [number] | readonly [number, number] {
   if (clock === undefined) {
     const { lengthMs, sliceMs } = rolling[per]
-    return [Math.floor(atMs / sliceMs) * sliceMs + sliceMs + lengthMs + DISPATCH_MS]
+    return [Math.floor(atMs / sliceMs) * sliceMs + sliceMs + lengthMs + dispatchMs(per)]
   }
   const end = nextReset(per, clock, atMs)
-  return end - atMs > DISPATCH_MS ? [end] : [end, nextReset(per, clock, end)]
+  return end - atMs > dispatchMs(per) ? [end] : [end, nextReset(per, clock, end)]
 }
 
 /** When the calendar window around `atMs` ends, in ms since 1970; always later than `atMs`. Weeks begin on Monday. */

@@ -1,6 +1,6 @@
 // Pure. One limit as this replica sees it: what is used by all, what others hold, and what we may spend without asking.
 
-import { countsUntil, DISPATCH_MS, type Limit } from '#contracts/limit.ts'
+import { countsUntil, dispatchMs, type Limit } from '#contracts/limit.ts'
 import { type Entry, heldByOthers, type Learned, meterKey } from './quota-entry.ts'
 import { Tally } from './quota-tally.ts'
 
@@ -67,7 +67,7 @@ export function usesUntil(meter: Meter, nowMs: number): readonly number[] {
   if (per === undefined) return NONE
   if (clock === undefined) return countsUntil(per, undefined, nowMs)
   const { until, sinceMs } = meter.period
-  if (nowMs < until[0] - DISPATCH_MS && nowMs >= sinceMs) return until
+  if (nowMs < until[0] - dispatchMs(per) && nowMs >= sinceMs) return until
   const cells = countsUntil(per, clock, nowMs)
   if (cells.length === 1) meter.period = { until: cells, sinceMs: nowMs }
   return cells

@@ -52,11 +52,11 @@ const take = (lease: string, model = m, account = 'groq-1') => budget.reserve(le
 it('a model with limits of its own is spent before its account is, and another key is another account', async () => {
   expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 1 })
   expect(await take('1.1', n)).toEqual({ ok: true })
-  expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 0, opensInMs: 61_250 })
+  expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 0, opensInMs: 62_000 })
   expect(budget.roomFor(job)(provider, 'groq-1', m).headroom).toBe(0.75)
   expect(budget.roomFor(job)(provider, 'groq-2', n)).toEqual({ headroom: 1 })
-  expect(await take('2.1', n)).toMatchObject({ ok: false, pool: 'groq-1/n', opensInMs: 61_250 })
-  clock.nowMs += 1_250
+  expect(await take('2.1', n)).toMatchObject({ ok: false, pool: 'groq-1/n', opensInMs: 62_000 })
+  clock.nowMs += 2_000
   expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 0, opensInMs: 60_000 })
   expect(budget.usageOf(provider)).toMatchObject({ requests_this_minute: 2, tokens_today: 100 })
 })
