@@ -88,7 +88,8 @@ describe('a row for a server of one’s own', () => {
 })
 
 describe('the changes made at run time', () => {
-  it('are none at first', () => expect(catalogOverrides.parse({})).toEqual({ providers: {}, custom: {}, removed: [], aliases: {} }))
+  it('are none at first', () =>
+    expect(catalogOverrides.parse({})).toEqual({ version: 0, providers: {}, custom: {}, removed: [], aliases: {}, keys: {}, resets: {} }))
 
   it.each<[object, string]>([
     [{ custom: { alpha: { base_url: 'http://127.0.0.1:1/v1' } } }, 'a provider without models'],

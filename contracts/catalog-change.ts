@@ -61,6 +61,11 @@ export const catalogOverrides = z.strictObject({
 })
 export type CatalogOverrides = z.infer<typeof catalogOverrides>
 
+/** Undefined: none were stored, and those of the settings count. */
+export function storedKeys({ keys }: Pick<CatalogOverrides, 'keys'>, provider: string): string[] | undefined {
+  return Object.hasOwn(keys, provider) ? keys[provider] : undefined
+}
+
 /** `known`: the entry so far, if there is one. The result is to be parsed: what is missing has no default yet. */
 export function overlayProvider(known: Provider | undefined, change: ProviderChange, name: string): unknown {
   const { models, ...fields } = change

@@ -1,27 +1,12 @@
 // Pure. What a strategy of the operator's would choose now, provider by provider; nobody is called.
 
+import type { Preview } from '#contracts/router-question.ts'
 import type { StrategyDefinition } from '#contracts/strategy.ts'
 import { factsOf, numberOf } from './facts.ts'
 import type { World } from './route.ts'
 import { sceneOf, scoreOf } from './score.ts'
 import { defined, holds } from './strategy.ts'
 import type { Candidate, RoutingTable } from './table.ts'
-
-export interface Preview {
-  /** Best first. */
-  candidates: {
-    name: string
-    score: number
-    healthy: boolean
-    /** Null: there is no limit that we know of. */
-    rpd_remaining: number | null
-    /** Null: never called. */
-    last_latency_ms: number | null
-  }[]
-  /** Providers with a key that `require` shuts out, and by which rule. */
-  excluded: { name: string; reason: string }[]
-  warnings: string[]
-}
 
 /** Scores as for a chat that asks for nothing special; chance draws the middle. */
 export function preview(definition: StrategyDefinition, table: RoutingTable, world: World): Preview {

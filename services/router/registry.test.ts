@@ -188,7 +188,6 @@ describe('a change at run time', () => {
     const registry = await open()
     let told = 0
     registry.onChange(() => told++)
-    registry.refresh()
     await change({ providers: { groq: {} } })
     const changed = next(registry)
     await change({ providers: { groq: { weight: 2 } } })

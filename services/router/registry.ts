@@ -5,9 +5,9 @@ import { type TierSettings, tierSettings } from '#contracts/account.ts'
 import type { KeyValue } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
-import type { CatalogOverrides } from '#contracts/catalog-change.ts'
-import { catalogOverrides } from '#contracts/catalog-change.ts'
+import { type CatalogOverrides, catalogOverrides, storedKeys } from '#contracts/catalog-change.ts'
 import { catalogKey, catalogOverridesKey, tiersKey } from '#contracts/subjects.ts'
+import { type Document, openDocument } from '#services/document.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import type { Known, Refused } from './build-catalog.ts'
@@ -23,8 +23,10 @@ export interface Registry {
   readonly catalog: Catalog
   /** Calls back with every further catalogue, until the returned function is called. */
   onChange(listener: (catalog: Catalog) => void): () => void
-  /** Builds it anew: to be called when `settings.keysOf` answers differently than before. */
-  refresh(): void
+  /** What was changed while freeway runs. */
+  readonly overrides: Document<CatalogOverrides>
+  /** How many keys a provider has, and where they are from. */
+  keysOf(provider: Provider): { count: number; source: 'stored' | 'settings' | null }
   close(): Promise<void>
 }
 
@@ -43,7 +45,11 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   const listeners = new Set<(catalog: Catalog) => void>()
   const shipped = await shippedCatalog()
   let demoProvider: Provider | undefined
-  let overrides: CatalogOverrides | undefined
+  const overrides = await openDocument(config, catalogOverridesKey, catalogOverrides, () =>
+    logger.warn('changes of the catalogue could not be read'),
+  )
+  // Sealed or not, here they are only counted.
+  const keyed = { ...settings, keysOf: (provider: Provider) => storedKeys(overrides.current, provider.name) ?? settings.keysOf(provider) }
   let tiers: TierSettings = tierSettings.parse({})
   let found: Known = { providers: [], aliases: [] }
   let published: Promise<void> = Promise.resolve()
@@ -59,7 +65,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
     // A server that was found stands in for the shipped row of its name.
     const names = new Set(found.providers.map(({ name }) => name))
     const providers = [...known.providers.filter(({ name }) => !names.has(name)), ...found.providers]
-    return withTiers(buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, settings, overrides, refused), tiers)
+    return withTiers(buildCatalog({ providers, aliases: [...known.aliases, ...found.aliases] }, keyed, overrides.current, refused), tiers)
   }
 
   function refresh(): void {
@@ -79,13 +85,6 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
       )
   }
 
-  const watch = await config.watch(catalogOverridesKey, ({ value }) => {
-    const read = value ? readDocument(catalogOverrides, value) : null
-    // A document that cannot be read is that of a newer version: what we know stays in force.
-    if (read === undefined) return logger.warn('changes of the catalogue could not be read')
-    overrides = read ?? undefined
-    if (catalog) refresh()
-  })
   const watchTiers = await config.watch(tiersKey, ({ value }) => {
     tiers = (value && readDocument(tierSettings, value)) ?? tiers
     if (catalog) refresh()
@@ -98,7 +97,10 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   }
   await publish(config, first)
   catalog = first
-  for (const { name, terms } of offUnasked(first, settings, overrides)) {
+  overrides.onChange(refresh)
+  // What was changed while the first was being published.
+  refresh()
+  for (const { name, terms } of offUnasked(first, keyed, overrides.current)) {
     logger.info('a provider is off', { provider: name, why: terms, remedy: `"providers": {"${name}": {"enabled": true}} in freeway.json` })
   }
 
@@ -122,9 +124,14 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    refresh,
+    overrides,
+    keysOf(provider) {
+      const stored = storedKeys(overrides.current, provider.name)
+      const { length: count } = stored ?? settings.keysOf(provider)
+      return { count, source: stored ? 'stored' : count > 0 ? 'settings' : null }
+    },
     async close() {
-      watch.unsubscribe()
+      overrides.close()
       watchTiers.unsubscribe()
       listeners.clear()
       await discovery?.close()

@@ -1,26 +1,35 @@
 // Door of the router: takes a job, decides who shall serve it, reserves the lease and makes the offer (placing.ts).
 // The answer never travels back through here: the offer names the inbox of the job's owner.
 
-import { jobMessage } from '#contracts/attempt.ts'
+import { jobMessage, type Submit } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { decode, decodeKind, encode } from '#contracts/message.ts'
+import type { Preview, ProviderStatus, RouterQuestion } from '#contracts/router-question.ts'
 import type { Settlements } from '#contracts/settlement.ts'
 import { settlementKinds } from '#contracts/settlement.ts'
-import { asAnswerInbox, asInbox, asProbeInbox, buckets, jobQueue, jobs, leases as leaseSubjects } from '#contracts/subjects.ts'
+import { routingSettings } from '#contracts/strategy.ts'
+import { asAnswerInbox, asInbox, asProbeInbox, buckets, jobQueue, jobs, leases as leaseSubjects, routingKey } from '#contracts/subjects.ts'
+import { openDocument } from '#services/document.ts'
 import type { Logger } from '#services/logger.ts'
 import { openQuota } from '#services/quota.ts'
 import type { LimitStatus } from '#services/quota-room.ts'
 import type { Settings } from '#services/settings.ts'
+import { answerQuestions } from './answers.ts'
 import { createBudget } from './budget.ts'
-import type { Health } from './health.ts'
-import { begin, giveBack, learn } from './health.ts'
+import type { Usage } from './facts.ts'
+import { begin, giveBack, learn, reset } from './health.ts'
+import { statusOf } from './health-status.ts'
 import { createLeases } from './leases.ts'
+import { countPlaced, measureRouter } from './measures.ts'
+import { openMemory } from './memory.ts'
 import { createPlacing } from './placing.ts'
+import { preview } from './preview.ts'
+import { providerStatus } from './provider-status.ts'
 import { openRegistry } from './registry.ts'
-import { route } from './route.ts'
-import { configuredStrategies } from './strategy.ts'
-import { routingTable } from './table.ts'
+import { route, type World } from './route.ts'
+import { allStrategies } from './strategy.ts'
+import { type RoutingTable, routingTable } from './table.ts'
 import { wishOf } from './wish.ts'
 
 const SWEEP_MS = 10_000
@@ -47,28 +56,48 @@ export interface RouterOptions {
 
 export async function startRouter({ backbone, settings, logger, instance, demo, alone = false }: RouterOptions): Promise<Router> {
   const { bus } = backbone
-  const strategies = configuredStrategies(settings.strategies)
-  const registry = await openRegistry({ config: await backbone.keyValue(buckets.config), settings, logger, demo, alone })
-  let table = routingTable(registry.catalog, { strategies })
-  registry.onChange((catalog) => {
-    table = routingTable(catalog, { strategies })
+  const config = await backbone.keyValue(buckets.config)
+  const routing = await openDocument(config, routingKey, routingSettings, () => logger.warn('stored strategies could not be read'))
+  const registry = await openRegistry({ config, settings, logger, demo, alone })
+  const { overrides } = registry
+  let table: RoutingTable
+  const rebuild = () => {
+    const { strategies, default_strategy } = routing.current
+    table = routingTable(registry.catalog, {
+      strategies: allStrategies(settings.strategies, strategies),
+      defaultStrategy: default_strategy,
+    })
+  }
+  rebuild()
+  registry.onChange(rebuild)
+  routing.onChange(rebuild)
+  const memory = await openMemory({ config, logger, resets: () => overrides.current.resets })
+  const { health, tally } = memory
+  let { resets } = overrides.current
+  overrides.onChange((now) => {
+    for (const [name, count] of Object.entries(now.resets)) if (count !== resets[name]) reset(health, name)
+    resets = now.resets
+    memory.news()
   })
-  const health: Health = new Map()
   const leases = createLeases()
   const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'provider', instance })
   const budget = createBudget(quota)
-  const usageOf: typeof budget.usageOf = (provider) => budget.usageOf(provider)
+  const usageOf: typeof budget.usageOf = (provider) => larger(budget.usageOf(provider), tally.of(provider.name, Date.now()))
+  const worldFor = (job: Pick<Submit, 'est' | 'kind'>, wish: World['wish']): World => {
+    const nowMs = performance.now()
+    return { health, roomOf: budget.roomFor(job), usageOf, wish, nowMs, random: Math.random }
+  }
   const placing = createPlacing({
     bus,
     instance,
     logger,
     leases,
     budget,
-    decide: ({ job, body }) => {
-      const nowMs = performance.now()
-      return route(job, table, { health, roomOf: budget.roomFor(job), usageOf, wish: wishOf(job, body), nowMs, random: Math.random })
+    decide: ({ job, body }) => route(job, table, worldFor(job, wishOf(job, body))),
+    onPlaced: ({ target }) => {
+      countPlaced(target.prov)
+      begin(health, target, performance.now())
     },
-    onPlaced: ({ target }) => begin(health, target, performance.now()),
     onUnplaced: release,
   })
   quota.onRoom(() => placing.onRoom())
@@ -108,6 +137,10 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
         learn(health, item.outcome, performance.now())
         budget.learn(item.outcome, registry.catalog)
       }
+      if (item.t === 'settle' || item.outcome) {
+        tally.count(item.outcome?.prov ?? providerOf(message), item.lease, item.t === 'settle' ? item.usage : NOTHING, Date.now())
+        memory.news()
+      }
       if (lease && !item.outcome) giveBack(health, lease)
       if (lease) logger.debug('lease closed', { lease: item.lease, how: item.t })
     }
@@ -115,9 +148,40 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
     if (answerTo) bus.publish(answerTo, encode({ ok: true, state: 'settled' }))
   }
 
+  async function answer(asked: RouterQuestion): Promise<ProviderStatus[] | Preview> {
+    if (asked.kind === 'preview') return preview(asked.definition, table, worldFor({ kind: 'chat', est: { in: 0, out: 0 } }, undefined))
+    await overrides.seen(asked.version)
+    const wanted = registry.catalog.providers.filter(({ name }) => asked.name === undefined || name === asked.name)
+    return wanted.map((provider) =>
+      providerStatus(provider, {
+        health,
+        limitsOf: (one, account) => budget.statusOf(one, account),
+        usageOf,
+        keys: registry.keysOf(provider),
+        custom: Object.hasOwn(overrides.current.custom, provider.name),
+        nowMs: performance.now(),
+        wallMs: Date.now(),
+      }),
+    )
+  }
+
+  const asked = answerQuestions({ bus, logger, answer })
   const queued = bus.subscribe(jobs, onJob, { queue: jobQueue })
   // Every router hears every settlement: whichever holds the lease closes it, and all of them learn from the outcome.
   const settled = bus.subscribe(leaseSubjects, onSettlements)
+  const stopMeasuring = measureRouter({
+    get waiting() {
+      return placing.waiting
+    },
+    get openLeases() {
+      return leases.open
+    },
+    get catalog() {
+      return registry.catalog
+    },
+    limitsOf: (provider, account) => budget.statusOf(provider, account),
+    healthOf: (provider) => statusOf(health, provider, performance.now()),
+  })
   const sweeper = setInterval(() => leases.sweep(performance.now()), SWEEP_MS)
   await bus.flush()
   logger.info('ready', { providers: registry.catalog.providers.filter((p) => p.enabled && p.configured).map((p) => p.name) })
@@ -138,12 +202,32 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
     },
     async close() {
       clearInterval(sweeper)
+      stopMeasuring()
       queued.unsubscribe()
       placing.close()
       settled.unsubscribe()
+      asked.unsubscribe()
+      routing.close()
+      await memory.close()
       await quota.close()
       await registry.close()
       await bus.flush()
     },
+  }
+}
+
+const NOTHING = { in: 0, out: 0 }
+
+/** Of a settlement whose attempt told nothing: its subject names the account, `groq-2`. */
+function providerOf({ subject }: BusMessage): string {
+  return subject.slice(subject.lastIndexOf('.') + 1).replace(/-\d+$/, '')
+}
+
+/** Limits know what others have used with the same key, the tally what no limit counts. */
+function larger(a: Usage, b: Usage): Usage {
+  return {
+    requests_today: Math.max(a.requests_today, b.requests_today),
+    requests_this_minute: Math.max(a.requests_this_minute, b.requests_this_minute),
+    tokens_today: Math.max(a.tokens_today, b.tokens_today),
   }
 }

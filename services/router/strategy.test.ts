@@ -6,7 +6,7 @@ import type { Health } from './health.ts'
 import { newCondition } from './health.ts'
 import type { World } from './route.ts'
 import { route } from './route.ts'
-import { columns, configuredStrategies, defined, type Strategies, strategyOf } from './strategy.ts'
+import { allStrategies, columns, defined, type Strategies, strategyOf } from './strategy.ts'
 import { routingTable } from './table.ts'
 
 const NOW = 50_000
@@ -199,15 +199,15 @@ describe('a strategy of the operator’s', () => {
     ],
     ['what tells against', stored({ require: [], prefer: [{ field: 'weight', op: 'gt', value: 1, weight: -5 }] }), 'b'],
     ['nobody is left', stored({ require: [{ field: 'name', op: 'eq', value: 'z' }], prefer: [] }), 'none'],
-    ['of freeway.json, a provider', configuredStrategies({ mine: { prefer: ['c'] } }), 'c'],
-    ['of freeway.json, a tag', configuredStrategies({ mine: { tags: ['fast'] } }), 'b'],
-    ['of freeway.json, both', configuredStrategies({ mine: { prefer: ['a'], tags: ['eu'] } }), 'a'],
-    ['of freeway.json, nothing', configuredStrategies({ mine: {} }), 'a'],
+    ['of freeway.json, a provider', allStrategies({ mine: { prefer: ['c'] } }), 'c'],
+    ['of freeway.json, a tag', allStrategies({ mine: { tags: ['fast'] } }), 'b'],
+    ['of freeway.json, both', allStrategies({ mine: { prefer: ['a'], tags: ['eu'] } }), 'a'],
+    ['of freeway.json, nothing', allStrategies({ mine: {} }), 'a'],
   ])('%s', (_, strategies, prov) => expect(by(strategies, { usageOf })).toBe(prov))
 
   it('of freeway.json weighs as it says', () => {
     const weighed = (weights: Record<string, number>) =>
-      first({ strategy: 'mine' }, {}, routingTable(virtues, { strategies: configuredStrategies({ mine: { weights } }) }))
+      first({ strategy: 'mine' }, {}, routingTable(virtues, { strategies: allStrategies({ mine: { weights } }) }))
     expect(weighed({ quality: 1 })).toBe('clever')
     expect(weighed({ speed: 1 })).toBe('quick')
     expect(weighed({ headroom: 1 })).toBe('ample')
@@ -215,8 +215,8 @@ describe('a strategy of the operator’s', () => {
   })
 
   it('does not take the place of ours', () => {
-    expect(
-      first({ strategy: 'fast' }, {}, routingTable(virtues, { strategies: configuredStrategies({ fast: { prefer: ['plain'] } }) })),
-    ).toBe('quick')
+    expect(first({ strategy: 'fast' }, {}, routingTable(virtues, { strategies: allStrategies({ fast: { prefer: ['plain'] } }) }))).toBe(
+      'quick',
+    )
   })
 })

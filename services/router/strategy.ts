@@ -1,7 +1,15 @@
 // Pure. What counts when the choice is ours: each strategy is one row of weights.
 
 import type { Capability } from '#contracts/catalog.ts'
-import type { ConfiguredStrategy, NumberField, NumberOp, Preference, Requirement, StrategyDefinition } from '#contracts/strategy.ts'
+import type {
+  ConfiguredStrategy,
+  NumberField,
+  NumberOp,
+  Preference,
+  Requirement,
+  RoutingSettings,
+  StrategyDefinition,
+} from '#contracts/strategy.ts'
 import { builtInStrategyOf, qualities, type StrategyName } from '#contracts/strategy.ts'
 import type { Label } from './intent/model.ts'
 
@@ -68,9 +76,15 @@ export function defined(name: string, definition: StrategyDefinition): Strategy 
   return { ...(builtIn.get('auto') as Strategy), name, require: definition?.require ?? [], prefer: definition?.prefer ?? [] }
 }
 
-/** Those of freeway.json, ready to be looked up. */
-export function configuredStrategies(strategies: Readonly<Record<string, ConfiguredStrategy>>): Strategies {
-  return new Map(Object.entries(strategies).map(([name, strategy]) => [name, configured(name, strategy)]))
+/** Those of freeway.json and those that were stored while freeway runs, ready to be looked up. */
+export function allStrategies(
+  written: Readonly<Record<string, ConfiguredStrategy>>,
+  stored: RoutingSettings['strategies'] = {},
+): Strategies {
+  return new Map([
+    ...Object.entries(stored).map(([name, { definition }]) => [name, defined(name, definition)] as const),
+    ...Object.entries(written).map(([name, strategy]) => [name, configured(name, strategy)] as const),
+  ])
 }
 
 /** What a favoured provider or tag adds: more than any two candidates of the same weight differ by. */
