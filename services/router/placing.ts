@@ -12,6 +12,7 @@ import type { Reserved } from '#services/quota.ts'
 import { type Span, startSpan } from '#services/trace.ts'
 import type { Budget } from './budget.ts'
 import type { Leases } from './leases.ts'
+import { countRefused } from './measures.ts'
 import type { Ranked, Route } from './route.ts'
 import { createWaitingRoom } from './waiting.ts'
 
@@ -20,7 +21,6 @@ const SETTLE_MS = 60_000
 const TELL_WAITING_MS = 1_000
 /** Room that comes back is looked at once for a burst of it. */
 const WAKE_MS = 10
-/** Timers are not kept longer than a runtime can. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 /** Who asks all others takes longer: the owner is told so, else it would submit the job again. */
 const ASKING_MS = 60
@@ -151,6 +151,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     if (noroute.retry_after_ms !== undefined && park(arrival, noroute)) span.set({ 'freeway.waiting': true })
     else {
       room.leave(`${arrival.job.id}.${arrival.job.n}`, false)
+      countRefused(noroute.reason)
       bus.publish(arrival.inbox, encode({ t: 'noroute', ...noroute }))
       span.fail(noroute.reason)
     }
@@ -215,6 +216,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     }
     const lease = leases.get(key)
     if (!message.noResponders || !lease) return
+    countRefused('no_worker')
     onUnplaced(key, 'no_worker')
     bus.publish(lease.inbox, encode({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
   }
