@@ -4,7 +4,7 @@
 import type { Analytics, Figures, QuestionOf, TimeBucket } from '#contracts/question.ts'
 import { type Distribution, openDistribution } from './histogram.ts'
 import { priceAssumption } from './prices.ts'
-import { type Cell, spans } from './tally.ts'
+import { type Cell, type Group, spans } from './tally.ts'
 
 export interface Plan {
   /** Cells of minutes, then of hours; each may be empty. In ms since 1970. */
@@ -63,42 +63,36 @@ export interface Summary {
 }
 
 export function openSummary(plan: Plan, filter: Filter = {}): Summary {
-  const total = openSum()
   const buckets = plan.buckets.map(openSum)
-  const by = {
-    provider: new Map<string, Sum>(),
-    model: new Map<string, Sum>(),
-    strategy: new Map<string, Sum>(),
-    outcome: new Map<string, Sum>(),
-    client: new Map<string, Sum>(),
-  }
-  const names = new Map<string, { model: string; provider: string }>()
   const firstEnd = plan.buckets[0]?.end ?? plan.to
   const width = widthOf(plan)
+  /** Cells go into their bucket and their group; every breakdown is made of the groups, which are few. */
+  const groups = new Map<string, { group: Group; sum: Sum }>()
 
-  function sumOf(sums: Map<string, Sum>, key: string): Sum {
-    let sum = sums.get(key)
-    if (!sum) {
-      sum = openSum()
-      sums.set(key, sum)
+  function groupOf(cell: Cell): Sum {
+    const { provider, model, strategy, outcome, client } = cell
+    const key = `${provider}\0${model}\0${strategy}\0${outcome}\0${client}`
+    let known = groups.get(key)
+    if (!known) {
+      known = { group: { provider, model, strategy, outcome, client }, sum: openSum() }
+      groups.set(key, known)
     }
-    return sum
+    return known.sum
   }
 
-  function add(cell: Cell): void {
-    const { provider, model, strategy, outcome, client, start } = cell
-    const timed = outcome === 'ok'
-    const bucket = start < firstEnd ? 0 : Math.min(buckets.length - 1, 1 + Math.floor((start - firstEnd) / width))
-    const place = `${provider}\0${model}`
-    names.set(place, { model, provider })
-    addTo(total, cell, timed)
-    const inTime = buckets[bucket]
-    if (inTime) addTo(inTime, cell, timed)
-    addTo(sumOf(by.provider, provider), cell, timed)
-    addTo(sumOf(by.model, place), cell, timed)
-    addTo(sumOf(by.strategy, strategy), cell, timed)
-    addTo(sumOf(by.client, client), cell, timed)
-    addTo(sumOf(by.outcome, outcome), cell, true)
+  function bucketOf(start: number): Sum | undefined {
+    return buckets[start < firstEnd ? 0 : Math.min(buckets.length - 1, 1 + Math.floor((start - firstEnd) / width))]
+  }
+
+  function sumsBy(nameOf: (group: Group) => string, timed: (outcome: string) => boolean = (outcome) => outcome === 'ok'): Map<string, Sum> {
+    const sums = new Map<string, Sum>()
+    for (const { group, sum } of groups.values()) {
+      const name = nameOf(group)
+      const target = sums.get(name) ?? openSum()
+      sums.set(name, target)
+      addSum(target, sum, timed(group.outcome))
+    }
+    return sums
   }
 
   return {
@@ -107,11 +101,13 @@ export function openSummary(plan: Plan, filter: Filter = {}): Summary {
         if (filter.client !== undefined && filter.client !== cell.client) continue
         if (filter.provider !== undefined && filter.provider !== cell.provider) continue
         if (filter.model !== undefined && filter.model !== cell.model) continue
-        add(cell)
+        addTo(groupOf(cell), cell, true)
+        const bucket = bucketOf(cell.start)
+        if (bucket) addTo(bucket, cell, cell.outcome === 'ok')
       }
     },
     result({ window_seconds, bucket_count }) {
-      const { calls, ...figures } = figuresOf(total)
+      const { calls, ...figures } = figuresOf(sumsBy(() => '').get('') ?? openSum())
       return {
         total_calls: calls,
         ...figures,
@@ -120,14 +116,32 @@ export function openSummary(plan: Plan, filter: Filter = {}): Summary {
         from: plan.from,
         to: plan.to,
         price_assumption: priceAssumption,
-        by_provider: rows(by.provider, (provider) => ({ provider: provider || null })),
-        by_model: rows(by.model, (place) => {
-          const { model = '', provider = '' } = names.get(place) ?? {}
-          return { model: model || null, provider: provider || null }
-        }),
-        by_strategy: rows(by.strategy, (strategy) => ({ strategy: strategy || null })),
-        by_outcome: rows(by.outcome, (outcome) => ({ outcome })),
-        by_client: rows(by.client, (client) => ({ client: client || null })),
+        by_provider: rows(
+          sumsBy(({ provider }) => provider),
+          (provider) => ({ provider: provider || null }),
+        ),
+        by_model: rows(
+          sumsBy(({ model, provider }) => `${provider}\0${model}`),
+          (place) => {
+            const [provider, model] = place.split('\0')
+            return { model: model || null, provider: provider || null }
+          },
+        ),
+        by_strategy: rows(
+          sumsBy(({ strategy }) => strategy),
+          (strategy) => ({ strategy: strategy || null }),
+        ),
+        by_outcome: rows(
+          sumsBy(
+            ({ outcome }) => outcome,
+            () => true,
+          ),
+          (outcome) => ({ outcome }),
+        ),
+        by_client: rows(
+          sumsBy(({ client }) => client),
+          (client) => ({ client: client || null }),
+        ),
         time_buckets: plan.buckets.map(({ start, end }, i): TimeBucket => {
           const sum = buckets[i] ?? openSum()
           return { start, end, ok: sum.ok, ...figuresOf(sum) }
@@ -163,6 +177,19 @@ function addTo(sum: Sum, cell: Cell, timed: boolean): void {
   sum.us += cell.us
   sum.latency.add(cell.latency)
   sum.ttft.add(cell.ttft)
+}
+
+function addSum(sum: Sum, { calls, ok, in: tokensIn, out, cost, us, timed: count, latency, ttft }: Sum, timed: boolean): void {
+  sum.calls += calls
+  sum.ok += ok
+  sum.in += tokensIn
+  sum.out += out
+  sum.cost += cost
+  if (!timed) return
+  sum.timed += count
+  sum.us += us
+  sum.latency.add(latency.histogram())
+  sum.ttft.add(ttft.histogram())
 }
 
 function figuresOf({ calls, ok, in: tokensIn, out, cost, us, timed, latency, ttft }: Sum): Figures {

@@ -15,6 +15,8 @@ export function bucketOf(ms: number): number {
 /** The sum of many histograms, to be asked for quantiles. */
 export interface Distribution {
   add(histogram: Histogram): void
+  /** What was added, as one. */
+  histogram(): Histogram
   /** The duration in ms below which the share `q` lies; null if it is empty. */
   quantile(q: number): number | null
 }
@@ -30,6 +32,11 @@ export function openDistribution(): Distribution {
         counts[bucket] = (counts[bucket] ?? 0) + count
         total += count
       }
+    },
+    histogram() {
+      const sum: Histogram = []
+      for (const [bucket, count] of counts.entries()) if (count !== 0) sum.push(bucket, count)
+      return sum
     },
     quantile(q) {
       if (total <= 0) return null
