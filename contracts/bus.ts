@@ -97,6 +97,7 @@ export interface EventLog {
 export interface Backbone {
   readonly bus: Bus
   readonly events: EventLog
+  /** Where `bucketAgesMs` has an age for the bucket, an entry is gone so long after it was last written; no watcher is told. */
   keyValue(bucket: string): Promise<KeyValue>
   close(): Promise<void>
 }

@@ -104,6 +104,8 @@ export const keyTrials = pattern(['try'], '*')
 // Key-value buckets -----------------------------------------------------------------------------
 
 export const buckets = { config: 'fw_config', quota: 'fw_quota', access: 'fw_access', responses: 'fw_responses' } as const
+/** Entries of these buckets are gone so long after they were last written. OpenAI keeps responses for 30 days; here they lie on the operator's own disk. */
+export const bucketAgesMs: Readonly<Record<string, number>> = { [buckets.responses]: 24 * 60 * 60 * 1000 }
 export const catalogKey = 'catalog'
 /** What was changed while freeway runs; laid over the catalogue. */
 export const catalogOverridesKey = 'catalog_overrides'

@@ -1,6 +1,7 @@
 // A key-value bucket of the in-process broker: read from memory, written through to the store.
 
 import { Disconnected, type KeyValue, type KeyValueEntry, RevisionConflict } from '#contracts/bus.ts'
+import { bucketAgesMs } from '#contracts/subjects.ts'
 import { callHandler } from './handler.ts'
 import type { Handle } from './memory.ts'
 import type { Store } from './sqlite.ts'
@@ -10,15 +11,37 @@ import { matches } from './subject-trie.ts'
 export function openMemoryBucket(store: Store, bucket: string) {
   const entries = new Map<string, KeyValueEntry>()
   const watchers = new Set<(entry: KeyValueEntry) => void>()
+  /** When each entry was last written, oldest first, in ms; only where entries have an age. */
+  const written = new Map<string, number>()
+  const maxAgeMs = bucketAgesMs[bucket]
   let lastRevision = 0
   for (const entry of store.entries(bucket)) {
     entries.set(entry.key, entry)
+    // Nobody knows any more when that was: it counts from now.
+    if (maxAgeMs !== undefined) written.set(entry.key, performance.now())
     lastRevision = entry.revision
+  }
+
+  /** What is too old goes whenever something is written or looked for. */
+  function expire(): void {
+    if (maxAgeMs === undefined) return
+    const beforeMs = performance.now() - maxAgeMs
+    for (const [key, atMs] of written) {
+      if (atMs > beforeMs) return
+      written.delete(key)
+      entries.delete(key)
+      void store.removeEntry(bucket, key)
+    }
   }
 
   async function write(key: string, value: Uint8Array | undefined): Promise<number> {
     const entry = { key, value: value && new Uint8Array(value), revision: ++lastRevision }
     entries.set(key, entry)
+    if (maxAgeMs !== undefined) {
+      written.delete(key)
+      written.set(key, performance.now())
+      expire()
+    }
     for (const tell of watchers) tell(entry)
     await store.saveEntry(bucket, entry)
     return entry.revision
@@ -32,6 +55,7 @@ export function openMemoryBucket(store: Store, bucket: string) {
     return {
       async get(key) {
         check()
+        expire()
         const entry = entries.get(key)
         return entry?.value && copyOf(entry)
       },

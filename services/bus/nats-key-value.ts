@@ -2,6 +2,7 @@
 
 import type { JetStreamManager, KV, KvEntry, NatsError, QueuedIterator, StorageType } from 'nats'
 import { Disconnected, type KeyValue, type KeyValueEntry, NoResponders, RequestTimeout, RevisionConflict } from '#contracts/bus.ts'
+import { bucketAgesMs } from '#contracts/subjects.ts'
 import { callHandler } from './handler.ts'
 import type { NatsLink } from './nats.ts'
 
@@ -37,7 +38,9 @@ async function bind(link: NatsLink, bucket: string): Promise<KV> {
   const manager = await nc.jetstreamManager({ checkAPI: false })
   const { views } = nc.jetstream()
   if (!(await streamExists(manager, `KV_${bucket}`))) {
-    const create = (replicas: number) => views.kv(bucket, { history: 1, storage: 'file' as StorageType, replicas })
+    // An age of 0 is none.
+    const ttl = bucketAgesMs[bucket] ?? 0
+    const create = (replicas: number) => views.kv(bucket, { history: 1, storage: 'file' as StorageType, replicas, ttl })
     await withReplicas(link, create)
   }
   return await views.kv(bucket, { bindOnly: true })

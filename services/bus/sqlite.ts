@@ -18,6 +18,7 @@ export interface Store {
   entries(bucket: string): KeyValueEntry[]
   /** Resolves once it is committed; so do the other writes. */
   saveEntry(bucket: string, entry: KeyValueEntry): Promise<void>
+  removeEntry(bucket: string, key: string): Promise<void>
   appendRow(row: LogRow): Promise<void>
   rows(afterSeq: number, limit: number): LogRow[]
   /** How many rows there are, without reading what they hold; at most `limit`. */
@@ -49,6 +50,7 @@ export function openStore(file: string): Store {
   db.exec(schema)
   const selectEntries = db.prepare('select key, value, revision from entry where bucket = ? order by revision')
   const upsertEntry = db.prepare('insert or replace into entry (bucket, key, value, revision) values (?, ?, ?, ?)')
+  const deleteEntry = db.prepare('delete from entry where bucket = ? and key = ?')
   const insertRow = db.prepare('insert into log (seq, subject, id, data, at) values (?, ?, ?, ?, ?)')
   const selectRows = db.prepare('select seq, subject, id, data, at from log where seq > ? order by seq limit ?')
   const countRows = db.prepare('select count(*) as rows from (select 1 from log where seq > ? limit ?)')
@@ -103,6 +105,7 @@ export function openStore(file: string): Store {
         revision: row.revision as number,
       })),
     saveEntry: (bucket, { key, value, revision }) => write(() => upsertEntry.run(bucket, key, value ?? null, revision)),
+    removeEntry: (bucket, key) => write(() => deleteEntry.run(bucket, key)),
     appendRow: ({ seq, subject, id, data, at }) => write(() => insertRow.run(seq, subject, id, data, at)),
     countRows: (afterSeq, limit) => (countRows.get(afterSeq, limit) as { rows: number }).rows,
     rows: (afterSeq, limit) => selectRows.all(afterSeq, limit) as unknown as LogRow[],

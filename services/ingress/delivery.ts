@@ -9,7 +9,7 @@ import type { AnswerFormat, StreamFormat } from './formats/format.ts'
 import { errorResponse, respond } from './respond.ts'
 
 /** Both official SDKs and every proxy on the way are told to leave the stream alone. */
-const STREAM_HEADERS = {
+export const STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
@@ -42,6 +42,8 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined
   let delivered = false
   let over = false
+  /** The client has closed the stream: nothing may be written to it. */
+  let left = false
   let lastWriteMs = startedMs
 
   function begin(headers: Record<string, string>): ReadableStreamDefaultController<Uint8Array> {
@@ -52,6 +54,7 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
           controller = opened
         },
         cancel() {
+          left = true
           if (over) return
           over = true
           onLeave()
@@ -89,8 +92,14 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
     end() {
       if (over) return
       over = true
-      controller?.enqueue(format.end())
-      controller?.close()
+      const close = (last: Uint8Array) => {
+        if (left) return
+        controller?.enqueue(last)
+        controller?.close()
+      }
+      const last = format.end()
+      if (last instanceof Promise) void last.then(close)
+      else close(last)
     },
     fail(error, headers) {
       if (over) return
@@ -137,11 +146,14 @@ export function collected(format: AnswerFormat, envelope: Envelope): Delivery {
       return true
     },
     end(headers) {
+      const say = (body: Uint8Array) => resolve(respond(200, { 'content-type': type, ...headers }, body as Uint8Array<ArrayBuffer>))
+      const refuse = (error: unknown) => resolve(errorResponse(error instanceof FreewayError ? error : unsayable(error), envelope, headers))
       try {
-        resolve(respond(200, { 'content-type': type, ...headers }, format.whole(concat(parts)) as Uint8Array<ArrayBuffer>))
+        const body = format.whole(concat(parts))
+        if (body instanceof Promise) void body.then(say, refuse)
+        else say(body)
       } catch (error) {
-        const failure = error instanceof FreewayError ? error : unsayable(error)
-        resolve(errorResponse(failure, envelope, headers))
+        refuse(error)
       }
     },
     fail(error, headers) {

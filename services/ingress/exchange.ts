@@ -18,16 +18,20 @@ export interface ExchangeOptions {
   maxWaitMs: number
 }
 
-/** `route` is told to traces. Rejects with FreewayError if the request is refused; afterwards every failure is an answer. */
+/**
+ * `route` is told to traces; `given` is the body where it was read before.
+ * Rejects with FreewayError if the request is refused; afterwards every failure is an answer.
+ */
 export async function exchange(
   request: Request,
   route: string,
   format: Format,
   { desk, access, requestTimeoutMs, maxWaitMs }: ExchangeOptions,
+  given?: Uint8Array,
 ): Promise<Response> {
   const receivedMs = performance.now()
   const wait = waitOf(request.headers) ?? maxWaitMs
-  const body = await readBody(request)
+  const body = given ?? (await readBody(request))
   const id = newRequestId()
   const reading = format.readRequest(body, { headers: request.headers, id })
   const { job, answer } = reading instanceof Promise ? await reading : reading

@@ -20,6 +20,7 @@ import { countMessageTokens, messages } from './formats/messages.ts'
 import { openFront } from './front.ts'
 import { measureLoad } from './measures.ts'
 import { json } from './respond.ts'
+import { openResponses } from './responses/responses.ts'
 import type { Route } from './routes.ts'
 import { createApp } from './routes.ts'
 
@@ -59,6 +60,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const admission = await openAdmission({ ...options, catalog: () => catalog.current })
   const { access } = admission
   const serving = { desk, access, requestTimeoutMs: settings.requestTimeoutMs, maxWaitMs: settings.maxWaitMs }
+  const responses = await openResponses({ backbone, instance, logger, access, serving })
   let draining = false
 
   const routes: Route[] = [
@@ -68,6 +70,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/v1/health', access: 'public', handle: publicHealth },
     inference('/v1/chat/completions', chatCompletions),
     inference('/v1/messages', messages),
+    ...responses.routes,
     { method: 'POST', path: '/v1/messages/count_tokens', access: 'key', handle: countMessageTokens },
     ...catalogRoutes({ catalog: () => catalog.current, viewerOf }),
     ...admission.routes,
@@ -135,6 +138,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     async close() {
       stopMeasuring()
       desk.close()
+      await responses.close()
       await front.close()
       catalog.close()
       await admission.close()

@@ -27,8 +27,8 @@ export interface Asked {
 export interface AnswerFormat {
   /** How a streamed answer is said. Asked for once, if the job is a stream. */
   stream(): StreamFormat
-  /** A whole chat completion as JSON → what the client gets. Throws FreewayError if it cannot be said. */
-  whole(completion: Uint8Array): Uint8Array
+  /** A whole chat completion as JSON → what the client gets. Throws, or rejects with, FreewayError if it cannot be said. */
+  whole(completion: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
 /** After `end` or `fail` nothing is asked any more. */
@@ -37,8 +37,8 @@ export interface StreamFormat {
   readonly ping: Uint8Array
   /** Whole events of a chat completion, without their `[DONE]`; undefined if there is nothing to say of them yet. */
   write(events: Uint8Array): Uint8Array | undefined
-  /** The last bytes of an answer that is complete. */
-  end(): Uint8Array
+  /** The last bytes of an answer that is complete. A promise never rejects. */
+  end(): Uint8Array | Promise<Uint8Array>
   /** The last bytes of an answer that broke off; nothing need have been written before. */
   fail(error: FreewayError, requestId: string): Uint8Array
 }

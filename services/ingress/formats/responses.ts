@@ -4,7 +4,7 @@ import { utf8 } from '#contracts/bytes.ts'
 import type { FreewayError } from '#contracts/failure.ts'
 import { openaiEnvelope } from '#contracts/wire/envelope.ts'
 import { type ReadRequest, readRequest } from '#contracts/wire/responses/request.ts'
-import { type InputItem, parseRequest, type ResponsesRequest } from '#contracts/wire/responses/shape.ts'
+import type { InputItem, ResponsesRequest } from '#contracts/wire/responses/shape.ts'
 import { ResponseStream } from '#contracts/wire/responses/stream.ts'
 import { createChunkReader, readCompletion } from './chunks.ts'
 import type { AnswerFormat, Format, StreamFormat } from './format.ts'
@@ -20,11 +20,11 @@ export interface Memory {
   keep(id: string, items: InputItem[], context: InputItem[], response: string): Promise<boolean>
 }
 
-export function responses(memory: Memory): Format {
+/** The format of one request, which has been parsed. */
+export function responses(request: ResponsesRequest, memory: Memory): Format {
   return {
     envelope: openaiEnvelope,
-    async readRequest(body, { id }) {
-      const request = parseRequest(body)
+    async readRequest(_body, { id }) {
       const past = await memory.recall(request)
       const { job, names } = readRequest(request, past)
       const stream = openStream(`resp_${id}`, request, names)
@@ -47,8 +47,8 @@ function answerOf(response: ResponseStream, keep: Keep | undefined): AnswerForma
     async whole(completion) {
       for (const chunk of readCompletion(completion)) response.write(chunk)
       response.close()
-      response.final()
-      await kept(response, keep)
+      response.settle()
+      if (keep) response.last(await keep(response.response))
       return utf8(response.response)
     },
   }
@@ -69,10 +69,10 @@ function streamOf(response: ResponseStream, keep: Keep | undefined): StreamForma
     },
     end() {
       const closing = response.close()
-      if (!keep) return utf8(closing + response.final() + DONE)
+      response.settle()
+      if (!keep) return utf8(closing + response.last() + DONE)
       // Whoever reads the last event may go on from this response at once, on any replica: it has to be there.
-      const last = response.final()
-      return kept(response, keep).then((stored) => utf8(closing + (stored ? last : last.replace('"store":true', '"store":false')) + DONE))
+      return keep(response.response).then((stored) => utf8(closing + response.last(stored) + DONE))
     },
     fail(error: FreewayError) {
       const text = response.close(true) + response.fail(error) + DONE
@@ -80,10 +80,4 @@ function streamOf(response: ResponseStream, keep: Keep | undefined): StreamForma
       return utf8(text)
     },
   }
-}
-
-async function kept(response: ResponseStream, keep: Keep | undefined): Promise<boolean> {
-  const stored = (await keep?.(response.response)) ?? false
-  if (keep && !stored) response.notStored()
-  return stored
 }

@@ -1,0 +1,55 @@
+// A background response from its request to its job: nobody waits on this connection, the answer goes to the store.
+
+import { FreewayError } from '#contracts/failure.ts'
+import { readRequest } from '#contracts/wire/responses/request.ts'
+import type { InputItem, ResponsesRequest } from '#contracts/wire/responses/shape.ts'
+import { startSpan } from '#services/trace.ts'
+import type { ExchangeOptions } from '../exchange.ts'
+import type { Failover } from '../failover.ts'
+import { openStream } from '../formats/responses.ts'
+import { callersId, newRequestId } from '../request-id.ts'
+import { storeDown, withIds } from './recall.ts'
+import type { Runs } from './runs.ts'
+
+export interface BackgroundOptions {
+  owner: string
+  serving: ExchangeOptions
+  runs: Runs
+  recalled: { context: InputItem[]; items: InputItem[] }
+}
+
+/** Resolves with the id of the response once it can be found everywhere. Rejects with FreewayError if the request is refused. */
+export async function runInBackground(request: Request, asked: ResponsesRequest, options: BackgroundOptions): Promise<string> {
+  const { owner, runs, recalled } = options
+  const { desk, access, requestTimeoutMs, maxWaitMs } = options.serving
+  const receivedMs = performance.now()
+  const { job, names } = readRequest(asked, recalled)
+  const admitted = await access.admit(request, job)
+  const requestId = newRequestId()
+  const id = `resp_${requestId}`
+  let failover: Failover | undefined
+  const run = { id, owner, stream: openStream(id, asked, names), items: withIds(recalled.items, id), context: recalled.context }
+  const cancel = () => failover?.cancel('client_canceled', performance.now())
+  const delivery = await runs.begin(run, cancel).catch((cause) => {
+    admitted.finished('gateway_error', false)
+    throw cause instanceof FreewayError ? cause : storeDown(cause)
+  })
+  const span = startSpan('POST /v1/responses', {
+    kind: 'server',
+    attributes: { 'http.route': '/v1/responses', 'freeway.request_id': requestId },
+  })
+  const deadlineMs = receivedMs + requestTimeoutMs
+  failover = desk.begin({
+    id: requestId,
+    publicId: callersId(request.headers) ?? requestId,
+    format: 'responses',
+    job,
+    admitted,
+    delivery,
+    receivedMs,
+    deadlineMs,
+    maxWaitMs,
+    span,
+  })
+  return id
+}
