@@ -103,3 +103,19 @@ it('what waits with a router that is killed is submitted again, and answered', a
   const times = callsOf('m-parked').map(({ receivedAt }) => receivedAt)
   for (const from of times) expect(times.filter((at) => at >= from && at < from + 1_000).length).toBeLessThanOrEqual(4)
 })
+
+it('a streaming client that waits is kept on the line', async () => {
+  await ask(0, { model: 'm-left' })
+  const leaving = new AbortController()
+  const response = await fetch(`${stack.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-freeway-max-wait': '120' },
+    body: JSON.stringify({ model: 'm-left', stream: true, messages: [{ role: 'user', content: 'slowly' }] }),
+    signal: leaving.signal,
+  })
+  expect(response.status).toBe(200)
+  const { value } = (await response.body?.getReader().read()) ?? {}
+  expect(new TextDecoder().decode(value)).toMatch(/^: /)
+  leaving.abort()
+  expect(callsOf('m-left').length).toBeLessThanOrEqual(1)
+})
