@@ -120,6 +120,8 @@ async function startFerretdb(binary: string) {
   const port = await freePort()
   const child = spawn(binary, [`127.0.0.1:${port}`, dir], { stdio: 'ignore' })
   const exited = once(child, 'exit')
+  // Also when whoever started it ends in an error.
+  process.once('exit', () => child.kill())
   const url = `mongodb://127.0.0.1:${port}/`
   await until('FerretDB answers', () => answers(url), { timeoutMs: 20_000 })
   return {
