@@ -11,6 +11,8 @@ import type { Batch, Spool } from './outbox-spool.ts'
 export interface Outbox {
   /** Never blocks, never throws. */
   record(event: Event): void
+  /** Events in memory, and bytes of the file, that are not acknowledged yet; events that are lost for good. */
+  readonly depth: { events: number; spoolBytes: number; dropped: number }
   /** Sends what is left until it is acknowledged, for at most five seconds; then to the file. What is recorded afterwards is lost. */
   close(): Promise<void>
 }
@@ -45,6 +47,8 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
   let sending: CountedBatch | undefined
   let spilling: Promise<void> | undefined
   let dropped = 0
+  /** Of those that were reported as dropped. */
+  let reported = 0
   let reports = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let running: Promise<void> | undefined
@@ -120,6 +124,7 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
   function reportDropped(): void {
     if (dropped === 0) return
     ring.push({ name: 'drop.count', id: `${instance}.${++reports}.drop.count.${role}`, at: Date.now(), instance, dropped })
+    reported += dropped
     dropped = 0
   }
 
@@ -180,6 +185,9 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
 
   return {
     record,
+    get depth() {
+      return { events: ring.length + (sending?.count ?? 0), spoolBytes: spool?.bytes ?? 0, dropped: dropped + reported }
+    },
     async close() {
       if (closed) return
       closed = true

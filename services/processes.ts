@@ -13,6 +13,7 @@ import { banner } from './banner.ts'
 import { demoProvider } from './demo.ts'
 import type { Logger } from './logger.ts'
 import { type Outbox, openOutbox } from './outbox.ts'
+import { measureOutbox } from './outbox-measures.ts'
 import { openSpool } from './outbox-spool.ts'
 import { adminToken } from './secrets.ts'
 import type { Settings } from './settings.ts'
@@ -41,7 +42,7 @@ export async function start(self: Process): Promise<Opened> {
   const telemetry = await openTelemetry(self, await backbones.connect('telemetry'))
   const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self), true)
   // What a worker tells of an attempt counts where its ingress died without it: here they live and die together.
-  await openWorkers(self, await backbones.connect('worker'), [], { record() {}, close: async () => {} })
+  await openWorkers(self, await backbones.connect('worker'), [], { record() {} })
   const token = await adminToken(settings)
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
   const { store } = telemetry
@@ -173,6 +174,7 @@ async function openTelemetry({ settings, logger, stack }: Process, backbone: Bac
 async function outboxFor(role: Role, backbone: Backbone, { settings, instance, stack }: Pick<Process, 'settings' | 'instance' | 'stack'>) {
   const spool = await openSpool({ dir: join(settings.dataDir, 'spool'), role, instance })
   const outbox = openOutbox({ events: backbone.events, role, instance, spool })
+  stack.defer(measureOutbox(role, outbox))
   stack.defer(() => outbox.close())
   return outbox
 }

@@ -57,6 +57,7 @@ export class Desk {
   #reconnectedMs = Number.NEGATIVE_INFINITY
   #routerSeenMs = Number.NEGATIVE_INFINITY
   #lastProbeMs = Number.NEGATIVE_INFINITY
+  #roundTripMs: number | undefined
   #lastTickMs = performance.now()
   #usualAcceptMs = 0
   #idle: (() => void) | undefined
@@ -90,6 +91,11 @@ export class Desk {
 
   get routerSeen(): boolean {
     return performance.now() - this.#routerSeenMs < ROUTER_SEEN_MS
+  }
+
+  /** Over the bus to a router and back, when it was last asked. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs
   }
 
   get unsentBytes(): number {
@@ -162,7 +168,10 @@ export class Desk {
     if (!at) return
     const nowMs = performance.now()
     if (at.n === 0) {
-      if (!message.noResponders) this.#routerSeenMs = nowMs
+      if (!message.noResponders) {
+        this.#routerSeenMs = nowMs
+        this.#roundTripMs = nowMs - this.#lastProbeMs
+      }
       return
     }
     const request = this.#live.get(at.request)

@@ -63,10 +63,11 @@ test('what a client calls a model never becomes a label', async () => {
 })
 
 test('what runs and what is unsent is read at each scrape', async () => {
-  const load = { inFlight: 3, unsentBytes: 7 }
+  const load = { inFlight: 3, unsentBytes: 7, roundTripMs: 2 }
   const end = measureLoad(load)
   load.inFlight = 4
   const lines = await scrape()
   expect([reading(lines, 'freeway_ingress_inflight '), reading(lines, 'freeway_ingress_unsent_bytes ')]).toEqual([4, 7])
+  expect(reading(lines, 'freeway_bus_round_trip_seconds ')).toBe(0.002)
   end()
 })

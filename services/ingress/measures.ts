@@ -70,8 +70,11 @@ export function measure({ kind, stream, asked, target, outcome, durationMs, firs
 }
 
 /** Returns a function that ends it. */
-export function measureLoad(load: { inFlight: number; unsentBytes: number }): () => void {
+export function measureLoad(load: { inFlight: number; unsentBytes: number; roundTripMs: number | undefined }): () => void {
   const ends = [
+    gauge('freeway.bus.round_trip', { description: 'Over the bus to a router and back.', unit: 's' }, () =>
+      load.roundTripMs === undefined ? [] : [{ value: load.roundTripMs / 1000 }],
+    ),
     gauge('freeway.ingress.inflight', { description: 'Requests that are being served.' }, () => [{ value: load.inFlight }]),
     gauge('freeway.ingress.unsent', { description: 'Bytes of answers that clients have not taken yet.', unit: 'By' }, () => [
       { value: load.unsentBytes },

@@ -9,6 +9,7 @@ import { eventConsumer } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import { answerQuestions } from './answer.ts'
+import { countDead, countSaved, measureStore } from './measures.ts'
 import { type ReadMessage, readMessage } from './reading.ts'
 import { GRACE_MS, verdictOf } from './reaper.ts'
 import type { EventStore } from './store/store.ts'
@@ -46,6 +47,7 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
   let working: Promise<void> = Promise.resolve()
   let closed = false
   let down = false
+  let lagMs = 0
   /** When facts last came that had waited long. */
   let behindAt = Number.NEGATIVE_INFINITY
 
@@ -77,12 +79,15 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
   async function saveAndAcknowledge(together: [LoggedEvent, ReadMessage][]): Promise<void> {
     const facts = together.flatMap(([, { events }]) => events)
     const { saved } = await store.save(facts)
+    countSaved(saved.length)
+    lagMs = facts.reduce((oldest, { at }) => Math.max(oldest, Date.now() - at), 0)
     if (facts.some(({ at }) => at < Date.now() - BEHIND_MS)) behindAt = performance.now()
     // Seldom anything but all.
     const isSaved = saved.length === facts.length ? undefined : new Set(saved)
     for (const [message, { events, fault }] of together) {
       if (fault) {
         await store.bury({ ...fault, at: Date.now() })
+        countDead()
         logger.error('an event could not be read and is kept as a dead letter', { message: fault.id, reason: fault.reason })
       }
       if (isSaved && !events.every(({ id }) => isSaved.has(id))) message.nak(RETRY_MS)
@@ -99,6 +104,14 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
       return working
     },
   )
+  const stopMeasuring = measureStore({
+    get lagMs() {
+      return lagMs
+    },
+    get down() {
+      return down
+    },
+  })
   const questions = answerQuestions({ bus: backbone.bus, store, logger })
   const chores = [
     everySoOften(ROLL_UP_MS, () => store.rollUp()),
@@ -132,6 +145,7 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
     store: store.name,
     async close() {
       closed = true
+      stopMeasuring()
       questions.unsubscribe()
       subscription.unsubscribe()
       await working

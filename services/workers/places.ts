@@ -29,7 +29,7 @@ export interface Place {
 
 export interface PlacesOptions {
   bus: Bus
-  settings: Settings
+  settings: Pick<Settings, 'keysOf'>
   instance: string
   /** Serve only these; otherwise every provider whose key is here. */
   only: readonly string[]
@@ -39,6 +39,7 @@ export interface PlacesOptions {
 
 export interface Places {
   readonly names: string[]
+  readonly all: Iterable<Place>
   /** Those of `only` that cannot be served, each with the reason. */
   missing(catalog: Catalog): [provider: string, reason: string][]
   /** Brings the places in line with the catalogue. */
@@ -98,6 +99,9 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
   return {
     get names() {
       return [...places.keys()]
+    },
+    get all() {
+      return places.values()
     },
     missing(catalog) {
       return only

@@ -17,6 +17,7 @@ import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
 import type { Account } from './keys.ts'
+import { countCall, measurePlaces } from './measures.ts'
 import { tooLate } from './outgoing.ts'
 import type { Place } from './places.ts'
 import { openPlaces } from './places.ts'
@@ -43,7 +44,7 @@ export interface WorkersOptions {
   settings: Settings
   logger: Logger
   instance: string
-  outbox: Outbox
+  outbox: Pick<Outbox, 'record'>
   /** Serve only these; otherwise every provider whose key is here. */
   only: readonly string[]
 }
@@ -153,6 +154,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 
   function settle(offer: Offer, report: AttemptReport, granted: boolean): void {
+    if (granted) countCall(offer.prov, report.result)
     const { prov, model, account, lease } = offer
     if (!granted) settlements.report(account, { t: 'release', lease })
     else if (report.orphan) settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage })
@@ -189,6 +191,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 
   const catalog = await watchCatalog(await backbone.keyValue(buckets.config), (now) => places.update(now))
+  const stopMeasuring = measurePlaces(() => places.all)
   await bus.flush()
   for (const [provider, reason] of places.missing(catalog.current)) logger.warn('provider cannot be served', { provider, reason })
   logger.info('ready', { providers: places.names })
@@ -211,6 +214,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     },
     async close() {
       clearInterval(ticker)
+      stopMeasuring()
       catalog.close()
       for (const attempt of attempts.values()) attempt.abandon(performance.now())
       await places.close()
