@@ -145,7 +145,12 @@ async function openRouter(
   return router
 }
 
-async function openWorkers({ settings, logger, instance, stack }: Process, backbone: Backbone, only: string[], told?: Outbox) {
+async function openWorkers(
+  { settings, logger, instance, stack }: Process,
+  backbone: Backbone,
+  only: string[],
+  told?: Pick<Outbox, 'record'>,
+) {
   const { startWorkers } = await import('./workers/workers.ts')
   const outbox = told ?? (await outboxFor('worker', backbone, { settings, instance, stack }))
   const workers = await startWorkers({ backbone, settings, logger, instance, outbox, only })
