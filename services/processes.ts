@@ -15,7 +15,7 @@ import type { Logger } from './logger.ts'
 import { type Outbox, openOutbox } from './outbox.ts'
 import { measureOutbox } from './outbox-measures.ts'
 import { openSpool } from './outbox-spool.ts'
-import { adminToken } from './secrets.ts'
+import { adminToken, providerVault } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { count } from './usage.ts'
 
@@ -153,7 +153,7 @@ async function openWorkers(
 ) {
   const { startWorkers } = await import('./workers/workers.ts')
   const outbox = told ?? (await outboxFor('worker', backbone, { settings, instance, stack }))
-  const workers = await startWorkers({ backbone, settings, logger, instance, outbox, only })
+  const workers = await startWorkers({ backbone, settings, vault: await providerVault(settings), logger, instance, outbox, only })
   stack.defer(() => workers.close())
   return workers
 }

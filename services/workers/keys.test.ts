@@ -10,8 +10,8 @@ const accounts = (fields: object, keys: string[]) => Object.fromEntries(accounts
 
 it('every key is an account, in order', () => {
   expect(accounts({}, ['k1', 'k2'])).toEqual({
-    'groq-1': { basePath: '/openai/v1', headers: { authorization: 'Bearer k1' } },
-    'groq-2': { basePath: '/openai/v1', headers: { authorization: 'Bearer k2' } },
+    'groq-1': { basePath: '/openai/v1', accountId: '', headers: { authorization: 'Bearer k1' } },
+    'groq-2': { basePath: '/openai/v1', accountId: '', headers: { authorization: 'Bearer k2' } },
   })
 })
 
@@ -30,7 +30,7 @@ it('the account of a key of two parts stands in the address', () => {
     auth: { key_format: 'account_id:api_token' },
   }
   expect(accounts(cloudflare, ['acc1:tok:1', 'a/2:tok2'])).toEqual({
-    'groq-1': { basePath: '/accounts/acc1/ai/v1', headers: { authorization: 'Bearer tok:1' } },
-    'groq-2': { basePath: '/accounts/a%2F2/ai/v1', headers: { authorization: 'Bearer tok2' } },
+    'groq-1': { basePath: '/accounts/acc1/ai/v1', accountId: 'acc1', headers: { authorization: 'Bearer tok:1' } },
+    'groq-2': { basePath: '/accounts/a%2F2/ai/v1', accountId: 'a/2', headers: { authorization: 'Bearer tok2' } },
   })
 })

@@ -7,6 +7,8 @@ export interface Account {
   /** Of every address below the provider's, without a slash at its end. */
   basePath: string
   headers: Record<string, string>
+  /** The first part of a key that has two; else empty. */
+  accountId: string
 }
 
 /**
@@ -22,9 +24,9 @@ export function accountsOf(provider: CatalogProvider, keys: readonly string[]): 
 function accountOf(provider: CatalogProvider, key: string | undefined): Account {
   const { style, header, key_format: format } = provider.auth
   const colon = format === 'account_id:api_token' ? (key?.indexOf(':') ?? -1) : -1
-  const account = key?.slice(0, Math.max(0, colon)) ?? ''
+  const accountId = key?.slice(0, Math.max(0, colon)) ?? ''
   const secret = key?.slice(colon + 1)
-  const basePath = new URL(provider.base_url.replaceAll('{account_id}', encodeURIComponent(account))).pathname.replace(/\/$/, '')
-  if (secret === undefined || style === 'none') return { basePath, headers: {} }
-  return { basePath, headers: style === 'header' ? { [header.toLowerCase()]: secret } : { authorization: `Bearer ${secret}` } }
+  const basePath = new URL(provider.base_url.replaceAll('{account_id}', encodeURIComponent(accountId))).pathname.replace(/\/$/, '')
+  if (secret === undefined || style === 'none') return { basePath, accountId, headers: {} }
+  return { basePath, accountId, headers: style === 'header' ? { [header.toLowerCase()]: secret } : { authorization: `Bearer ${secret}` } }
 }

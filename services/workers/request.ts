@@ -8,7 +8,13 @@ import type { Account } from './keys.ts'
 import type { UpstreamRequest } from './upstream.ts'
 
 /** `dialect`: the provider's own format, if it is another than chat completions. Throws FreewayError for what that cannot say. */
-export function providerRequest(account: Account, habits: Habits, offer: Offer, body: Uint8Array, dialect?: Dialect): UpstreamRequest {
+export function providerRequest(
+  account: Account,
+  habits: Habits,
+  offer: Pick<Offer, 'model' | 'stream' | 'adapt'>,
+  body: Uint8Array,
+  dialect?: Dialect,
+): UpstreamRequest {
   const { model, stream, adapt } = offer
   const options = { model, stream, change: habits.changeFor(model, adapt) }
   const written = dialect ? dialect.write(body, options) : { headers: {}, body: writeRequest(body, options) }

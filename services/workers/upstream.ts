@@ -5,6 +5,8 @@
 import Pool from 'undici/lib/dispatcher/pool.js'
 
 export interface UpstreamRequest {
+  /** POST unless told otherwise. */
+  method?: 'GET' | 'POST'
   path: string
   headers: Record<string, string>
   body: string | Uint8Array
@@ -67,7 +69,12 @@ function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents):
     tell()
   }
   pool.dispatch(
-    { method: 'POST', path: request.path, headers: request.headers, body: request.body },
+    {
+      method: request.method ?? 'POST',
+      path: request.path,
+      headers: request.headers,
+      body: request.method === 'GET' ? null : request.body,
+    },
     {
       onRequestStart(started: Controller) {
         controller = started

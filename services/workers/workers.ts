@@ -3,19 +3,23 @@
 import type { ControlMessage, Offer } from '#contracts/attempt.ts'
 import { controlKinds, offerKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
+import { catalogOverrides } from '#contracts/catalog-change.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
-import { asInbox, attemptOf, blob, buckets, control } from '#contracts/subjects.ts'
+import { asInbox, attemptOf, blob, buckets, catalogOverridesKey, control } from '#contracts/subjects.ts'
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
+import { openDocument } from '#services/document.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
+import type { Vault } from '#services/vault.ts'
 import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
+import { openKeyRing } from './key-ring.ts'
 import type { Account } from './keys.ts'
 import { countCall, measurePlaces } from './measures.ts'
 import { tooLate } from './outgoing.ts'
@@ -23,6 +27,7 @@ import type { Place } from './places.ts'
 import { openPlaces } from './places.ts'
 import { pulledCall } from './pulled-call.ts'
 import { providerRequest } from './request.ts'
+import { serveTrials } from './trials.ts'
 import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
 
 const TICK_MS = 20
@@ -42,6 +47,8 @@ export interface Workers {
 export interface WorkersOptions {
   backbone: Backbone
   settings: Settings
+  /** Opens the keys that an admin has stored. */
+  vault: Vault
   logger: Logger
   instance: string
   outbox: Pick<Outbox, 'record'>
@@ -50,9 +57,12 @@ export interface WorkersOptions {
 }
 
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { backbone, settings, logger, instance, outbox, only } = options
+  const { backbone, settings, vault, logger, instance, outbox, only } = options
   const { bus } = backbone
-  const places = openPlaces({ bus, settings, instance, only, onOffer, onControl })
+  const config = await backbone.keyValue(buckets.config)
+  const overrides = await openDocument(config, catalogOverridesKey, catalogOverrides)
+  const ring = openKeyRing({ settings, vault, logger, overrides: () => overrides.current })
+  const places = openPlaces({ bus, settings: ring, instance, only, onOffer, onControl })
   const attempts = new Map<string, Attempt>()
   /** Attempts that are over, and whether they had been granted: a late grant must never start a second call. */
   const tombstones = new Map<string, { granted: boolean; atMs: number }>()
@@ -190,7 +200,9 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     bus.publish(inbox, encode(tooLate(tombstones.get(key)?.granted ? 'gone' : 'expired')))
   }
 
-  const catalog = await watchCatalog(await backbone.keyValue(buckets.config), (now) => places.update(now))
+  const catalog = await watchCatalog(config, (now) => places.update(now))
+  overrides.onChange(() => places.update(catalog.current))
+  const endTrials = serveTrials({ bus, logger, only, catalog: () => catalog.current, ring, overrides })
   const stopMeasuring = measurePlaces(() => places.all)
   await bus.flush()
   for (const [provider, reason] of places.missing(catalog.current)) logger.warn('provider cannot be served', { provider, reason })
@@ -215,6 +227,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     async close() {
       clearInterval(ticker)
       stopMeasuring()
+      endTrials()
+      overrides.close()
       catalog.close()
       for (const attempt of attempts.values()) attempt.abandon(performance.now())
       await places.close()
