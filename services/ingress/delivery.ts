@@ -5,7 +5,7 @@ import type { Head } from '#contracts/attempt.ts'
 import { concat } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { type Envelope, openaiEnvelope } from '#contracts/wire/envelope.ts'
-import type { AnswerFormat, StreamFormat } from './formats/format.ts'
+import type { AnsweredBy, AnswerFormat, StreamFormat } from './formats/format.ts'
 import { errorResponse, respond } from './respond.ts'
 
 /** Both official SDKs and every proxy on the way are told to leave the stream alone. */
@@ -46,7 +46,7 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
   let left = false
   let lastWriteMs = startedMs
 
-  function begin(headers: Record<string, string>): ReadableStreamDefaultController<Uint8Array> {
+  function begin(headers: Record<string, string>, type?: string): ReadableStreamDefaultController<Uint8Array> {
     if (controller) return controller
     const body = new ReadableStream<Uint8Array>(
       {
@@ -62,7 +62,7 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
       },
       { highWaterMark: MAX_UNSENT_BYTES, size: (chunk) => chunk.byteLength },
     )
-    resolve(respond(200, { ...STREAM_HEADERS, ...headers }, body))
+    resolve(respond(200, { ...STREAM_HEADERS, ...(type !== undefined && { 'content-type': type }), ...headers }, body))
     return controller as unknown as ReadableStreamDefaultController<Uint8Array>
   }
 
@@ -76,8 +76,8 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
     get unsentBytes() {
       return unsentBytes()
     },
-    open(_head, headers) {
-      if (!over) begin(headers)
+    open(head, headers) {
+      if (!over) begin(headers, format.type?.(head.type))
     },
     write(payload) {
       if (over) return true
@@ -105,7 +105,9 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
       if (over) return
       over = true
       if (!controller) return resolve(errorResponse(error, envelope, headers))
-      controller.enqueue(format.fail(error, headers['request-id'] ?? ''))
+      const last = format.fail(error, headers['request-id'] ?? '')
+      if (!last) return controller.error(error)
+      controller.enqueue(last)
       controller.close()
     },
     drop() {
@@ -116,7 +118,7 @@ export function streamed(format: StreamFormat, envelope: Envelope, startedMs: nu
     },
     tick(nowMs, headers) {
       // A client that does not even take what is there has to look stalled, and not be given more.
-      if (over || unsentBytes() > 0) return
+      if (over || !format.ping || unsentBytes() > 0) return
       if (nowMs - lastWriteMs < (controller ? KEEP_ALIVE_MS : HELD_STATUS_MS)) return
       lastWriteMs = nowMs
       begin(headers()).enqueue(format.ping)
@@ -130,14 +132,16 @@ export function collected(format: AnswerFormat, envelope: Envelope): Delivery {
   let parts: Uint8Array[] = []
   let bytes = 0
   let type = 'application/json'
+  let by: AnsweredBy = { provider: '', model: '', position: 0 }
   return {
     response: promise,
     delivered: false,
     unsentBytes: 0,
-    open(head) {
+    open({ type: sent, provider, model }, headers) {
       parts = []
       bytes = 0
-      type = head.type
+      type = format.type ?? sent
+      by = { provider, model, position: Number(headers['x-freeway-attempts']) }
     },
     write(payload) {
       bytes += payload.length
@@ -149,7 +153,7 @@ export function collected(format: AnswerFormat, envelope: Envelope): Delivery {
       const say = (body: Uint8Array) => resolve(respond(200, { 'content-type': type, ...headers }, body as Uint8Array<ArrayBuffer>))
       const refuse = (error: unknown) => resolve(errorResponse(error instanceof FreewayError ? error : unsayable(error), envelope, headers))
       try {
-        const body = format.whole(concat(parts))
+        const body = format.whole(concat(parts), by)
         if (body instanceof Promise) void body.then(say, refuse)
         else say(body)
       } catch (error) {

@@ -31,7 +31,7 @@ export async function exchange(
 ): Promise<Response> {
   const receivedMs = performance.now()
   const wait = waitOf(request.headers) ?? maxWaitMs
-  const body = given ?? (await readBody(request))
+  const body = given ?? (await readBody(request, format.maxBodyBytes))
   const id = newRequestId()
   const reading = format.readRequest(body, { headers: request.headers, id })
   const { job, answer } = reading instanceof Promise ? await reading : reading

@@ -97,33 +97,35 @@ async function lastBytesSent(http: Server): Promise<void> {
   }
 }
 
-/** Rejects with FreewayError 413 over 32 MB, 400 if the client broke off. */
-export function readBody(request: Request): Promise<Uint8Array> {
+/** Rejects with FreewayError 413 over `maxBytes`, 400 if the client broke off. */
+export function readBody(request: Request, maxBytes = MAX_BODY_BYTES): Promise<Uint8Array> {
   const node = nodeOf(request)
-  if (!node) return readWebBody(request)
+  if (!node) return readWebBody(request, maxBytes)
   return new Promise((resolve, reject) => {
     const { req } = node
     const parts: Uint8Array[] = []
     let bytes = 0
+    // What is announced to be too much is not kept until it is.
+    const said = Number(req.headers['content-length'] ?? 0)
     req.on('data', (part: Uint8Array) => {
       bytes += part.length
-      if (bytes <= MAX_BODY_BYTES) return void parts.push(part)
+      if (bytes <= maxBytes && said <= maxBytes) return void parts.push(part)
       // What still comes is discarded; see above for why the connection stays open.
       req.removeAllListeners('data').resume()
       parts.length = 0
-      reject(bodyTooLarge())
+      reject(bodyTooLarge(maxBytes))
     })
     req.once('end', () => resolve(concat(parts)))
     req.once('error', () => reject(new FreewayError('invalid_request_error', 'the request body broke off')))
   })
 }
 
-async function readWebBody(request: Request): Promise<Uint8Array> {
+async function readWebBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let bytes = 0
   for await (const part of request.body ?? []) {
     bytes += part.length
-    if (bytes > MAX_BODY_BYTES) throw bodyTooLarge()
+    if (bytes > maxBytes) throw bodyTooLarge(maxBytes)
     parts.push(part)
   }
   return concat(parts)
@@ -180,8 +182,10 @@ function malformedHost(): FreewayError {
   return new FreewayError('invalid_request_error', 'malformed Host header')
 }
 
-function bodyTooLarge(): FreewayError {
-  return new FreewayError('invalid_request_error', `the request body is larger than ${MAX_BODY_BYTES / 1024 / 1024} MB`, { status: 413 })
+function bodyTooLarge(maxBytes = MAX_BODY_BYTES): FreewayError {
+  return new FreewayError('invalid_request_error', `the request body is larger than ${Math.floor(maxBytes / 1024 / 1024)} MB`, {
+    status: 413,
+  })
 }
 
 function nodeOf(request: Request): NodePair | undefined {

@@ -75,6 +75,7 @@ describe('a whole message', () => {
           usage: { prompt_tokens: 5, completion_tokens: 6 },
         }),
       ),
+      { provider: 'p', model: 'm', position: 1 },
     ) as Uint8Array
 
   it('is said in Anthropic’s words', () => {
