@@ -42,10 +42,14 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
           oneBelow('ask'),
           ...events(role),
           oneBelow('try'),
+          // A job that waits is withdrawn; a response is cancelled at the ingress that runs it.
+          below('rt'),
+          oneBelow('rs'),
           below('re', 'worker'),
-          ...readAndWrite('config', 'access', 'quota'),
+          below('re', 'ingress'),
+          ...readAndWrite('config', 'access', 'quota', 'responses'),
         ],
-        subscribe: [answers, below('in'), below('blob')],
+        subscribe: [answers, below('in'), below('blob'), oneBelow('rs')],
       }
     case 'router':
       return {

@@ -1,6 +1,7 @@
 // A broker with one user for each service: real processes do their work on it, and whatever is another's is refused by the server.
 
 import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -14,6 +15,7 @@ import { natsBinaries } from '#test/support/nats.ts'
 import { startService } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
 
+const adminToken = randomBytes(24).toString('base64url')
 const cli = join(import.meta.dirname, '../../services/freeway.ts')
 
 describe.each(natsBinaries())('on $name', ({ binary, name }) => {
@@ -70,7 +72,15 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
     await writeFile(join(dir, 'freeway.json'), JSON.stringify({ providers: { alpha } }))
     const start = (user: string, ...args: string[]) => {
       const { PATH = '', HOME = '' } = process.env
-      const env = { PATH, HOME, PORT: '0', FREEWAY_DEMO: 'off', FREEWAY_DATA: join(dir, 'data'), FREEWAY_CONFIG: join(dir, 'freeway.json') }
+      const env = {
+        PATH,
+        HOME,
+        PORT: '0',
+        FREEWAY_DEMO: 'off',
+        FREEWAY_DATA: join(dir, 'data'),
+        FREEWAY_CONFIG: join(dir, 'freeway.json'),
+        FREEWAY_ADMIN_TOKEN: adminToken,
+      }
       return startService(user, args, { ...env, NATS_URL: url, NATS_NKEY_FILE: seed(user) }, processes, () => {})
     }
     await start('router', 'router')
@@ -84,6 +94,20 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
       const answer = await fetch(`${ingress.url}/v1/chat/completions`, { method: 'POST', body: text })
       expect([answer.status, await answer.json()]).toMatchObject([200, { object: 'chat.completion' }])
     }
+    const asAdmin = { headers: { 'x-admin-token': adminToken, 'content-type': 'application/json' } }
+    for (const path of ['/api/analytics', '/api/requests', '/api/providers', '/api/strategies', '/api/clients', '/api/audit']) {
+      const answer = await fetch(`${ingress.url}${path}`, asAdmin)
+      expect([path, answer.status, await answer.json()]).toMatchObject([path, 200, {}])
+    }
+    const changed = await fetch(`${ingress.url}/api/providers/alpha`, { ...asAdmin, method: 'PATCH', body: '{"weight":2}' })
+    expect([changed.status, await changed.json()]).toMatchObject([200, { provider: { weight: 2 } }])
+    const kept = await fetch(`${ingress.url}/v1/responses`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'alpha/m', input: 'Hello' }),
+      ...asAdmin,
+    })
+    const { id } = (await kept.json()) as { id: string }
+    expect([kept.status, (await fetch(`${ingress.url}/v1/responses/${id}`, asAdmin)).status]).toEqual([200, 200])
     const nc = await connectAs('telemetry')
     processes.defer(() => nc.close())
     const consumer = '$JS.API.CONSUMER.INFO.FW_EVT.telemetry'
@@ -101,6 +125,7 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
     ['ingress', '$JS.API.STREAM.MSG.GET.FW_EVT'],
     ['router', 'fw.v1.job'],
     ['router', 'fw.v1.ctl.alpha.w.r.1'],
+    ['router', 'fw.v1.rs.i'],
     ['router', 'fw.v1.blob.i.r'],
     ['router', '$KV.fw_access.settings'],
     ['worker-alpha', 'fw.v1.job'],
