@@ -125,7 +125,9 @@ describe('tools', () => {
   it.each([false, true])('are called, and go on without being declared again (stream: %s)', async (stream) => {
     const body = { model, input: 'What is the weather in Paris?', tools: [weather], tool_choice: 'required' as const }
     const first = stream ? await client.responses.stream(body).finalResponse() : await client.responses.create(body)
-    const call = first.output.find((item): item is OpenAI.Responses.ResponseFunctionToolCall => item.type === 'function_call')
+    const call = (first.output as OpenAI.Responses.ResponseOutputItem[]).find(
+      (item): item is OpenAI.Responses.ResponseFunctionToolCall => item.type === 'function_call',
+    )
     expect(call?.name).toBe('weather')
     expect(call?.id).not.toBe(call?.call_id)
     const second = await client.responses.create({
