@@ -49,17 +49,14 @@ function writeItem(output: Output, item: Fields, place: Fields): string {
 
 function writePart(output: Output, part: Fields, place: Fields): string {
   const { type, text, refusal, logprobs = [] } = part
+  const empty = type === 'refusal' ? { ...part, refusal: '' } : { ...part, text: '', annotations: [], logprobs: [] }
+  const opening = output.event('response.content_part.added', { ...place, part: empty })
   const said =
     type === 'refusal'
       ? output.event('response.refusal.delta', { ...place, delta: refusal }) + output.event('response.refusal.done', { ...place, refusal })
       : output.event('response.output_text.delta', { ...place, delta: text, logprobs }) +
         output.event('response.output_text.done', { ...place, text, logprobs })
-  const empty = type === 'refusal' ? { ...part, refusal: '' } : { ...part, text: '', annotations: [], logprobs: [] }
-  return (
-    output.event('response.content_part.added', { ...place, part: empty }) +
-    said +
-    output.event('response.content_part.done', { ...place, part })
-  )
+  return opening + said + output.event('response.content_part.done', { ...place, part })
 }
 
 function writeSummary(output: Output, part: Fields, place: Fields): string {
