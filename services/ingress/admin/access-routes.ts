@@ -25,7 +25,7 @@ export interface AccessRoutesOptions extends AccessAdmin {
   setupCode: string | undefined
 }
 
-const setup = z.object({ code: z.string().min(1).max(100), name: accountName.default('first') })
+export const setup = z.object({ code: z.string().min(1).max(100), name: accountName.default('first') })
 const auditQuery = z.object({ limit: z.coerce.number().int().min(1).max(AUDIT_ENTRIES).default(100) })
 
 export function accessRoutes(options: AccessRoutesOptions): Route[] {

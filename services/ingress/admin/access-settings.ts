@@ -11,7 +11,7 @@ import { type AccessAdmin, changing } from './changing.ts'
 import { checked, jsonBody } from './json-body.ts'
 
 /** Without the defaults: what is not sent stays as it is. */
-const settingsChange = z.object({
+export const settingsChange = z.object({
   require_model: z.boolean().optional(),
   checkin_required: z.boolean().optional(),
   membership_required: z.boolean().optional(),
@@ -19,11 +19,11 @@ const settingsChange = z.object({
 })
 const kinds = ['chat', 'embedding', 'speech', 'transcription', 'image'] as const
 /** null opens it again. */
-const tierChange = z.object({
+export const tierChange = z.object({
   models: z.record(z.string().min(1).max(200), role.nullable()).default({}),
   kinds: z.partialRecord(z.enum(kinds), role.nullable()).default({}),
 })
-const reservation = z.object({ model: z.string().min(1).max(200), tier: role })
+export const reservation = z.object({ model: z.string().min(1).max(200), tier: role })
 
 export function settingsRoutes(admin: AccessAdmin): Route[] {
   const { kv, policy } = admin

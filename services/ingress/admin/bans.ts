@@ -12,7 +12,7 @@ import type { Route } from '../routes.ts'
 import { type AccessAdmin, changing } from './changing.ts'
 import { checked, jsonBody } from './json-body.ts'
 
-const terms = z.object({
+export const terms = z.object({
   reason: z.string().max(500).nullish(),
   /** Unix seconds; null: for good. */
   expires: z.int().min(1).nullish(),

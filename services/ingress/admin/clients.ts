@@ -37,7 +37,7 @@ export const newClient = z.object({
   key_hash: keyHash.optional(),
 })
 
-const clientChange = z.object({
+export const clientChange = z.object({
   ...settable,
   name: accountName.optional(),
   rpm_limit: rpmLimit.nullish(),

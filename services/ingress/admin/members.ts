@@ -10,9 +10,9 @@ import { type AccessAdmin, changing } from './changing.ts'
 import { row as clientRow, issue, newClient } from './clients.ts'
 import { jsonBody } from './json-body.ts'
 
-const newMember = newClient.extend({ owner })
+export const newMember = newClient.extend({ owner })
 /** Holds for all keys of the member. */
-const memberChange = z.object({
+export const memberChange = z.object({
   paused: z.boolean().optional(),
   roles: roles.optional(),
   membership: membership.optional(),
