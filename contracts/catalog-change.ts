@@ -41,6 +41,9 @@ export const aliasName = z
   .max(200)
   .refine((name) => !routeNames.has(name), 'is the name of a route')
 
+/** A provider that was added while freeway runs; it must be whole. */
+export const customProvider = provider.omit({ name: true }).extend({ models: modelList })
+
 /** Of one provider. */
 export const MAX_KEYS = 100
 
@@ -51,7 +54,7 @@ export const catalogOverrides = z.strictObject({
   /** Changes to providers of the catalogue or of freeway.json. */
   providers: z.record(providerName, providerChange).default({}),
   /** Providers that were added; each must be whole. */
-  custom: z.record(providerName, provider.omit({ name: true }).extend({ models: modelList })).default({}),
+  custom: z.record(providerName, customProvider).default({}),
   removed: z.array(providerName).default([]),
   aliases: z.record(aliasName, aliasTargets).default({}),
   /** By provider: its keys, each sealed, in the order of its accounts. They stand in place of those of the settings; none: it has no key. */

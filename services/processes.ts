@@ -128,7 +128,16 @@ export async function runSimulator(self: Process, args: string[]): Promise<Opene
 async function openIngress({ settings, logger, instance, stack }: Process, backbone: Backbone, token: string) {
   const { startIngress } = await import('./ingress/ingress.ts')
   const outbox = await outboxFor('ingress', backbone, { settings, instance, stack })
-  const ingress = await startIngress({ backbone, settings, logger, instance, outbox, adminToken: token, version })
+  const ingress = await startIngress({
+    backbone,
+    settings,
+    logger,
+    instance,
+    outbox,
+    adminToken: token,
+    vault: await providerVault(settings),
+    version,
+  })
   stack.defer(() => ingress.close())
   return ingress
 }

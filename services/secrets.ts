@@ -32,11 +32,7 @@ export async function providerVault(settings: SecretSettings): Promise<Vault> {
   return createVault(token, former ? [former] : [])
 }
 
-async function secretFrom(
-  settings: SecretSettings,
-  variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET',
-  file: string,
-): Promise<AdminToken> {
+async function secretFrom(settings: SecretSettings, variable: 'FREEWAY_ADMIN_TOKEN' | 'FREEWAY_SECRET', file: string): Promise<AdminToken> {
   const own = settings.secretOf(variable)
   if (own !== undefined) return { token: checked(own.trim(), variable), created: false, path: undefined }
 

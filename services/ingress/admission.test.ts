@@ -8,6 +8,7 @@ import { hashOfKey, newClientKey } from '#services/client-key.ts'
 import { createLogger } from '#services/logger.ts'
 import { openOutbox } from '#services/outbox.ts'
 import { loadSettings } from '#services/settings.ts'
+import { createVault } from '#services/vault.ts'
 import { setupCode } from './access/setup.ts'
 import { type Ingress, startIngress } from './ingress.ts'
 
@@ -58,7 +59,16 @@ async function openWorld(): Promise<World> {
       const outbox = openOutbox({ events: backbone.events, role: 'ingress', instance })
       stack.defer(() => outbox.close())
       const logger = createLogger({ service: 'ingress', write: (line) => void lines.push(line) })
-      const ingress = await startIngress({ backbone, settings, logger, instance, outbox, adminToken, version: '0.0.0' })
+      const ingress = await startIngress({
+        backbone,
+        settings,
+        logger,
+        instance,
+        outbox,
+        adminToken,
+        vault: createVault(adminToken),
+        version: '0.0.0',
+      })
       stack.defer(() => ingress.close())
       return ingress
     },

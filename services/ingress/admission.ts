@@ -26,6 +26,10 @@ export interface Admission {
   readonly audit: Audit
   /** Whether there was no client at the start, so that nobody on this machine needs a key. */
   readonly open: boolean
+  /** How many clients there are. */
+  readonly clients: number
+  /** Whether a request from this machine needs a key. */
+  readonly keyRequired: boolean
   readonly routes: Route[]
   close(): Promise<void>
 }
@@ -70,6 +74,12 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
     policy,
     audit,
     open,
+    get clients() {
+      return accounts.size
+    },
+    get keyRequired() {
+      return settings.requireAuth || accounts.begun
+    },
     routes,
     async close() {
       await quota.close()

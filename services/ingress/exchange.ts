@@ -5,6 +5,7 @@ import { startSpan } from '#services/trace.ts'
 import type { Access } from './access/access.ts'
 import { collected, streamed } from './delivery.ts'
 import type { Desk } from './desk.ts'
+import { wantsExplanation } from './explained.ts'
 import type { Failover } from './failover.ts'
 import type { Format } from './formats/format.ts'
 import { onClientGone, readBody } from './front.ts'
@@ -16,6 +17,8 @@ export interface ExchangeOptions {
   requestTimeoutMs: number
   /** How long a request waits for quota that does not say so itself. */
   maxWaitMs: number
+  /** Whether a request that fails goes to another provider, unless it says otherwise. */
+  fallback(): boolean
 }
 
 /**
@@ -26,7 +29,7 @@ export async function exchange(
   request: Request,
   route: string,
   format: Format,
-  { desk, access, requestTimeoutMs, maxWaitMs }: ExchangeOptions,
+  { desk, access, requestTimeoutMs, maxWaitMs, fallback }: ExchangeOptions,
   given?: Uint8Array,
 ): Promise<Response> {
   const receivedMs = performance.now()
@@ -34,7 +37,9 @@ export async function exchange(
   const body = given ?? (await readBody(request, format.maxBodyBytes))
   const id = newRequestId()
   const reading = format.readRequest(body, { headers: request.headers, id })
-  const { job, answer } = reading instanceof Promise ? await reading : reading
+  const { job: asked, answer } = reading instanceof Promise ? await reading : reading
+  const explain = wantsExplanation(request.headers, access.callerOf(request)) || undefined
+  const job = { ...asked, fallback: asked.fallback && fallback(), explain }
   const { envelope } = format
   const delivery = job.stream ? streamed(answer.stream(), envelope, receivedMs, cancel) : collected(answer, envelope)
   let failover: Failover | undefined

@@ -78,7 +78,7 @@ export class Failover {
     if (message.t === 'accept') this.#desk.accepted(this.#talk.acceptedAfter(n, nowMs))
     if (this.#over || n !== this.#talk.attempt.n) return false
     if (message.t === 'accept' && this.#talk.attempt.stage !== 'submitted' && control !== this.#talk.attempt.control) return false
-    if (message.t === 'busy') this.#talk.report.released(message.account, message.lease)
+    this.#talk.report.heard(message)
     this.#act(onMessage(this.#talk.attempt, message, control, this.#desk.justReconnected(nowMs), nowMs), nowMs)
     return true
   }

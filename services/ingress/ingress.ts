@@ -7,7 +7,9 @@ import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
+import type { Vault } from '#services/vault.ts'
 import { rolesOfCaller } from './access/gate.ts'
+import { openAdministration } from './admin/administration.ts'
 import { analyticsRoutes } from './admin/analytics.ts'
 import { openAdmission } from './admission.ts'
 import { catalogRoutes } from './catalog/catalog-routes.ts'
@@ -47,6 +49,8 @@ export interface IngressOptions {
   instance: string
   outbox: Outbox
   adminToken: string
+  /** Seals the keys that an admin stores. */
+  vault: Vault
   version: string
 }
 
@@ -59,7 +63,9 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements })
   const admission = await openAdmission({ ...options, catalog: () => catalog.current })
   const { access } = admission
-  const serving = { desk, access, requestTimeoutMs: settings.requestTimeoutMs, maxWaitMs: settings.maxWaitMs }
+  const administration = await openAdministration({ ...options, access, audit: admission.audit, catalog: () => catalog.current })
+  const { requestTimeoutMs, maxWaitMs } = settings
+  const serving = { desk, access, requestTimeoutMs, maxWaitMs, fallback: () => administration.fallback }
   const responses = await openResponses({ backbone, instance, logger, access, serving })
   let draining = false
 
@@ -74,6 +80,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'POST', path: '/v1/messages/count_tokens', access: 'key', handle: countMessageTokens },
     ...catalogRoutes({ catalog: () => catalog.current, viewerOf }),
     ...admission.routes,
+    ...administration.routes,
+    { method: 'GET', path: '/api/health', access: 'public', handle: health },
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
   ]
 
@@ -93,6 +101,17 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   function ready(): Response {
     const faults = missing()
     return json({ status: faults.length === 0 ? 'ready' : 'not_ready', missing: faults, version }, {}, faults.length === 0 ? 200 : 503)
+  }
+
+  /** As FreeAI tells it. */
+  function health(): Response {
+    const configured = catalog.current.providers.filter(({ enabled, configured }) => enabled && configured).length
+    return json({
+      status: bus.connected && desk.routerSeen && configured > 0 ? 'ok' : 'degraded',
+      providers_configured: configured,
+      clients_configured: admission.clients,
+      auth_required: admission.keyRequired,
+    })
   }
 
   function publicHealth(): Response {
@@ -141,6 +160,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       await responses.close()
       await front.close()
       catalog.close()
+      administration.close()
       await admission.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
     },

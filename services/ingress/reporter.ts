@@ -1,14 +1,17 @@
 // What is told of a request: to the routers (leases), to telemetry (events) and to the client (headers).
 
-import type { End, Fail, Target } from '#contracts/attempt.ts'
+import type { End, Fail, InboxMessage, Target } from '#contracts/attempt.ts'
+import type { Explained } from '#contracts/explained.ts'
 import type { Outcome } from '#contracts/failure.ts'
 import type { AttemptOutcome, Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
+import { explainedHeader } from './explained.ts'
 import type { Intake } from './intake.ts'
 import { measure } from './measures.ts'
 import type { Order } from './order.ts'
+import { serverTiming, type Timing } from './server-timing.ts'
 
 /** A streamed token with its envelope takes about this many bytes; only used where the provider has not counted. */
 const BYTES_PER_TOKEN = 200
@@ -25,11 +28,6 @@ export interface Ending {
   error?: string | undefined
 }
 
-interface Timing {
-  worker_ms: number
-  upstream_ms: number
-}
-
 export class Reporter {
   readonly #order: Order
   readonly #desk: Desk
@@ -38,6 +36,7 @@ export class Reporter {
   #strategy: string | undefined
   #firstByteMs: number | undefined
   #timing: Timing | undefined
+  #explained: Explained | undefined
 
   constructor(order: Order, desk: Desk, intake: Intake) {
     this.#order = order
@@ -107,6 +106,12 @@ export class Reporter {
     this.#attemptEnded(attempt, `canceled(${why})`, true, usage)
   }
 
+  /** What has to be told on of what routers and workers say. */
+  heard(message: InboxMessage): void {
+    if (message.t === 'busy') this.released(message.account, message.lease)
+    if (message.t === 'routed' || message.t === 'noroute') this.#explained = message.explained ?? this.#explained
+  }
+
   released(account: string, lease: string): void {
     this.#desk.settlements.report(account, { t: 'release', lease })
   }
@@ -165,18 +170,9 @@ export class Reporter {
       headers['x-freeway-provider'] = this.#target.prov
       headers['x-freeway-model'] = headerText(this.#target.model)
     }
-    headers['server-timing'] = this.#serverTiming(attempt, nowMs)
+    if (this.#explained) headers['x-freeway-explained'] = explainedHeader(this.#explained)
+    headers['server-timing'] = serverTiming(attempt, this.#timing, this.#order.receivedMs, nowMs)
     return headers
-  }
-
-  #serverTiming({ submittedMs, routedMs, acceptedMs }: Attempt, nowMs: number): string {
-    const { receivedMs } = this.#order
-    const parts = [`ingress;dur=${ms(submittedMs - receivedMs)}`]
-    if (routedMs !== undefined) parts.push(`route;dur=${ms(routedMs - submittedMs)}`)
-    if (acceptedMs !== undefined) parts.push(`queue;dur=${ms(acceptedMs - (routedMs ?? submittedMs))}`)
-    if (this.#timing) parts.push(`worker;dur=${ms(this.#timing.worker_ms)}`, `upstream;dur=${ms(this.#timing.upstream_ms)}`)
-    parts.push(`total;dur=${ms(nowMs - receivedMs)}`)
-    return parts.join(', ')
   }
 
   #settle(attempt: Attempt, usage: Usage, mode: 'actual' | 'estimate', outcome: AttemptOutcome | undefined): void {
@@ -238,8 +234,4 @@ export class Reporter {
 /** A header from outside text: anything but printable ASCII would make the server throw after success. */
 function headerText(text: string): string {
   return text.replaceAll(/[^\x20-\x7e]/g, '?')
-}
-
-function ms(duration: number): number {
-  return Math.max(0, Math.round(duration * 100) / 100)
 }

@@ -37,6 +37,7 @@ export function writeSubmission({ id, n, ttlMs, maxWaitMs, job, admitted, search
     strategy: job.strategy,
     preferred: job.preferred,
     fallback: job.fallback,
+    explain: job.explain,
     billable_ok: true,
     need: search.need,
     est: job.estimate,
