@@ -100,6 +100,8 @@ export interface Job {
   preferred: string | undefined
   /** False: one attempt. */
   fallback: boolean
+  /** The client wants to know why it goes where it goes. */
+  explain?: boolean
   need: Need
   estimate: Estimate
   /** The body as JSON; `model` and `stream` in it are overwritten by the worker. */
