@@ -19,7 +19,7 @@ interface Finding {
 
 const PROBE_MS = 25_000
 /** A surface that is not there at all counts as unsupported, not as failed. */
-const served = ['models', 'chat', 'messages', 'count-tokens']
+const served = ['models', 'chat', 'messages', 'count-tokens', 'responses']
 const probe = join(dirname(createRequire(import.meta.url).resolve('llmprobe/package.json')), 'bin/dist/llmprobe.mjs')
 let gateway: Gateway
 let home: string
