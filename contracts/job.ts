@@ -81,8 +81,13 @@ export const need = z.object({
 })
 export type Need = z.infer<typeof need>
 
-/** Expected tokens, before the provider has counted. */
-export const estimate = z.object({ in: z.number().int().min(0), out: z.number().int().min(0) })
+/** Expected tokens, before the provider has counted; and what else limits of media count. */
+export const estimate = z.object({
+  in: z.number().int().min(0),
+  out: z.number().int().min(0),
+  audio_seconds: z.number().int().min(0).optional(),
+  images: z.number().int().min(0).optional(),
+})
 export type Estimate = z.infer<typeof estimate>
 
 export const jobKinds = ['chat', 'embedding', 'speech', 'transcription', 'image'] as const
@@ -104,6 +109,6 @@ export interface Job {
   explain?: boolean
   need: Need
   estimate: Estimate
-  /** The body as JSON; `model` and `stream` in it are overwritten by the worker. */
+  /** Of a chat: JSON; `model` and `stream` in it are overwritten by the worker. Of all others: as `contracts/media.ts` writes it. */
   body: Uint8Array
 }

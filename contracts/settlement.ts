@@ -11,6 +11,9 @@ export const usage = z.object({
   out: z.int().min(0),
   cached: z.int().min(0).optional(),
   reasoning: z.int().min(0).optional(),
+  /** Of media: what other limits than those of tokens count. */
+  audio_seconds: z.int().min(0).optional(),
+  images: z.int().min(0).optional(),
 })
 export type Usage = z.infer<typeof usage>
 

@@ -91,7 +91,7 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
       return quota.reserve(lease, claims(one.pools, amountsOf(job)), ttlMs)
     },
     settle(lease, usage, mode) {
-      quota.settle(lease, { tokens: usage.in + usage.out }, mode)
+      quota.settle(lease, usedOf(usage), mode)
     },
     release(lease) {
       quota.release(lease)
@@ -130,7 +130,18 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
 }
 
 function amountsOf({ est, kind }: Pick<Submit, 'est' | 'kind'>): Amounts {
-  return { requests: 1, tokens: est.in + est.out, concurrency: 1, images: kind === 'image' ? 1 : 0 }
+  return {
+    requests: 1,
+    tokens: est.in + est.out,
+    concurrency: 1,
+    images: kind === 'image' ? (est.images ?? 1) : 0,
+    audio_seconds: est.audio_seconds ?? 0,
+  }
+}
+
+/** What was not counted stays as it was reserved. */
+function usedOf({ in: tokensIn, out, audio_seconds, images }: Usage): Amounts {
+  return { tokens: tokensIn + out, ...(audio_seconds !== undefined && { audio_seconds }), ...(images !== undefined && { images }) }
 }
 
 function claims(pools: readonly PoolLimits[], amounts: Amounts): Claim[] {

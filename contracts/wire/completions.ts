@@ -1,0 +1,188 @@
+// The legacy text completions, which are answered by models that chat: https://platform.openai.com/docs/api-reference/completions. Pure.
+
+import { z } from 'zod'
+import { utf8 } from '../bytes.ts'
+import type { Chunk, FinishReason } from '../chunk.ts'
+import { FreewayError } from '../failure.ts'
+import type { Job } from '../job.ts'
+import { parseBody, readRequest as readChat } from './chat-completions/request.ts'
+import { checked, missing } from './media-job.ts'
+
+const request = z.looseObject({
+  prompt: z.union([z.string(), z.array(z.string()).min(1)]),
+  suffix: z.string().nullish(),
+  echo: z.boolean().nullish(),
+  logprobs: z.int().min(0).max(5).nullish(),
+  best_of: z.int().min(1).max(20).nullish(),
+})
+
+/** What goes along as it is. */
+const KEPT = [
+  'model',
+  'max_tokens',
+  'temperature',
+  'top_p',
+  'n',
+  'stream',
+  'stream_options',
+  'stop',
+  'seed',
+  'presence_penalty',
+  'frequency_penalty',
+  'logit_bias',
+  'user',
+  'strategy',
+  'preferred_provider',
+  'fallback',
+]
+
+export interface CompletionRequest {
+  job: Job
+  /** What stands before the text of every answer. */
+  echo: string
+}
+
+/** Throws FreewayError `invalid_request_error`. */
+export function readRequest(bytes: Uint8Array): CompletionRequest {
+  const { fields } = parseBody(bytes)
+  const prompt = readPrompt(fields.prompt)
+  const { suffix, echo, logprobs, best_of, n } = checked(request, { ...fields, prompt })
+  if (best_of && best_of > (typeof n === 'number' ? n : 1)) {
+    throw new FreewayError('invalid_request_error', 'best_of: more answers than n cannot be compared here', { param: 'best_of' })
+  }
+  const chat = {
+    ...Object.fromEntries(KEPT.filter((name) => Object.hasOwn(fields, name)).map((name) => [name, fields[name]])),
+    messages: [...(suffix ? [fillIn(suffix)] : []), { role: 'user', content: prompt }],
+    ...(typeof logprobs === 'number' && { logprobs: true, top_logprobs: logprobs }),
+  }
+  return { job: readChat(utf8(JSON.stringify(chat))), echo: echo ? prompt : '' }
+}
+
+function readPrompt(prompt: unknown): string {
+  const only = Array.isArray(prompt) && prompt.length === 1 ? prompt[0] : prompt
+  if (only === undefined || only === null || only === '' || (Array.isArray(only) && only.length === 0)) throw missing('prompt')
+  if (typeof only === 'string') return only
+  const why = Array.isArray(prompt) && prompt.every((one) => typeof one === 'string') ? 'one prompt for each request' : 'text, not tokens'
+  throw new FreewayError('invalid_request_error', `prompt: expected ${why}`, { param: 'prompt' })
+}
+
+/** A model that chats is told what to fill in, as it cannot be shown it. */
+function fillIn(suffix: string): object {
+  const task = 'Continue the text of the user so that it leads over to the text between the marks. Reply with the missing middle alone.'
+  return { role: 'system', content: `${task}\n<<<${suffix}>>>` }
+}
+
+interface Choice {
+  index: number
+  text: string
+  logprobs: Logprobs | null
+  finish_reason: 'stop' | 'length' | 'content_filter' | null
+}
+
+interface Logprobs {
+  tokens: string[]
+  token_logprobs: number[]
+  top_logprobs: Record<string, number>[]
+  text_offset: number[]
+}
+
+/** One answer; `write` for a stream, `whole` for all chunks at once. Throws nothing. */
+export class CompletionWriter {
+  readonly #echo: string
+  #id = ''
+  #created = 0
+  #model = ''
+  /** How many characters of each choice were said. */
+  readonly #said = new Map<number, number>()
+
+  constructor(echo: string) {
+    this.#echo = echo
+  }
+
+  /** The events of one chunk, as objects. */
+  write(chunk: Chunk): object[] {
+    switch (chunk.t) {
+      case 'start':
+        this.#id = chunk.id.replace(/^(?:chatcmpl-)?/, 'cmpl-')
+        this.#created = chunk.created
+        this.#model = chunk.model
+        return []
+      case 'text':
+        return [...this.#begin(chunk.choice), this.#event([this.#piece(chunk.choice, chunk.text, chunk.logprobs)])]
+      case 'finish':
+        return [
+          ...this.#begin(chunk.choice),
+          this.#event([{ index: chunk.choice, text: '', logprobs: null, finish_reason: reasonOf(chunk.reason) }]),
+        ]
+      case 'usage':
+        return [{ ...this.#event([]), usage: chunk.usage }]
+      default:
+        return []
+    }
+  }
+
+  whole(chunks: readonly Chunk[]): object {
+    const choices = new Map<number, Choice>()
+    let usage: object | undefined
+    for (const chunk of chunks) {
+      for (const event of this.write(chunk) as { choices: Choice[]; usage?: object }[]) {
+        usage = event.usage ?? usage
+        for (const choice of event.choices) choices.set(choice.index, joined(choices.get(choice.index), choice))
+      }
+    }
+    return { ...this.#event([...choices.values()].sort((a, b) => a.index - b.index)), ...(usage && { usage }) }
+  }
+
+  #begin(choice: number): object[] {
+    if (this.#echo === '' || this.#said.has(choice)) return []
+    return [this.#event([this.#piece(choice, this.#echo, undefined)])]
+  }
+
+  #piece(index: number, text: string, logprobs: unknown): Choice {
+    const offset = this.#said.get(index) ?? 0
+    this.#said.set(index, offset + text.length)
+    return { index, text, logprobs: legacyLogprobs(logprobs, offset), finish_reason: null }
+  }
+
+  #event(choices: Choice[]): object {
+    return { id: this.#id, object: 'text_completion', created: this.#created, model: this.#model, choices }
+  }
+}
+
+function joined(before: Choice | undefined, piece: Choice): Choice {
+  if (!before) return piece
+  const logprobs = before.logprobs && piece.logprobs ? joinedLogprobs(before.logprobs, piece.logprobs) : (before.logprobs ?? piece.logprobs)
+  return { ...before, text: before.text + piece.text, logprobs, finish_reason: piece.finish_reason ?? before.finish_reason }
+}
+
+function joinedLogprobs(a: Logprobs, b: Logprobs): Logprobs {
+  return {
+    tokens: [...a.tokens, ...b.tokens],
+    token_logprobs: [...a.token_logprobs, ...b.token_logprobs],
+    top_logprobs: [...a.top_logprobs, ...b.top_logprobs],
+    text_offset: [...a.text_offset, ...b.text_offset],
+  }
+}
+
+const scored = z.object({ token: z.string(), logprob: z.number() })
+const chatLogprobs = z.object({ content: z.array(scored.extend({ top_logprobs: z.array(scored).default([]) })) })
+
+/** `offset`: characters before the first token. */
+function legacyLogprobs(logprobs: unknown, offset: number): Logprobs | null {
+  const read = chatLogprobs.safeParse(logprobs)
+  if (!read.success || read.data.content.length === 0) return null
+  const legacy: Logprobs = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
+  let at = offset
+  for (const { token, logprob, top_logprobs } of read.data.content) {
+    legacy.tokens.push(token)
+    legacy.token_logprobs.push(logprob)
+    legacy.top_logprobs.push(Object.fromEntries(top_logprobs.map((one) => [one.token, one.logprob])))
+    legacy.text_offset.push(at)
+    at += token.length
+  }
+  return legacy
+}
+
+function reasonOf(reason: FinishReason): Choice['finish_reason'] {
+  return reason === 'length' || reason === 'content_filter' ? reason : 'stop'
+}
