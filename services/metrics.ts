@@ -2,7 +2,7 @@
 // is wanted: until then an instrument does nothing. Labels are words of our own and of the catalogue, never keys, ids or text of a client.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Meter } from '@opentelemetry/api'
+import type { Meter, ObservableCounter, ObservableGauge } from '@opentelemetry/api'
 
 export type Labels = Readonly<Record<string, string | number>>
 
@@ -47,11 +47,20 @@ export function histogram(name: string, { boundaries, ...options }: Described & 
   return { record: (value, labels) => instrument?.record(value, labels) }
 }
 
-/** `read` is called at each scrape, also of every other gauge of the same name. Returns a function that ends it. */
+/** What stands now. `read` is called at each scrape, also of every other gauge of the same name. Returns a function that ends it. */
 export function gauge(name: string, options: Described, read: () => Iterable<Reading>): () => void {
+  return observed((meter) => meter.createObservableGauge(named(name, options), options), read)
+}
+
+/** What has come together since the start, where somebody else counts it; otherwise like `gauge`. */
+export function total(name: string, options: Described, read: () => Iterable<Reading>): () => void {
+  return observed((meter) => meter.createObservableCounter(named(name, options), options), read)
+}
+
+function observed(make: (meter: Meter) => ObservableGauge | ObservableCounter, read: () => Iterable<Reading>): () => void {
   let remove = () => {}
   const create: Create = (meter) => {
-    const instrument = meter.createObservableGauge(named(name, options), options)
+    const instrument = make(meter)
     const observe: Parameters<typeof instrument.addCallback>[0] = (result) => {
       for (const { value, labels } of read()) result.observe(value, labels)
     }

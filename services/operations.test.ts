@@ -56,7 +56,11 @@ test('every process tells what it is, its memory, its CPU and how late its loop 
   await start()
   const lines = await scrape()
   expect(lines).toContain('freeway_info{service="router",version="1.2.3"} 1')
-  for (const name of ['freeway_process_memory_bytes', 'freeway_process_cpu_seconds', 'freeway_event_loop_lag_seconds{quantile="p99"}']) {
+  for (const name of [
+    'freeway_process_memory_bytes',
+    'freeway_process_cpu_seconds_total',
+    'freeway_event_loop_lag_seconds{quantile="p99"}',
+  ]) {
     const line = lines.find((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     expect([name, Number(line?.split(' ').at(-1))]).toEqual([name, expect.any(Number)])
     expect(Number(line?.split(' ').at(-1))).toBeGreaterThanOrEqual(0)

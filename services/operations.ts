@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import process from 'node:process'
-import { gauge, startMetrics } from './metrics.ts'
+import { gauge, startMetrics, total } from './metrics.ts'
 
 export interface Operations {
   readonly url: string
@@ -65,7 +65,7 @@ function watchProcess(service: string, version: string): () => void {
   const ends = [
     gauge('freeway.info', { description: 'Always 1; the labels tell what runs.' }, () => [{ value: 1, labels: { service, version } }]),
     gauge('freeway.process.memory', { description: 'Resident memory.', unit: 'By' }, () => [{ value: process.memoryUsage.rss() }]),
-    gauge('freeway.process.cpu', { description: 'CPU time used since the start, user and system.', unit: 's' }, () => {
+    total('freeway.process.cpu', { description: 'CPU time used since the start, user and system.', unit: 's' }, () => {
       const { user, system } = process.cpuUsage()
       return [{ value: (user + system) / 1e6 }]
     }),

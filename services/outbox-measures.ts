@@ -1,6 +1,6 @@
 // How many events wait to be stored, by the role that tells them: what grows here is missing from analytics, for now or for good.
 
-import { gauge } from './metrics.ts'
+import { gauge, total } from './metrics.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Returns a function that ends it. */
@@ -13,7 +13,7 @@ export function measureOutbox(role: string, outbox: Outbox): () => void {
     gauge('freeway.outbox.spool', { description: 'Events in the file that is used when memory is full.', unit: 'By' }, () => [
       { value: outbox.depth.spoolBytes, labels },
     ]),
-    gauge('freeway.outbox.dropped', { description: 'Events that are lost for good, since the start.' }, () => [
+    total('freeway.outbox.dropped', { description: 'Events that are lost for good, since the start.' }, () => [
       { value: outbox.depth.dropped, labels },
     ]),
   ]
