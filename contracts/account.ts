@@ -42,6 +42,9 @@ export const storedAccount = z.object({
   checked_in: z.iso.date().optional(),
   /** In place of the setting of the whole gateway. */
   require_model: z.boolean().optional(),
+  /** What the owner said at sign-up that the key is for, and whether a bot uses it. */
+  use_case: z.string().max(500).optional(),
+  bot_disclosure: z.string().max(500).optional(),
   /** Keys before this one, oldest first. */
   former_keys: z.array(formerKey).optional(),
 })
@@ -94,6 +97,19 @@ export type Ban = z.infer<typeof ban>
 
 // Policies ----------------------------------------------------------------------------------------
 
+/** Who may sign up: nobody; whoever a community vouches for, by Discord or with the admin token; or anybody over HTTP. */
+export const signup = z.enum(['off', 'community', 'open'])
+/** Of accounts that sign up; null: no limit. */
+export const memberLimits = z.strictObject({
+  rpm_limit: rpmLimit.nullable().default(60),
+  daily_limit: positive.nullable().default(null),
+  max_concurrency: positive.nullable().default(null),
+})
+/** A role's id at Discord → the access tier that it opens. */
+export const discordRoles = z.record(z.string().regex(/^\d{15,20}$/, 'expected the id of a role, 15 to 20 digits'), role)
+/** An id at Discord. */
+export const discordId = /^\d{15,20}$/
+
 /** Rules of this deployment. A gateway without a community leaves them as they are. */
 export const accessSettings = z.object({
   /** A request without `model` is refused instead of routed. */
@@ -104,8 +120,27 @@ export const accessSettings = z.object({
   membership_required: z.boolean().default(false),
   /** A key that is used from more addresses than this within ten minutes is refused; 0: never. */
   overlap_addresses: z.int().min(0).max(1000).default(0),
+  signup: signup.default('off'),
+  /** Members may replace their own key. */
+  resetkey: z.boolean().default(false),
+  member_limits: memberLimits.prefault({}),
+  /** Members of the server have the tier `member` without any. */
+  discord_roles: discordRoles.default({}),
 })
 export type AccessSettings = z.infer<typeof accessSettings>
+
+/** What an operator may say of them, without the defaults: what is not said stays as it is. */
+export const accessSettingsChange = z.object({
+  require_model: z.boolean().optional(),
+  checkin_required: z.boolean().optional(),
+  membership_required: z.boolean().optional(),
+  overlap_addresses: z.int().min(0).max(1000).optional(),
+  signup: signup.optional(),
+  resetkey: z.boolean().optional(),
+  member_limits: memberLimits.optional(),
+  discord_roles: discordRoles.optional(),
+})
+export type AccessSettingsChange = z.infer<typeof accessSettingsChange>
 
 /** Access tiers beside those of the catalogue. */
 export const tierSettings = z.object({

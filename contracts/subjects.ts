@@ -129,6 +129,10 @@ export const accessKeys = {
   auditHead: 'audit',
   auditSlot: (slot: number): string => `audit.${slot}`,
   auditSlots: 'audit.*',
+  /** Counts of what may happen only so often; spread over sixteen entries. */
+  tally: (digest: string): string => `tally.${checked([digest.slice(0, 1)])}`,
+  /** When all members of the community were last looked up. */
+  roster: 'roster',
 } as const
 
 /** Of `responses`. Ids are our own tokens: `resp_` and the id of the request. */

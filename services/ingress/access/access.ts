@@ -8,8 +8,8 @@ import { hashOfKey } from '#services/client-key.ts'
 import { peerOf } from '../front.ts'
 import { clientAddress, isLoopback, networkOf, parseAddress, parseRange, rangeMap } from './address.ts'
 import { presented, secretCheck } from './credentials.ts'
-import type { Caller } from './gate.ts'
-import { callerChecks, pass, rolesOfCaller, tooManyWrong, useChecks } from './gate.ts'
+import type { BanFacts, Caller } from './gate.ts'
+import { banChecks, callerChecks, pass, rolesOfCaller, tooManyWrong, useChecks } from './gate.ts'
 import type { ClientLimits } from './limits.ts'
 import { watchOverlap } from './overlap.ts'
 import type { Policy } from './policy.ts'
@@ -29,6 +29,8 @@ export interface AccessOptions {
   /** Addresses and ranges of the operator's own proxies. */
   trustedProxies: readonly string[]
   catalog(): Catalog
+  /** Whether what is known of the community's members is too old to rely on; never, where there is no community. */
+  membershipStale?: () => boolean
   /** ms since 1970. */
   now?: () => number
 }
@@ -49,6 +51,8 @@ export interface Admitted {
 export interface Access {
   /** Decides on a client route before its body is read, and remembers who called. Throws FreewayError. */
   identify(request: Request): Caller
+  /** For routes that need no key and are not for everybody all the same. Throws FreewayError. */
+  refuseBanned(request: Request): void
   /** For routes of the admin. Bans do not count there: a ban of one's own address has to be lifted somehow. */
   identifyAdmin(request: Request): void
   /** For routes of the operator's web site: its key, or the admin; for the catalogue also any client's key. */
@@ -68,6 +72,7 @@ export interface Access {
 export function openAccess(options: AccessOptions): Access {
   const { accounts, policy, limits, siteKey, requireAuth } = options
   const now = options.now ?? Date.now
+  const isStale = options.membershipStale ?? (() => false)
   const isAdmin = secretCheck(options.adminToken)
   const isSite = siteKey === undefined ? () => false : secretCheck(siteKey)
   const proxies = rangeMap(options.trustedProxies.flatMap((text) => [parseRange(text) ?? []].flat()).map((range) => [range, true] as const))
@@ -127,22 +132,28 @@ export function openAccess(options: AccessOptions): Access {
     return rateHeaders(limits.standing(caller.account, nowMs), nowMs)
   }
 
+  function bansOf(request: Request, address: string, nowMs: number): BanFacts {
+    const { banList } = policy
+    return { addressBan: banList.byAddress(address, nowMs), signatureBan: banList.bySignature(request.headers, nowMs) }
+  }
+
   const self: Access = {
     identify(request) {
       const nowMs = now()
       const address = addressOf(request)
       const { key, hint } = presented(request)
       const caller = callerBy(key, request, address)
-      const { banList, settings } = policy
-      const addressBan = banList.byAddress(address, nowMs)
-      const signatureBan = banList.bySignature(request.headers, nowMs)
+      const { settings } = policy
+      const { addressBan, signatureBan } = bansOf(request, address, nowMs)
       // Who is banned does not fill the counts of those who are not.
       const counts = key !== undefined && !caller && !addressBan && !signatureBan
       const waitMs = counts ? wrongKeys.wrong(networkOf(address), nowMs) : 0
       if (caller) callers.set(request, caller)
-      pass(callerChecks, { addressBan, signatureBan, caller, hint, waitMs, settings })
+      const membershipStale = settings.membership_required && isStale()
+      pass(callerChecks, { addressBan, signatureBan, caller, hint, waitMs, settings, membershipStale })
       return caller as Caller
     },
+    refuseBanned: (request) => pass(banChecks, bansOf(request, addressOf(request), now())),
     identifyAdmin(request) {
       const { key, hint } = presented(request)
       // A client's key may be sent beside it: each header is looked at by itself.

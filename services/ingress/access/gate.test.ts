@@ -18,6 +18,7 @@ const caller = (facts: Partial<CallerFacts> = {}): CallerFacts => ({
   hint: undefined,
   waitMs: 0,
   settings,
+  membershipStale: false,
   ...facts,
 })
 const use = (facts: Partial<UseFacts> = {}): UseFacts => ({
@@ -74,6 +75,20 @@ describe('who may not call is told why', () => {
       503,
       'discord_membership_error',
       { 'retry-after': '30' },
+    ],
+    [
+      'a member at Discord, once nobody has been looked up for too long',
+      caller({ caller: client({ owner: '8'.repeat(18), membership: 'member' }), settings: strict, membershipStale: true }),
+      503,
+      'discord_membership_error',
+      { 'retry-after': '30' },
+    ],
+    [
+      'who has left, however long ago that was',
+      caller({ caller: client({ owner: '8'.repeat(18), membership: 'left' }), settings: strict, membershipStale: true }),
+      403,
+      'discord_membership_required',
+      {},
     ],
   ])('%s', (_, facts, status, type, headers) => {
     const said = refusal(() => pass(callerChecks, facts))

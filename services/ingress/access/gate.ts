@@ -1,7 +1,7 @@
 // Pure. Who may call, and how much: the checks in their order, as a table over facts.
 
 import type { AccessSettings, Account, Ban } from '#contracts/account.ts'
-import { rolesOf } from '#contracts/account.ts'
+import { discordId, rolesOf } from '#contracts/account.ts'
 import { FreewayError } from '#contracts/failure.ts'
 
 /** Who calls: an admin, somebody on this machine while there is no client, or a client. */
@@ -18,7 +18,12 @@ export interface CallerFacts {
   /** Wrong credentials from there are not looked at for so long; 0: they are. */
   waitMs: number
   settings: AccessSettings
+  /** What is known of members is too old to rely on. */
+  membershipStale: boolean
 }
+
+/** For whom not even a way in is open. */
+export type BanFacts = Pick<CallerFacts, 'addressBan' | 'signatureBan'>
 
 /** What is known once it is clear what the client wants. */
 export interface UseFacts {
@@ -36,7 +41,7 @@ export interface UseFacts {
 
 export type Check<Facts> = readonly [name: string, check: (facts: Facts) => FreewayError | undefined]
 
-export const callerChecks: readonly Check<CallerFacts>[] = [
+export const banChecks: readonly Check<BanFacts>[] = [
   [
     'address ban',
     ({ addressBan }) =>
@@ -47,13 +52,20 @@ export const callerChecks: readonly Check<CallerFacts>[] = [
     ({ signatureBan }) =>
       signatureBan && new FreewayError('client_signature_banned', 'this client software is banned: switch to a supported client'),
   ],
+]
+
+export const callerChecks: readonly Check<CallerFacts>[] = [
+  ...banChecks,
   ['key', ({ caller, hint, waitMs }) => (caller ? undefined : unknownKey(hint, waitMs))],
   [
     'paused',
     ({ caller }) =>
       accountOf(caller)?.paused ? new FreewayError('user_paused', 'this account is paused by the staff of this gateway') : undefined,
   ],
-  ['membership', ({ caller, settings }) => (settings.membership_required ? notMember(accountOf(caller)) : undefined)],
+  [
+    'membership',
+    ({ caller, settings, membershipStale }) => (settings.membership_required ? notMember(accountOf(caller), membershipStale) : undefined),
+  ],
 ]
 
 export const useChecks: readonly Check<UseFacts>[] = [
@@ -143,12 +155,12 @@ function accountOf(caller: Caller | undefined): Account | undefined {
 const MEMBERSHIP_RETRY_MS = 30_000
 
 /** Keys that the operator issued belong to nobody who could leave. */
-function notMember(account: Account | undefined): FreewayError | undefined {
+function notMember(account: Account | undefined, stale: boolean): FreewayError | undefined {
   if (account?.owner === undefined) return undefined
   if (account.membership === 'left') {
     return new FreewayError('discord_membership_required', 'the owner of this key has left the community: join again with the same account')
   }
-  if (account.membership === 'unknown') {
+  if (account.membership === 'unknown' || (stale && discordId.test(account.owner))) {
     return new FreewayError('discord_membership_error', 'the membership of the owner of this key could not be looked up', {
       retryAfterMs: MEMBERSHIP_RETRY_MS,
     })

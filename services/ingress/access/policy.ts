@@ -1,6 +1,6 @@
 // Bans, tiers and settings of access: watched, and held in memory in the form in which they are asked for.
 
-import type { AccessSettings, Ban, TierSettings } from '#contracts/account.ts'
+import type { AccessSettings, AccessSettingsChange, Ban, TierSettings } from '#contracts/account.ts'
 import { accessSettings, ban, tierSettings } from '#contracts/account.ts'
 import type { KeyValue, KeyValueEntry, Subscription } from '#contracts/bus.ts'
 import { accessKeys, tiersKey } from '#contracts/subjects.ts'
@@ -8,6 +8,8 @@ import { type BanList, banList } from './ban-list.ts'
 
 export interface Policy {
   readonly settings: AccessSettings
+  /** What the settings are if this is all that is stored of them. Throws what zod throws. */
+  settingsOver(stored: object): AccessSettings
   readonly tiers: TierSettings
   /** By id. */
   readonly bans: ReadonlyMap<string, Ban>
@@ -19,9 +21,13 @@ export interface Policy {
 
 const SEEN_WITHIN_MS = 2_000
 
-/** `kv`: the bucket of access; `config`: that of the catalogue, whose router obeys the tiers as well. */
-export async function watchPolicy(kv: KeyValue, config: KeyValue): Promise<Policy> {
-  let settings = accessSettings.parse({})
+/**
+ * `kv`: the bucket of access; `config`: that of the catalogue, whose router obeys the tiers as well; `configured`: the settings of
+ * freeway.json, over which those of the bucket are laid.
+ */
+export async function watchPolicy(kv: KeyValue, config: KeyValue, configured: AccessSettingsChange = {}): Promise<Policy> {
+  const over = (stored: object) => accessSettings.parse({ ...configured, ...stored })
+  let settings = over({})
   let tiers = tierSettings.parse({})
   let list: BanList | undefined
   const bans = new Map<string, Ban>()
@@ -37,7 +43,7 @@ export async function watchPolicy(kv: KeyValue, config: KeyValue): Promise<Polic
   }
 
   await watch(kv, accessKeys.settings, ({ value }) => {
-    settings = read(accessSettings, value) ?? settings
+    settings = value ? (read({ parse: (stored) => over(stored as object) }, value) ?? settings) : over({})
   })
   await watch(config, tiersKey, ({ value }) => {
     tiers = read(tierSettings, value) ?? tiers
@@ -54,6 +60,7 @@ export async function watchPolicy(kv: KeyValue, config: KeyValue): Promise<Polic
     get settings() {
       return settings
     },
+    settingsOver: over,
     get tiers() {
       return tiers
     },

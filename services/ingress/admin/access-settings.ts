@@ -1,7 +1,7 @@
 // Rules of this deployment that admins may change while it runs: what is required of clients, and which models are reserved to a tier.
 
 import { z } from 'zod'
-import { accessSettings, role, tierSettings } from '#contracts/account.ts'
+import { accessSettingsChange, role, tierSettings } from '#contracts/account.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { accessKeys, tiersKey } from '#contracts/subjects.ts'
 import { openLedger } from '#services/ledger.ts'
@@ -10,13 +10,6 @@ import type { Route } from '../routes.ts'
 import { type AccessAdmin, changing } from './changing.ts'
 import { checked, jsonBody } from './json-body.ts'
 
-/** Without the defaults: what is not sent stays as it is. */
-export const settingsChange = z.object({
-  require_model: z.boolean().optional(),
-  checkin_required: z.boolean().optional(),
-  membership_required: z.boolean().optional(),
-  overlap_addresses: z.int().min(0).max(1000).optional(),
-})
 const kinds = ['chat', 'embedding', 'speech', 'transcription', 'image'] as const
 /** null opens it again. */
 export const tierChange = z.object({
@@ -33,9 +26,11 @@ export function settingsRoutes(admin: AccessAdmin): Route[] {
   async function change(request: Request, action: string, apply: (current: object) => object): Promise<Response> {
     const { after } = await changing(admin, request, action, async () => {
       const before = policy.settings
-      const written = await ledger.update<object>(accessKeys.settings, (current) => accessSettings.parse(apply(current ?? {})))
-      await policy.seen(({ settings }) => JSON.stringify(settings) === JSON.stringify(written))
-      return { target: 'settings', before, after: written }
+      // Only what was set is stored: what freeway.json says of the rest goes on to hold.
+      const stored = await ledger.update<object>(accessKeys.settings, (current) => accessSettingsChange.parse(apply(current ?? {})))
+      const after = policy.settingsOver(stored ?? {})
+      await policy.seen(({ settings }) => JSON.stringify(settings) === JSON.stringify(after))
+      return { target: 'settings', before, after }
     })
     return json(after)
   }
@@ -47,7 +42,7 @@ export function settingsRoutes(admin: AccessAdmin): Route[] {
       path,
       access: 'admin',
       async handle(request) {
-        const sent = await jsonBody(request, settingsChange)
+        const sent = await jsonBody(request, accessSettingsChange)
         return change(request, 'settings.change', (current) => ({ ...current, ...sent }))
       },
     },
