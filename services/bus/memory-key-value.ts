@@ -76,6 +76,7 @@ export function openMemoryBucket(store: Store, bucket: string) {
       },
       async watch(pattern, onEntry) {
         check()
+        expire()
         let open = true
         let seen = 0
         const tell = (entry: KeyValueEntry) => {

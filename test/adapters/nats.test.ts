@@ -1,9 +1,11 @@
 // What only the NATS adapter and a nats-server of our own have: configuration, first connect, lame duck.
 
 import process from 'node:process'
+import { connect } from 'nats'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { BusStatus } from '#contracts/bus.ts'
 import { Disconnected } from '#contracts/bus.ts'
+import { bucketAgesMs, buckets } from '#contracts/subjects.ts'
 import { connectNats } from '#services/bus/nats.ts'
 import { findNatsServer, natsServers } from '#services/bus/server.ts'
 import { collect } from '#test/support/collect.ts'
@@ -40,6 +42,20 @@ describe.each(natsBinaries())('a process of $name', ({ binary, name }) => {
     })
     return server
   }
+
+  test('entries of a bucket with an age are dropped by the server itself', async () => {
+    const server = await start()
+    const client = await connectNats({ servers: server.url, role: 'ingress', instance: 'i1' })
+    stack.defer(() => client.close())
+    await client.keyValue(buckets.responses)
+    await client.keyValue(buckets.config)
+    const nc = await connect({ servers: server.url })
+    stack.defer(() => nc.close())
+    const { streams } = await nc.jetstreamManager()
+    const ageMs = async (bucket: string) => (await streams.info(`KV_${bucket}`)).config.max_age / 1e6
+    expect(await ageMs(buckets.responses)).toBe(bucketAgesMs[buckets.responses])
+    expect(await ageMs(buckets.config)).toBe(0)
+  })
 
   test('comes back on the same address with its store after kill -9, as another process', async () => {
     const server = await start()
