@@ -59,7 +59,7 @@ test('every process tells what it is, its memory, its CPU and how late its loop 
   for (const name of [
     'freeway_process_memory_bytes',
     'freeway_process_cpu_seconds_total',
-    'freeway_event_loop_lag_seconds{quantile="p99"}',
+    'freeway_event_loop_lag_seconds{statistic="p99"}',
   ]) {
     const line = lines.find((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     expect([name, Number(line?.split(' ').at(-1))]).toEqual([name, expect.any(Number)])

@@ -76,9 +76,9 @@ function watchProcess(service: string, version: string): () => void {
           ['p99', lag.percentile(99)],
           ['max', lag.max],
         ] as const
-      ).map(([quantile, ns]) => ({
+      ).map(([statistic, ns]) => ({
         value: lag.count === 0 ? 0 : Math.max(0, ns / NS_PER_S - RESOLUTION_MS / 1000),
-        labels: { quantile },
+        labels: { statistic },
       }))
       lag.reset()
       return readings

@@ -1,11 +1,10 @@
 // The dashboard asks for nothing that is not measured, and everything it asks can be read by Prometheus.
 
-import { execFileSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { expect, test } from 'vitest'
+import { hasPromtool, promtool } from '#test/support/promtool.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -64,18 +63,8 @@ test.skipIf(!hasPromtool())('Prometheus reads every query', () => {
     const file = join(folder, 'rules.yaml')
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }))
-    expect(execFileSync('promtool', ['check', 'rules', file], { encoding: 'utf8' })).toContain(`${rules.length} rules found`)
+    expect(promtool(['check', 'rules', file])).toEqual({ ok: true, said: expect.stringContaining(`${rules.length} rules found`) })
   } finally {
     rmSync(folder, { recursive: true })
   }
 })
-
-function hasPromtool(): boolean {
-  try {
-    execFileSync('promtool', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    process.stderr.write('\nNO promtool FOUND: the queries of the dashboard are NOT CHECKED (apt install prometheus)\n\n')
-    return false
-  }
-}
