@@ -53,6 +53,7 @@ describe('a response', () => {
   it('comes whole, with every key', async () => {
     const response = await client.responses.create({ model, input, metadata: { a: 'b' }, user: 'u1' })
     expect(response.output_text).toBe('alpha beta gamma')
+    expect(response.id).toBe(`resp_${response._request_id}`)
     expect(response).toMatchObject({
       object: 'response',
       status: 'completed',

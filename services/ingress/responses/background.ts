@@ -29,7 +29,11 @@ export async function runInBackground(request: Request, asked: ResponsesRequest,
   const id = `resp_${requestId}`
   let failover: Failover | undefined
   const run = { id, owner, stream: openStream(id, asked, names), items: withIds(recalled.items, id), context: recalled.context }
-  const cancel = () => failover?.cancel('client_canceled', performance.now())
+  let cancelled = false
+  const cancel = () => {
+    cancelled = true
+    failover?.cancel('client_canceled', performance.now())
+  }
   const delivery = await runs.begin(run, cancel).catch((cause) => {
     admitted.finished('gateway_error', false)
     throw cause instanceof FreewayError ? cause : storeDown(cause)
@@ -51,5 +55,7 @@ export async function runInBackground(request: Request, asked: ResponsesRequest,
     maxWaitMs,
     span,
   })
+  // From the moment it can be found it can be called off.
+  if (cancelled) cancel()
   return id
 }

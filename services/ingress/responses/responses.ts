@@ -12,6 +12,7 @@ import { STREAM_HEADERS } from '../delivery.ts'
 import { type ExchangeOptions, exchange } from '../exchange.ts'
 import { type Memory, responses } from '../formats/responses.ts'
 import { readBody } from '../front.ts'
+import { withRequestId } from '../request-id.ts'
 import { json, respond } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import { runInBackground } from './background.ts'
@@ -73,8 +74,8 @@ export async function openResponses({ backbone, instance, logger, access, servin
       })
     }
     const id = await runInBackground(request, parsed, { owner, serving, runs, recalled: await recall(parsed, owner, store) })
-    if (parsed.stream === true) return stream(follow(id, -1, { store, watcher }))
-    return json((await find(id, owner)).body.response)
+    const answer = parsed.stream === true ? stream(follow(id, -1, { store, watcher })) : json((await find(id, owner)).body.response)
+    return withRequestId(answer, request.headers)
   }
 
   async function retrieve(request: Request, path: string): Promise<Response> {
@@ -113,6 +114,8 @@ export async function openResponses({ backbone, instance, logger, access, servin
     return json({ object: 'response.input_tokens', input_tokens: Math.max(1, job.estimate.in) })
   }
 
+  const compactInput = (request: Request) => compact(request, serving, (parsed) => recall(parsed, ownerOf(request), store))
+
   /** Rejects with 404 for what is not there, and for what is somebody else's, in the same words. */
   async function find(id: string, owner: string): Promise<Kept> {
     const kept = await store.load(id).catch((cause) => Promise.reject(storeDown(cause)))
@@ -137,9 +140,9 @@ export async function openResponses({ backbone, instance, logger, access, servin
   const key = (method: Route['method'], path: string, handle: Route['handle']): Route => ({ method, path, access: 'key', handle })
   return {
     routes: [
-      key('POST', '/v1/responses', create),
+      { ...key('POST', '/v1/responses', create), identified: true },
       key('POST', '/v1/responses/input_tokens', countTokens),
-      key('POST', '/v1/responses/compact', (request) => compact(request, serving, (parsed) => recall(parsed, ownerOf(request), store))),
+      { ...key('POST', '/v1/responses/compact', compactInput), identified: true },
       key('GET', '/v1/responses/*', retrieve),
       key('DELETE', '/v1/responses/*', remove),
       key('POST', '/v1/responses/*', post),

@@ -50,6 +50,11 @@ export function createWatcher({ bus, store }: { bus: Bus; store: ResponseStore }
       const now = await store.load(id)
       return now && !now.head.over ? await end(id, now, 'failed') : (now ?? kept)
     }
+    // Whoever is cut off himself cannot tell who is dead.
+    if (!bus.connected) {
+      silent.delete(id)
+      return kept
+    }
     const nowMs = performance.now()
     const sinceMs = silent.get(id) ?? nowMs
     silent.set(id, sinceMs)
