@@ -9,11 +9,12 @@ import { buckets, eventAckWaitMs, InvalidSubject } from '#contracts/subjects.ts'
 import { brokerOf } from './backbones.ts'
 import { createNatsUser, natsUserOf } from './bus/nats-users.ts'
 import type { ServerConfig } from './bus/server-config.ts'
-import { writeServerConfig } from './bus/server-config.ts'
+import { writeServerConfig, writeUsers } from './bus/server-config.ts'
 import type { Settings } from './settings.ts'
 import { SettingsError } from './settings-error.ts'
 
 const OWNER_ONLY = 0o600
+const EVERY_OTHER = '*'
 
 const options = {
   dir: { type: 'string', default: './nats' },
@@ -39,9 +40,10 @@ export interface BrokerFiles {
 }
 
 /**
- * Writes `<dir>/nats.conf` and one seed for each user that has none yet: running it again changes permissions, never keys.
- * `--worker groq,gemini` (repeatable) gives such a worker a user of its own; without it one user serves all workers.
- * Throws SettingsError for a wrong option.
+ * Writes `<dir>/nats.conf`, its part about users once more as `<dir>/users.conf` for servers that are configured otherwise, and one
+ * seed for each user that has none yet: running it again changes permissions, never keys.
+ * `--worker groq,gemini` (repeatable) gives such a worker a user of its own. One user, `worker`, serves all others: if nothing is said,
+ * or for `--worker '*'`. Throws SettingsError for a wrong option.
  */
 export async function writeBrokerFiles(args: string[]): Promise<BrokerFiles> {
   const values = read(args)
@@ -56,6 +58,7 @@ export async function writeBrokerFiles(args: string[]): Promise<BrokerFiles> {
   }
   const systemFile = join(dir, 'seeds', 'system.nk')
   seeds.set('system', systemFile)
+  const systemUser = await publicKeyIn(systemFile)
   const [host, port] = address('--listen', values.listen)
   const config = join(dir, 'nats.conf')
   const cert = values['tls-cert']
@@ -67,7 +70,7 @@ export async function writeBrokerFiles(args: string[]): Promise<BrokerFiles> {
     storeDir: values.store,
     version: values['server-version'],
     users,
-    systemUser: await publicKeyIn(systemFile),
+    systemUser,
     ...(values.monitor !== undefined && { monitor: values.monitor }),
     ...(cert !== undefined && key !== undefined && { tls: { cert, key, ca: values['tls-ca'] } }),
     ...(values.cluster !== undefined && {
@@ -80,6 +83,7 @@ export async function writeBrokerFiles(args: string[]): Promise<BrokerFiles> {
     }),
   })
   await writeFile(config, text)
+  await writeFile(join(dir, 'users.conf'), writeUsers(users, systemUser))
   return { config, seeds }
 }
 
@@ -124,6 +128,7 @@ function wanted(workers: readonly string[]): { name: string; role: BrokerRole; p
   const others = brokerRoles.filter((role) => role !== 'worker').map((role) => ({ name: role, role, providers: [] }))
   if (workers.length === 0) return [...others, { name: 'worker', role: 'worker', providers: [] }]
   const own = workers.map((list) => {
+    if (list === EVERY_OTHER) return { name: 'worker', role: 'worker' as const, providers: [] }
     const providers = list.split(',')
     return { name: `worker-${providers.join('-')}`, role: 'worker' as const, providers }
   })

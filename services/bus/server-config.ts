@@ -51,6 +51,11 @@ export function writeServerConfig(config: ServerConfig): string {
   return `${lines.join('\n')}\n`
 }
 
+/** The part about users alone, for a configuration that includes it. */
+export function writeUsers(users: NonNullable<ServerConfig['users']>, systemUser: string | undefined): string {
+  return `${accounts(users, systemUser).join('\n')}\n`
+}
+
 function accounts(users: NonNullable<ServerConfig['users']>, systemUser: string | undefined): string[] {
   const lines = ['accounts {', '  FW {', '    jetstream: enabled', '    users: [']
   for (const { name, publicKey, permissions } of users) {
