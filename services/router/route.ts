@@ -82,10 +82,13 @@ function reasonOf(named: boolean, { name }: Strategy, { wish }: World): string {
   return name === 'auto' ? (wish ?? name) : name
 }
 
-/** A virtual model names one; `auto` leaves it to the field beside it. Who names nothing gets the operator's default. */
-function strategyNameOf({ strategy }: Submit, virtual: VirtualModel | undefined, { defaultStrategy }: RoutingTable): string {
+/**
+ * A virtual model names one; `auto` leaves it to the field beside it. Who names nothing gets the operator's default. It is not for
+ * those who name a model: what it requires must not keep them from it.
+ */
+function strategyNameOf({ model, strategy }: Submit, virtual: VirtualModel | undefined, { defaultStrategy }: RoutingTable): string {
   if (virtual !== undefined && virtual !== 'auto') return virtual
-  return strategy ?? virtual ?? defaultStrategy
+  return strategy ?? virtual ?? (model === undefined ? defaultStrategy : 'auto')
 }
 
 /** Whoever comes after these is not needed: by then the deadline is over. */

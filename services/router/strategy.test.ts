@@ -96,6 +96,16 @@ describe('what a strategy looks for', () => {
     expect(first({ strategy: 'auto' }, {}, byQuality)).toBe('quick')
   })
 
+  it('the default keeps nobody from a model that is named', () => {
+    const strategies = allStrategies(
+      {},
+      { mine: { definition: { require: [{ field: 'name', op: 'eq', value: 'good' }], prefer: [] }, description: '' } },
+    )
+    const table = routingTable(virtues, { strategies, defaultStrategy: 'mine' })
+    expect(first({}, {}, table)).toBe('good')
+    expect(first({ model: 'quick/m' }, {}, table)).toBe('quick')
+  })
+
   it('a default that is gone is auto', () => expect(first({}, {}, routingTable(virtues, { defaultStrategy: 'gone' }))).toBe('quick'))
 
   it('a model that is named is not refused for what the strategy is after', () => {

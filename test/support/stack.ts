@@ -61,7 +61,8 @@ export interface Stack {
   readonly requests: number
   /** Leases that the living routers hold. */
   readonly openLeases: string[]
-  start(role: 'ingress' | 'router' | 'worker' | 'telemetry', args?: string[]): Promise<Service>
+  /** `env`: on top of what all have. */
+  start(role: 'ingress' | 'router' | 'worker' | 'telemetry', args?: string[], env?: Record<string, string>): Promise<Service>
   /** Forgets faults, calls, facts and leases of the test before, and lets every provider say `load`. */
   reset(): void
   [Symbol.asyncDispose](): Promise<void>
@@ -102,9 +103,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const leases = new Map<Service, Set<string>>()
   const running = { ingress: [] as Service[], router: [] as Service[], worker: [] as Service[], telemetry: [] as Service[] }
 
-  async function start(role: keyof typeof running, args: string[] = []): Promise<Service> {
+  async function start(role: keyof typeof running, args: string[] = [], own: Record<string, string> = {}): Promise<Service> {
     const open = new Set<string>()
-    const service = await startService(`${role} ${args.join(' ')}`, [role, ...args], env, owner, (line) => readLease(line, open))
+    const service = await startService(`${role} ${args.join(' ')}`, [role, ...args], { ...env, ...own }, owner, (line) =>
+      readLease(line, open),
+    )
     if (role === 'router') leases.set(service, open)
     running[role].push(service)
     return service
