@@ -21,6 +21,7 @@ import type { Format } from './formats/format.ts'
 import { countMessageTokens, messages } from './formats/messages.ts'
 import { openFront } from './front.ts'
 import { measureLoad } from './measures.ts'
+import { openApiRoutes } from './openapi/openapi.ts'
 import { json } from './respond.ts'
 import { openResponses } from './responses/responses.ts'
 import type { Route } from './routes.ts'
@@ -83,6 +84,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     ...administration.routes,
     { method: 'GET', path: '/api/health', access: 'public', handle: health },
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
+    ...openApiRoutes({ routes: () => routes, version }),
   ]
 
   function inference(path: string, format: Format): Route {
