@@ -99,10 +99,10 @@ describe('what a strategy looks for', () => {
   it('the default keeps nobody from a model that is named', () => {
     const strategies = allStrategies(
       {},
-      { mine: { definition: { require: [{ field: 'name', op: 'eq', value: 'good' }], prefer: [] }, description: '' } },
+      { mine: { definition: { require: [{ field: 'name', op: 'eq', value: 'clever' }], prefer: [] }, description: '' } },
     )
     const table = routingTable(virtues, { strategies, defaultStrategy: 'mine' })
-    expect(first({}, {}, table)).toBe('good')
+    expect(first({}, {}, table)).toBe('clever')
     expect(first({ model: 'quick/m' }, {}, table)).toBe('quick')
   })
 
