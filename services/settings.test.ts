@@ -84,6 +84,7 @@ describe('environment', () => {
     ['PORT', '65536', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
     ['PORT', '-1', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
     ['PORT', '1e3', 'environment: PORT: expected a port number from 0 to 65535, e.g. 3001'],
+    ['FREEWAY_WORKER_KEYS', 'groq=many', 'environment: FREEWAY_WORKER_KEYS: expected providers, e.g. groq,gemini=2'],
     ['FREEWAY_DEMO', 'yes', 'environment: FREEWAY_DEMO: expected on, off, auto'],
     ['REQUIRE_AUTH', '1', 'environment: REQUIRE_AUTH: expected true, false'],
     ['FREEWAY_KEY_PREFIX', 'no good', 'environment: FREEWAY_KEY_PREFIX: expected up to 16 letters, digits, _ or -, e.g. fai_'],

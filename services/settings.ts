@@ -53,6 +53,8 @@ export interface Settings {
   aliases: ConfigFile['aliases']
   strategies: Record<string, ConfiguredStrategy>
   clients: ConfiguredClient[]
+  /** By provider: how many keys its workers have, for a router that has none of them. */
+  workerKeys: ReadonlyMap<string, number>
   /** A provider's keys, those of freeway.json first; the first is that of account `<provider>-1`. */
   keysOf(provider: KeyedProvider): string[]
   /** As it was set, also if empty; undefined if it was not set. */
@@ -110,6 +112,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     keyPrefix: variables.FREEWAY_KEY_PREFIX,
     logLevel: variables.FREEWAY_LOG_LEVEL,
     ...config,
+    workerKeys: variables.FREEWAY_WORKER_KEYS,
     keysOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged),
     secretOf: (variable) => merged[variable],
   }
@@ -162,6 +165,12 @@ const variables = z.object({
   PORT: port('expected a port number from 0 to 65535, e.g. 3001').default(3001),
   FREEWAY_DATA: z.string().default('./data'),
   FREEWAY_CONFIG: z.string().optional(),
+  FREEWAY_WORKER_KEYS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((part) => part.trim() || []))
+    .refine((parts) => parts.every((part) => /^[a-z0-9][a-z0-9_-]{0,31}(=\d{1,3})?$/.test(part)), 'expected providers, e.g. groq,gemini=2')
+    .transform((parts) => new Map(parts.map((part) => [part.split('=')[0] as string, Number(part.split('=')[1] ?? 1)]))),
   FREEWAY_DEMO: oneOf(['on', 'off', 'auto']).default('auto'),
   FREEWAY_LOCAL: oneOf(['on', 'off', 'auto']).default('auto'),
   FREEWAY_LOG_LEVEL: oneOf(logLevels).default('info'),

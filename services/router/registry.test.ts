@@ -93,6 +93,13 @@ describe('the registry', () => {
     expect(catalog.aliases.filter(([name]) => name === 'text-basic').at(-1)).toEqual(['text-basic', 'demo/demo/chat'])
   })
 
+  it('knows of keys that the workers alone have, by their number', async () => {
+    const registry = await open({}, { FREEWAY_WORKER_KEYS: 'groq, gemini=2', CEREBRAS_API_KEY: 'k' })
+    const accounts = (name: string) => entry(registry, name)?.configured && entry(registry, name)?.accounts
+    expect(['groq', 'gemini', 'cerebras', 'mistral'].map(accounts)).toEqual([['groq-1'], ['gemini-1', 'gemini-2'], ['cerebras-1'], false])
+    expect(entry(registry, 'demo')).toBeUndefined()
+  })
+
   it('calls no stranger without being told to', async () => {
     const { catalog } = await open()
     expect(catalog.providers.filter(({ enabled, configured }) => enabled && configured).map(({ name }) => name)).toEqual(['demo'])

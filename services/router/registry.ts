@@ -48,8 +48,12 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   const overrides = await openDocument(config, catalogOverridesKey, catalogOverrides, () =>
     logger.warn('changes of the catalogue could not be read'),
   )
-  // Sealed or not, here they are only counted.
-  const keyed = { ...settings, keysOf: (provider: Provider) => storedKeys(overrides.current, provider.name) ?? settings.keysOf(provider) }
+  // Sealed or not, or with the workers alone: here they are only counted.
+  const keysSet = (provider: Provider) => {
+    const here = settings.keysOf(provider)
+    return here.length > 0 ? here : Array.from({ length: settings.workerKeys.get(provider.name) ?? 0 }, () => '')
+  }
+  const keyed = { ...settings, keysOf: (provider: Provider) => storedKeys(overrides.current, provider.name) ?? keysSet(provider) }
   let tiers: TierSettings = tierSettings.parse({})
   let found: Known = { providers: [], aliases: [] }
   let published: Promise<void> = Promise.resolve()
@@ -127,7 +131,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
     overrides,
     keysOf(provider) {
       const stored = storedKeys(overrides.current, provider.name)
-      const { length: count } = stored ?? settings.keysOf(provider)
+      const { length: count } = stored ?? keysSet(provider)
       return { count, source: stored ? 'stored' : count > 0 ? 'settings' : null }
     },
     async close() {
