@@ -168,3 +168,39 @@ it('says why it does not serve what it was asked to serve', () => {
     ['off', 'disabled'],
   ])
 })
+
+it('leaves no moment without anybody to take an offer while a provider changes, and hears once what is said of what is in flight', async () => {
+  const { bus } = broker.connect('worker')
+  const takers: number[] = [0]
+  const watched: typeof bus = Object.create(bus, {
+    subscribe: {
+      value: (...[pattern, ...rest]: Parameters<typeof bus.subscribe>) => {
+        const subscription = bus.subscribe(pattern, ...rest)
+        if (pattern !== work('groq')) return subscription
+        takers.push((takers.at(-1) ?? 0) + 1)
+        let live = true
+        const unsubscribe = () => {
+          if (live) takers.push((takers.at(-1) ?? 0) - 1)
+          live = false
+          subscription.unsubscribe()
+        }
+        return { unsubscribe }
+      },
+    },
+  })
+  const served: Place[] = []
+  const told = collect<BusMessage>()
+  places = openPlaces({ bus: watched, settings, instance: 'w1', only: [], onOffer: (place) => served.push(place), onControl: told.add })
+  places.update(catalogOf({ name: 'groq' }))
+  await isServed('groq')
+  const [inFlight] = served as [Place]
+  inFlight.inFlight++
+  places.update(catalogOf({ name: 'groq', weight: 2 }))
+  expect(takers).toEqual([0, 1, 2, 1])
+  for (const n of [1, 2]) router.bus.publish(control('groq', 'w1', 'r1', n), new Uint8Array([n]))
+  await isServed('groq')
+  expect(told.items.map(({ data }) => data[0])).toEqual([1, 2])
+  places.left(inFlight)
+  places.update(catalogOf({ name: 'groq', enabled: false }))
+  expect(takers.at(-1)).toBe(0)
+})

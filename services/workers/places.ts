@@ -77,10 +77,12 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
     places.set(provider.name, place)
   }
 
-  /** What is in flight ends on the old connections. */
+  /** What is in flight ends on the old connections; another place may have taken over already. */
   function retire(place: Place): void {
+    const { name } = place.provider
     place.offers.unsubscribe()
-    places.delete(place.provider.name)
+    if (places.get(name) === place) places.delete(name)
+    else place.controls.unsubscribe()
     place.retired = true
     if (place.inFlight === 0) void discard(place)
   }
@@ -114,9 +116,12 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
     },
     update(catalog) {
       if (draining) return
-      for (const place of places.values()) {
+      for (const place of [...places.values()]) {
         const now = catalog.providers.find((provider) => provider.name === place.provider.name)
-        if (!now || !isSame(now, place)) retire(place)
+        if (now && isSame(now, place)) continue
+        // First the new one, then the end of the old one: there is no moment when nobody takes an offer.
+        if (now) serve(now)
+        retire(place)
       }
       for (const provider of catalog.providers) if (!places.has(provider.name)) serve(provider)
     },
