@@ -1,4 +1,4 @@
-// Where all requests of this ingress meet the bus: one inbox, one clock, and the memory of what is finished.
+// Where all requests of this ingress meet the bus: one inbox and one clock for all of them.
 
 import { getHeapStatistics } from 'node:v8'
 import type { BlobReference, InboxMessage } from '#contracts/attempt.ts'
@@ -24,8 +24,6 @@ const ACCEPT_AT_MOST_MS = 800
 /** A worker may take this many times what workers usually take. */
 const ACCEPT_PATIENCE = 4
 const ACCEPT_WEIGHT = 0.1
-const TOMBSTONE_MS = 60_000
-const MAX_TOMBSTONES = 100_000
 const CANCEL_AT_MOST_EVERY_MS = 500
 const PROBE_EVERY_MS = 2_000
 /** A router that has not answered for this long does not count as alive. */
@@ -49,7 +47,8 @@ export class Desk {
   readonly retries = createRetryBudget()
   readonly #catalog: CatalogWatch
   readonly #live = new Map<string, Failover>()
-  readonly #tombstones = new Map<string, { atMs: number; lastCancelMs: number }>()
+  /** When a worker was last told that its request is over; only of those that did not know. */
+  readonly #lastCancelMs = new Map<string, number>()
   readonly #blobs = new Map<string, BlobReference>()
   readonly #close: (() => void)[] = []
   readonly #unsentLimitBytes = getHeapStatistics().heap_size_limit * UNSENT_SHARE_OF_HEAP
@@ -122,7 +121,6 @@ export class Desk {
   finished(request: Failover): void {
     this.#live.delete(request.id)
     this.#blobs.delete(request.id)
-    if (this.#tombstones.size < MAX_TOMBSTONES) this.#tombstones.set(request.id, { atMs: performance.now(), lastCancelMs: 0 })
     if (this.#live.size === 0) this.#idle?.()
   }
 
@@ -197,9 +195,10 @@ export class Desk {
     if (kind === 'accept') answer({ t: 'deny' })
     else if (kind === 'end' || kind === 'fail') answer({ t: 'ack', s: -1, fin: true })
     else if (kind === 'head' || kind === 'hb' || kind === 'chunk') {
-      const grave = this.#tombstones.get(request)
-      if (grave && nowMs - grave.lastCancelMs < CANCEL_AT_MOST_EVERY_MS) return
-      if (grave) grave.lastCancelMs = nowMs
+      if (nowMs - (this.#lastCancelMs.get(request) ?? Number.NEGATIVE_INFINITY) < CANCEL_AT_MOST_EVERY_MS) return
+      // Set anew, so that the map stays in the order of time.
+      this.#lastCancelMs.delete(request)
+      this.#lastCancelMs.set(request, nowMs)
       answer({ t: 'cancel', why: 'superseded' })
     }
   }
@@ -216,9 +215,9 @@ export class Desk {
       unsentBytes += request.unsentBytes
     }
     this.#unsentBytes = unsentBytes
-    for (const [request, { atMs }] of this.#tombstones) {
-      if (nowMs - atMs < TOMBSTONE_MS) break
-      this.#tombstones.delete(request)
+    for (const [request, atMs] of this.#lastCancelMs) {
+      if (nowMs - atMs < CANCEL_AT_MOST_EVERY_MS) break
+      this.#lastCancelMs.delete(request)
     }
     if (connected && nowMs - this.#lastProbeMs >= PROBE_EVERY_MS) this.#probe(nowMs)
   }

@@ -19,9 +19,11 @@ import type { Vault } from '#services/vault.ts'
 import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
+import { rememberEnded } from './ended.ts'
 import { openKeyRing } from './key-ring.ts'
 import type { Account } from './keys.ts'
 import { countCall, measurePlaces } from './measures.ts'
+import { type MediaCall, openMediaCall, patientFor } from './media.ts'
 import { tooLate } from './outgoing.ts'
 import type { Place } from './places.ts'
 import { openPlaces } from './places.ts'
@@ -32,7 +34,6 @@ import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 3_000
-const TOMBSTONE_MS = 60_000
 const SETTLE_ON_CLOSE_MS = 2_000
 
 export interface Workers {
@@ -64,8 +65,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const ring = openKeyRing({ settings, vault, logger, overrides: () => overrides.current })
   const places = openPlaces({ bus, settings: ring, instance, only, onOffer, onControl })
   const attempts = new Map<string, Attempt>()
-  /** Attempts that are over, and whether they had been granted: a late grant must never start a second call. */
-  const tombstones = new Map<string, { granted: boolean; atMs: number }>()
+  const ended = rememberEnded(performance.now())
   const settlements = openSettlements(bus)
   const patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
   let draining = false
@@ -81,10 +81,6 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
   const ticker = setInterval(() => {
     const nowMs = performance.now()
-    for (const [key, { atMs }] of tombstones) {
-      if (nowMs - atMs < TOMBSTONE_MS) break
-      tombstones.delete(key)
-    }
     const absentMs = absence(nowMs - lastTickMs, TICK_MS)
     lastTickMs = nowMs
     if (!bus.connected) return
@@ -98,7 +94,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const { message: offer, body } = read
     const key = `${offer.id}.${offer.n}`
     const inbox = asInbox(offer.inbox, offer.id, offer.n)
-    if (!inbox || offer.prov !== place.provider.name || attempts.has(key) || tombstones.has(key)) return
+    if (!inbox || offer.prov !== place.provider.name || attempts.has(key) || ended.has(key)) return
     const reason = reasonToRefuse(place, offer)
     if (reason) {
       const { prov, account, lease } = offer
@@ -109,7 +105,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 
   function reasonToRefuse(place: Place, offer: Offer): 'draining' | 'full' | 'version' | undefined {
-    if (draining) return 'draining'
+    if (draining || place.retired) return 'draining'
     if (place.inFlight >= place.provider.max_concurrency) return 'full'
     // The router knows of a key that this process has not been given yet.
     return place.accounts.has(offer.account) ? undefined : 'version'
@@ -117,24 +113,25 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
   function newAttempt(place: Place, offer: Offer, body: Uint8Array | undefined, inbox: Subject, key: string): Attempt {
     let granted = false
+    const media = openMediaCall(place, offer)
     return new Attempt(
       offer,
       {
         bus,
         worker: instance,
-        provider: place.provider,
+        provider: patientFor(offer.kind, place.provider),
         inbox,
         control: control(offer.prov, instance, offer.id, offer.n),
         patience,
         call(events) {
           granted = true
-          return startCall(place, offer, body, events)
+          return startCall(place, offer, body, events, media)
         },
-        answer: (sink) => new Answer(offer, sink, place),
+        answer: (sink) => media?.answer(sink) ?? new Answer(offer, sink, place),
         onOver(report) {
           places.left(place)
           attempts.delete(key)
-          tombstones.set(key, { granted, atMs: performance.now() })
+          ended.add(key, granted, performance.now())
           if (report.result === 'ok' && offer.adapt) place.habits.remember(offer.model, offer.adapt)
           settle(offer, report, granted)
           if (attempts.size === 0) idle?.()
@@ -144,11 +141,18 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     )
   }
 
-  function startCall(place: Place, offer: Offer, inline: Uint8Array | undefined, events: UpstreamEvents): UpstreamCall {
+  function startCall(
+    place: Place,
+    offer: Offer,
+    inline: Uint8Array | undefined,
+    events: UpstreamEvents,
+    media: MediaCall | undefined,
+  ): UpstreamCall {
     const account = place.accounts.get(offer.account) as Account
     const send = (body: Uint8Array) => {
       try {
-        return place.upstream.call(providerRequest(account, place.habits, offer, body, place.dialect), events)
+        const request = media?.request(account, body) ?? providerRequest(account, place.habits, offer, body, place.dialect)
+        return place.upstream.call(request, events)
       } catch (error) {
         return noCall(events, error as Error)
       }
@@ -197,7 +201,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     if (attempt) return attempt.onControl(said, nowMs)
     const inbox = asInbox(message.reply, at.request, at.n)
     if (said.t !== 'grant' || !inbox) return
-    bus.publish(inbox, encode(tooLate(tombstones.get(key)?.granted ? 'gone' : 'expired')))
+    bus.publish(inbox, encode(tooLate(ended.wasGranted(key) ? 'gone' : 'expired')))
   }
 
   const catalog = await watchCatalog(config, (now) => places.update(now))
