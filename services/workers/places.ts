@@ -72,7 +72,7 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
       inFlight: 0,
       retired: false,
       controls: bus.subscribe(controls(provider.name, instance), onControl),
-      offers: bus.subscribe(work(provider.name), (message) => onOffer(place, message), { queue: workQueue }),
+      offers: bus.subscribe(work(provider.name), (message) => onOffer(places.get(provider.name) ?? place, message), { queue: workQueue }),
     }
     places.set(provider.name, place)
   }

@@ -4,6 +4,7 @@ import type { ControlMessage, Offer } from '#contracts/attempt.ts'
 import { controlKinds, offerKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { catalogOverrides } from '#contracts/catalog-change.ts'
+import type { Event } from '#contracts/event.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
@@ -20,6 +21,7 @@ import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
 import { rememberEnded } from './ended.ts'
+import { openHeldFacts } from './held-facts.ts'
 import { openKeyRing } from './key-ring.ts'
 import type { Account } from './keys.ts'
 import { countCall, measurePlaces } from './measures.ts'
@@ -52,7 +54,8 @@ export interface WorkersOptions {
   vault: Vault
   logger: Logger
   instance: string
-  outbox: Pick<Outbox, 'record'>
+  /** None where a worker lives and dies with its ingress, which tells the same. */
+  outbox: Pick<Outbox, 'record'> | undefined
   /** Serve only these; otherwise every provider whose key is here. */
   only: readonly string[]
 }
@@ -67,6 +70,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const attempts = new Map<string, Attempt>()
   const ended = rememberEnded(performance.now())
   const settlements = openSettlements(bus)
+  const held = outbox && openHeldFacts(bus, outbox)
   const patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
   let draining = false
   let reconnectedMs = Number.NEGATIVE_INFINITY
@@ -158,7 +162,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       }
     }
     if (inline) return send(inline)
-    const ingress = offer.inbox.split('.').at(-3)
+    const ingress = ingressOf(offer)
     if (!offer.blob || !ingress) return noCall(events, new BodyUnavailable('offer without a body'))
     return pulledCall(fetchBlobOf(offer, ingress), send, events)
   }
@@ -172,7 +176,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const { prov, model, account, lease } = offer
     if (!granted) settlements.report(account, { t: 'release', lease })
     else if (report.orphan) settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage })
-    outbox.record({
+    if (!held) return
+    const fact: Event = {
       id: `${offer.id}.${offer.n}.att.end.worker`,
       at: Date.now(),
       name: 'att.end',
@@ -186,7 +191,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       out: report.usage.out,
       ttfb_ms: report.ttfbMs,
       duration_ms: report.durationMs,
-    })
+    }
+    const ingress = ingressOf(offer)
+    if (report.confirmed && ingress) held.hold(ingress, fact)
+    else outbox?.record(fact)
   }
 
   function onControl(message: BusMessage): void {
@@ -235,11 +243,16 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       overrides.close()
       catalog.close()
       for (const attempt of attempts.values()) attempt.abandon(performance.now())
+      held?.close()
       await places.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
       await bus.flush()
     },
   }
+}
+
+function ingressOf({ inbox }: Offer): string | undefined {
+  return inbox.split('.').at(-3)
 }
 
 function noCall(events: UpstreamEvents, error: Error): UpstreamCall {

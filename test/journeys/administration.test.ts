@@ -129,6 +129,20 @@ describe('a change through one ingress', () => {
     expect(back.body.provider).toMatchObject({ weight: 1, rpm_limit: null, tags: ['steady'], enabled: true })
   })
 
+  it('disturbs no request that is on its way', async () => {
+    const statuses: number[] = []
+    let over = false
+    const clients = Array.from({ length: 6 }, async (_, i) => {
+      while (!over) statuses.push((await chat({ model: 'alpha/m-alpha' }, {}, i % 2)).status)
+    })
+    for (let weight = 2; weight < 12; weight++) await admin('PATCH', '/providers/alpha', { weight, api_key: `${keys.first}${weight}` })
+    await admin('PATCH', '/providers/alpha', { weight: null, api_key: null })
+    over = true
+    await Promise.all(clients)
+    expect(statuses.length).toBeGreaterThan(20)
+    expect(statuses.filter((status) => status !== 200)).toEqual([])
+  })
+
   it('forgets at every router what was learned', async () => {
     stack.simulator.setFault({ model: 'm-alpha' }, { status: 401, body: { error: { message: 'invalid api key' } } })
     await chat({ model: 'alpha/m-alpha' })
