@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{contracts,services,test}/**/*.test.ts'],
-          exclude: ['test/{journeys,clients,faults}/**'],
+          exclude: ['test/{journeys,clients,faults,deploy}/**'],
           testTimeout: 15_000,
           hookTimeout: 15_000,
           maxWorkers: 2,
@@ -23,6 +23,17 @@ export default defineConfig({
           include: ['test/{journeys,clients}/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'deploy',
+          include: ['test/deploy/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },

@@ -14,7 +14,7 @@ app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | 
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component | quote }}
 {{- if .provider }}
-freeway.ai/provider: {{ .provider | quote }}
+freeway.ai/worker: {{ .provider | quote }}
 {{- end }}
 {{- end -}}
 

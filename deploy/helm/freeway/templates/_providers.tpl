@@ -1,29 +1,36 @@
-{{/* Names of the enabled providers in the pool, and of the demo, as JSON. */}}
-{{- define "freeway.pooled" -}}
-{{- $names := list -}}
-{{- range $name, $provider := .Values.providers -}}
-{{- if and (ne (toString $provider.enabled) "false") (eq (toString $provider.dedicated) "false") }}{{ $names = append $names $name }}{{ end -}}
-{{- end -}}
-{{- if .Values.demo.enabled }}{{ $names = append $names "demo" }}{{ end -}}
-{{- toJson $names -}}
-{{- end -}}
-
-{{/* The worker Deployments as JSON: name of the part, whom it serves, its values. Defaults, then what is said for this one. */}}
+{{/* The worker Deployments as JSON: name, arguments, broker user, whose keys they get, values. Defaults, then what is said for this one.
+The pool serves everything that it has a key for, also keys that come later from the dashboard. */}}
 {{- define "freeway.workers" -}}
 {{- $root := . -}}
 {{- $workers := list -}}
+{{- $pooled := list -}}
 {{- range $name, $provider := .Values.providers -}}
-{{- if and (ne (toString $provider.enabled) "false") (ne (toString $provider.dedicated) "false") -}}
+{{- if ne (toString $provider.enabled) "false" -}}
+{{- if eq (toString $provider.dedicated) "false" -}}
+{{- $pooled = append $pooled $name -}}
+{{- else -}}
 {{- $values := mergeOverwrite (deepCopy $root.Values.worker) (default dict $provider.worker) -}}
-{{- $workers = append $workers (dict "name" ($name | replace "_" "-") "providers" (list $name) "values" $values) -}}
+{{- $user := ternary (printf "worker-%s" $name) "worker" $root.Values.brokerUsers.perProvider -}}
+{{- $workers = append $workers (dict "name" ($name | replace "_" "-") "args" (list "worker" $name) "user" $user "providers" (list $name) "values" $values) -}}
 {{- end -}}
 {{- end -}}
-{{- $pooled := include "freeway.pooled" . | fromJsonArray -}}
-{{- if $pooled -}}
-{{- $values := mergeOverwrite (deepCopy .Values.worker) (default dict .Values.pool) -}}
-{{- $workers = append $workers (dict "name" "pool" "providers" $pooled "values" $values) -}}
+{{- end -}}
+{{- if .Values.pool.enabled -}}
+{{- $values := mergeOverwrite (deepCopy .Values.worker) (omit .Values.pool "enabled") -}}
+{{- $workers = append $workers (dict "name" "pool" "args" (list "worker") "user" "worker" "providers" $pooled "values" $values) -}}
 {{- end -}}
 {{- toJson $workers -}}
+{{- end -}}
+
+{{/* What `freeway nats-config` is asked for: a user for each worker of one provider, and one for all others (`*`, or nothing said). */}}
+{{- define "freeway.workerUsers" -}}
+{{- $arguments := list -}}
+{{- if .Values.brokerUsers.perProvider -}}
+{{- range include "freeway.workers" . | fromJsonArray -}}
+{{- $arguments = concat $arguments (list "--worker" (ternary "*" (first .providers) (eq .name "pool"))) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $arguments -}}
 {{- end -}}
 
 {{/* How many keys the workers hold, for routers, which hold none: groq=2,gemini=1. */}}
@@ -44,11 +51,6 @@
 {{- join "," $counts -}}
 {{- end -}}
 
-{{/* The broker's user of a worker, as `freeway nats-config --worker a,b` calls it. */}}
-{{- define "freeway.workerUser" -}}
-{{- if .root.Values.brokerUsers.perProvider }}worker-{{ join "-" .providers }}{{ else }}worker{{ end -}}
-{{- end -}}
-
 {{/* Faults that a schema cannot see. A message says what to write instead. */}}
 {{- define "freeway.check" -}}
 {{- if and (not .Values.nats.enabled) (not .Values.external.nats.url) }}{{ fail "nats.enabled is false: name the broker in external.nats.url, e.g. nats://nats.messaging:4222" }}{{ end -}}
@@ -62,7 +64,8 @@
 {{- if and $provider.existingSecret $provider.apiKeys }}{{ fail (printf "providers.%s: has both existingSecret and apiKeys: choose one" $name) }}{{ end -}}
 {{- if and (ne (toString $provider.enabled) "false") (not $provider.existingSecret) (not $provider.apiKeys) (ne (toString $provider.keys) "0") }}{{ fail (printf "providers.%s: has no key: set existingSecret, or keys: 0 if it needs none" $name) }}{{ end -}}
 {{- if eq $name "demo" }}{{ fail "providers.demo: the demo is switched on by demo.enabled" }}{{ end -}}
+{{- if and (not $.Values.pool.enabled) (eq (toString $provider.dedicated) "false") }}{{ fail (printf "providers.%s: dedicated is false, and pool.enabled too: nobody would serve it" $name) }}{{ end -}}
 {{- if eq $name "pool" }}{{ fail "providers.pool: the name is that of the shared worker" }}{{ end -}}
 {{- end -}}
-{{- if and (not .Values.providers) (not .Values.demo.enabled) }}{{ fail "there is no provider: set providers.NAME, or demo.enabled for a first look" }}{{ end -}}
+{{- if and (not .Values.pool.enabled) .Values.demo.enabled }}{{ fail "demo.enabled: the pool serves it: leave pool.enabled on" }}{{ end -}}
 {{- end -}}
