@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { z } from 'zod'
+import { type AccessSettingsChange, accessSettingsChange } from '#contracts/account.ts'
 import { providerName } from '#contracts/catalog.ts'
 import type { ProviderChange } from '#contracts/catalog-change.ts'
 import { aliasName, aliasTargets, providerChangeFields } from '#contracts/catalog-change.ts'
@@ -52,6 +53,7 @@ const configFile = z.strictObject({
   clients: z.array(client).default([]),
   aliases: z.record(aliasName, aliasTargets).default({}),
   strategies: z.record(z.string().min(1), configuredStrategy).default({}),
+  access: accessSettingsChange.strict().default({}),
   max_wait_s: z.number().min(0).default(0),
 })
 
@@ -60,6 +62,8 @@ export interface ConfigFile {
   clients: ConfiguredClient[]
   aliases: Record<string, string | string[]>
   strategies: Record<string, ConfiguredStrategy>
+  /** As /api/settings shows them; what is set there counts more. */
+  access: AccessSettingsChange
   /** How long a request waits for a window of quota to open if it does not say so itself, in seconds. */
   max_wait_s: number
   /** By provider: each the key itself, or `env:` and the name of a variable. */

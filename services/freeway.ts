@@ -31,6 +31,10 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
     const [{ keyCommand }, { openBackbones }] = await Promise.all([import('./key-command.ts'), import('./backbones.ts')])
     await keyCommand(args, openBackbones)
   },
+  discord: async (args) => {
+    const { discordCommand } = await import('./discord-command.ts')
+    await discordCommand(args)
+  },
   'nats-config': async (args) => {
     const { describeBrokerFiles, writeBrokerFiles } = await import('./broker-access.ts')
     process.stdout.write(describeBrokerFiles(await writeBrokerFiles(args)))

@@ -6,9 +6,11 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
+import type { AccessSettingsChange } from '#contracts/account.ts'
 import type { ConfiguredStrategy } from '#contracts/strategy.ts'
 import type { ConfigFile, ConfiguredClient, ConfiguredProvider } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
+import { type DiscordSettings, readDiscordSettings } from './discord-settings.ts'
 import type { LogLevel } from './logger.ts'
 import { logLevels } from './logger.ts'
 import type { KeyedProvider } from './provider-keys.ts'
@@ -53,6 +55,9 @@ export interface Settings {
   aliases: ConfigFile['aliases']
   strategies: Record<string, ConfiguredStrategy>
   clients: ConfiguredClient[]
+  access: AccessSettingsChange
+  /** Undefined: no community there. */
+  discord: DiscordSettings | undefined
   /** By provider: how many keys its workers have, for a router that has none of them. */
   workerKeys: ReadonlyMap<string, number>
   /** A provider's keys, those of freeway.json first; the first is that of account `<provider>-1`. */
@@ -112,6 +117,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     keyPrefix: variables.FREEWAY_KEY_PREFIX,
     logLevel: variables.FREEWAY_LOG_LEVEL,
     ...config,
+    discord: readDiscordSettings(merged),
     workerKeys: variables.FREEWAY_WORKER_KEYS,
     keysOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged),
     secretOf: (variable) => merged[variable],

@@ -13,6 +13,7 @@ export const USAGE = `Usage: freeway <command>
   health                 exit code 0 if the process with these settings is ready, for containers without a shell
   key create <name>      issue a client's key, shown once; key list, key revoke <which>
       --rpm 60  --daily N  --concurrency N  --tier T  --owner O
+  discord register       register /signup, /checkin and /resetkey at Discord
   nats-config            write a nats-server's configuration in which every service has a user of its own
       --dir ./nats  --listen 0.0.0.0:4222  --store /data/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
       --cluster NAME --server-name NAME --route nats://other:6222

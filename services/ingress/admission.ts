@@ -14,6 +14,7 @@ import { clientLimits } from './access/limits.ts'
 import { type Policy, watchPolicy } from './access/policy.ts'
 import { setupCode } from './access/setup.ts'
 import { accessRoutes } from './admin/access-routes.ts'
+import { openCommunity } from './members/community.ts'
 import type { Route } from './routes.ts'
 
 /** How much longer than its deadline a request may take to be wound up. */
@@ -48,7 +49,8 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
   const kv = await backbone.keyValue(buckets.access)
   const accounts = await openAccounts(kv, settings.clients)
   const config = await backbone.keyValue(buckets.config)
-  const policy = await watchPolicy(kv, config)
+  const policy = await watchPolicy(kv, config, settings.access)
+  const community = await openCommunity({ kv, accounts, policy, settings, adminToken, logger, now: Date.now })
   const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'client', instance })
   const limits = clientLimits(quota, settings.requestTimeoutMs + WIND_UP_MS)
   const access = openAccess({
@@ -60,6 +62,7 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
     requireAuth: settings.requireAuth,
     trustedProxies: settings.trustedProxies,
     catalog,
+    membershipStale: () => community.stale,
   })
   const audit = openAudit(kv)
   const open = !accounts.begun && !settings.requireAuth
@@ -67,7 +70,7 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
   if (code !== undefined) announce(logger, settings, code)
   const { keyPrefix, requireAuth } = settings
   const admin = { kv, config, accounts, policy, access, audit, keyPrefix, now: Date.now }
-  const routes = accessRoutes({ ...admin, catalog, requireAuth, setupCode: code })
+  const routes = [...accessRoutes({ ...admin, catalog, requireAuth, setupCode: code }), ...community.routes(admin)]
 
   return {
     access,
@@ -82,6 +85,7 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
     },
     routes,
     async close() {
+      await community.close()
       await quota.close()
       policy.close()
       accounts.close()

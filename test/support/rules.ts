@@ -55,6 +55,7 @@ const owners: readonly (readonly [packages: RegExp, paths: readonly string[]])[]
   [/^mongodb$/, ['services/telemetry/store/mongo']],
   [/^node:sqlite$/, ['services/telemetry/store/sqlite', 'services/bus/sqlite']],
   [/^srvx$/, ['services/ingress/']],
+  [/^discord-interactions$/, ['services/ingress/members/interaction.ts']],
   [/^(@elysiajs\/.*|elysia)$/, ['services/ingress/routes.ts', 'services/ingress/front.ts']],
   [/^@opentelemetry\//, ['services/trace.ts', 'services/metrics.ts']],
   [/^undici$/, ['services/workers/']],

@@ -111,7 +111,7 @@ export function openAccess(options: AccessOptions): Access {
   }
 
   function wrongSecret(request: Request, what: string): void {
-    const waitMs = wrongSecrets.wrong(networkOf(addressOf(request)), now())
+    const waitMs = wrongSecrets.note(networkOf(addressOf(request)), now())
     if (waitMs > 0) throw tooManyWrong(what, waitMs)
   }
 
@@ -147,7 +147,7 @@ export function openAccess(options: AccessOptions): Access {
       const { addressBan, signatureBan } = bansOf(request, address, nowMs)
       // Who is banned does not fill the counts of those who are not.
       const counts = key !== undefined && !caller && !addressBan && !signatureBan
-      const waitMs = counts ? wrongKeys.wrong(networkOf(address), nowMs) : 0
+      const waitMs = counts ? wrongKeys.note(networkOf(address), nowMs) : 0
       if (caller) callers.set(request, caller)
       const membershipStale = settings.membership_required && isStale()
       pass(callerChecks, { addressBan, signatureBan, caller, hint, waitMs, settings, membershipStale })

@@ -56,7 +56,8 @@ const accountRefusals = {
   configured: { status: 409, message: 'this client is written in freeway.json: change it there' },
 }
 
-function asRefusal(error: unknown): unknown {
+/** What stores of the gateway throw, as a client is told; other errors as they are. */
+export function asRefusal(error: unknown): unknown {
   if (error instanceof AccountError) {
     const { status, message } = accountRefusals[error.why]
     return new FreewayError('invalid_request_error', message, { status, param: 'key_hash' })

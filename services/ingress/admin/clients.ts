@@ -144,6 +144,8 @@ export function row(account: Account) {
     membership: account.membership ?? null,
     checked_in: account.checked_in ?? null,
     require_model: account.require_model ?? null,
+    use_case: account.use_case ?? null,
+    bot_disclosure: account.bot_disclosure ?? null,
     former_keys: account.former_keys ?? [],
     /** Unix seconds; null for a client of freeway.json, which cannot be changed here. */
     created: account.configured ? null : Math.floor(account.created_ms / 1000),

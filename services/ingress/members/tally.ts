@@ -10,7 +10,7 @@ import { openLedger } from '#services/ledger.ts'
 export interface Tally {
   /**
    * Replaces the count of `name` by `next(count)`, and returns what it was before. Nobody else's change comes in between.
-   * The count is kept until `untilMs`, and somewhat longer, for clocks are not all alike. Throws what the bucket throws.
+   * From `untilMs` on the count is 0 again. Throws what the bucket throws.
    */
   change(name: string, untilMs: number, next: (count: number) => number): Promise<number>
 }
@@ -31,7 +31,8 @@ export function openTally(kv: KeyValue, now: () => number): Tally {
         const oldestMs = now() - KEPT_LONGER_MS
         const kept = Object.entries(entries.parse(stored ?? {})).filter(([, [, until]]) => until > oldestMs)
         const counts = Object.fromEntries(kept)
-        before = counts[id]?.[0] ?? 0
+        const [count, until] = counts[id] ?? [0, 0]
+        before = until > now() ? count : 0
         return { ...counts, [id]: [next(before), untilMs] }
       })
       return before
