@@ -10,6 +10,7 @@ const MAX_KEY_LENGTH = 4_096
 /** It travels in a header. */
 const key = z
   .string()
+  .trim()
   .max(MAX_KEY_LENGTH)
   .regex(/^[\x21-\x7e]+$/, 'expected a key without blanks or line breaks')
 const emptyOrKey = z.union([z.literal(''), key], 'expected a key without blanks or line breaks, or "" to clear it')

@@ -49,6 +49,19 @@ export function providerRoutes(admin: Administration): Route[] {
     return status
   }
 
+  /** The change is made, whoever is there to tell how the provider stands. */
+  async function saved(name: string): Promise<{ provider: Partial<ProviderStatus>; warning?: string }> {
+    try {
+      return { provider: await statusOf(name) }
+    } catch (error) {
+      if (!(error instanceof FreewayError)) throw error
+      return {
+        provider: { name, ...described(overrides.current, name) },
+        warning: `saved, but how it stands is not known: ${error.message}`,
+      }
+    }
+  }
+
   async function look(_: Request, rest: string): Promise<Response> {
     const [name, what, ...more] = rest.split('/') as [string, ...string[]]
     if (what === undefined) return json(await statusOf(existing(name).name))
@@ -73,7 +86,7 @@ export function providerRoutes(admin: Administration): Route[] {
       return patched(before, name, wanted, sealed)
     })
     return json({
-      provider: await statusOf(name),
+      ...(await saved(name)),
       ...modelAdvice(wanted.default_model ?? undefined, provider.models),
       ...(ignored.length > 0 && { ignored_fields: ignored.map(shortened) }),
     })
@@ -90,7 +103,7 @@ export function providerRoutes(admin: Administration): Route[] {
     const provider = checked(providerSchema, { ...fields, name: parsed.name })
     const sealed = sealedKeys(parsed.name, wantedKeys({ api_key, api_keys }, provider))
     await change(request, 'provider.add', parsed.name, (before) => added(before, parsed.name, fields, sealed))
-    return json({ provider: await statusOf(parsed.name), ...modelAdvice(fields.default_model, fields.models) }, {}, 201)
+    return json({ ...(await saved(parsed.name)), ...modelAdvice(fields.default_model, fields.models) }, {}, 201)
   }
 
   async function remove(request: Request, name: string): Promise<Response> {
