@@ -55,6 +55,9 @@ The pool serves everything that it has a key for, also keys that come later from
 {{- define "freeway.check" -}}
 {{- if and (not .Values.nats.enabled) (not .Values.external.nats.url) }}{{ fail "nats.enabled is false: name the broker in external.nats.url, e.g. nats://nats.messaging:4222" }}{{ end -}}
 {{- if and (not .Values.nats.enabled) .Values.brokerUsers.enabled (not .Values.brokerUsers.existingSecret) }}{{ fail "external.nats with brokerUsers needs brokerUsers.existingSecret: make the users with `freeway nats-config` and put the seeds into a Secret (deploy/README.md)" }}{{ end -}}
+{{- if and (not .Values.mongodb.enabled) (not .Values.external.mongodb.existingSecret) }}{{ fail "mongodb.enabled is false: name a Secret with the database's address in external.mongodb.existingSecret" }}{{ end -}}
+{{- if and .Values.exposure.ingress.enabled (not .Values.exposure.ingress.host) }}{{ fail "exposure.ingress is enabled: set exposure.ingress.host" }}{{ end -}}
+{{- if and .Values.exposure.httpRoute.enabled (not .Values.exposure.httpRoute.parentRefs) }}{{ fail "exposure.httpRoute is enabled: name the gateway in exposure.httpRoute.parentRefs" }}{{ end -}}
 {{- range $name, $provider := dig "providers" dict .Values.config -}}
 {{- range (concat (list (default "" $provider.api_key)) (default list $provider.api_keys)) -}}
 {{- if and . (not (hasPrefix "env:" .)) }}{{ fail (printf "config.providers.%s: a ConfigMap holds no secrets: write \"env:NAME\" here and the key into a Secret (providers.%s.existingSecret)" $name $name) }}{{ end -}}
