@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { limit } from './limit.ts'
+import { mediaRoute } from './media.ts'
 
 export const providerName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must match [a-z0-9][a-z0-9_-]{0,31}')
 
@@ -199,8 +200,8 @@ export const provider = z.strictObject({
   limit_signal: limitSignal.prefault({}),
   request_policy: requestPolicy.prefault({}),
   validate: validate.optional(),
-  /** Addresses and habits of routes other than chat, by kind. */
-  media: z.record(z.string(), z.unknown()).default({}),
+  /** Addresses and habits of routes other than chat, by kind of job. Absent: as OpenAI has it. */
+  media: z.strictObject({ embedding: mediaRoute, speech: mediaRoute, transcription: mediaRoute, image: mediaRoute }).partial().default({}),
   /** For humans who wonder why. */
   quirks: z.array(z.string()).default([]),
   /** Upstream first byte in ms; reasoning models may take longer. */

@@ -1,6 +1,7 @@
 // Door of the ingress: takes requests over HTTP, hands their jobs to the bus and the answers back.
 
 import type { Backbone } from '#contracts/bus.ts'
+import { FreewayError } from '#contracts/failure.ts'
 import { buckets } from '#contracts/subjects.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
 import type { Logger } from '#services/logger.ts'
@@ -17,8 +18,14 @@ import type { Viewer } from './catalog/full.ts'
 import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
+import { chatPhp } from './formats/chat-php.ts'
+import { completions } from './formats/completions.ts'
+import { embeddings } from './formats/embeddings.ts'
 import type { Format } from './formats/format.ts'
+import { imageEdits, imageGenerations } from './formats/images.ts'
 import { countMessageTokens, messages } from './formats/messages.ts'
+import { speech } from './formats/speech.ts'
+import { transcription } from './formats/transcription.ts'
 import { openFront } from './front.ts'
 import { measureLoad } from './measures.ts'
 import { openApiRoutes } from './openapi/openapi.ts'
@@ -77,6 +84,17 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/v1/health', access: 'public', handle: publicHealth },
     inference('/v1/chat/completions', chatCompletions),
     inference('/v1/messages', messages),
+    inference('/v1/completions', completions),
+    inference('/v1/embeddings', embeddings),
+    inference('/v1/images/generations', imageGenerations),
+    inference('/v1/images/edits', imageEdits),
+    inference('/v1/audio/speech', speech),
+    inference('/v1/audio/transcriptions', transcription),
+    inference(
+      '/api/chat.php',
+      chatPhp(() => catalog.current),
+    ),
+    { method: 'GET', path: '/v1/videos/*', access: 'key', handle: noVideo },
     ...responses.routes,
     { method: 'POST', path: '/v1/messages/count_tokens', access: 'key', handle: countMessageTokens },
     ...catalogRoutes({ catalog: () => catalog.current, viewerOf }),
@@ -89,6 +107,11 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
 
   function inference(path: string, format: Format): Route {
     return { method: 'POST', path, access: 'key', identified: true, handle: (request) => exchange(request, path, format, serving) }
+  }
+
+  /** Nobody makes videos, so no id of one can be known. */
+  function noVideo(): never {
+    throw new FreewayError('invalid_request_error', 'unknown request id', { status: 404 })
   }
 
   function missing(): string[] {

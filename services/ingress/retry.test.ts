@@ -32,10 +32,11 @@ const failed = (code: Fail['code'], change: Partial<Fail> = {}): Fail =>
 const request = ({
   fallback = true,
   model,
+  kind = 'chat',
   ...change
-}: Partial<RequestSoFar> & { fallback?: boolean; model?: string } = {}): RequestSoFar => ({
+}: Partial<RequestSoFar> & { fallback?: boolean; model?: string; kind?: RequestSoFar['job']['kind'] } = {}): RequestSoFar => ({
   id: 'aBcDeFgHiJkLmNoPqRsTuV',
-  job: { model, fallback },
+  job: { model, fallback, kind },
   granted: 1,
   delivered: false,
   widened: false,

@@ -12,7 +12,7 @@ const UNAVAILABLE_RETRY_MS = 30_000
 
 export interface RequestSoFar {
   id: string
-  job: Pick<Job, 'model' | 'fallback'>
+  job: Pick<Job, 'model' | 'fallback' | 'kind'>
   granted: number
   /** Content has reached the client: it must not be told anything else now. */
   delivered: boolean
@@ -110,6 +110,8 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined, j
   if (noroute.reason === 'unknown_strategy') {
     return new FreewayError('invalid_request_error', 'unknown strategy', { code: 'strategy_not_found', param: 'strategy' })
   }
+  if (job.kind !== 'chat' && !last && (noroute.reason === 'unsupported' || (noroute.reason === 'none' && !isExact({ job }))))
+    return cannot(job)
   if (noroute.reason === 'unsupported') {
     return new FreewayError('invalid_request_error', 'no configured model can serve this request: tools, images or context length', {
       param: 'model',
@@ -126,6 +128,14 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined, j
   return new FreewayError('provider_unavailable', 'no provider is available for this request', {
     retryAfterMs: noroute.retry_after_ms ?? UNAVAILABLE_RETRY_MS,
   })
+}
+
+/** Nobody is able to, or not the one that was named. */
+function cannot(job: RequestSoFar['job']): FreewayError {
+  const message = isExact({ job })
+    ? `unsupported media operation: the model does not serve this ${job.kind} request`
+    : `no ${job.kind} provider is configured that serves this request`
+  return new FreewayError('invalid_request_error', message, { param: 'model' })
 }
 
 export function notPlaced(): FreewayError {
@@ -170,9 +180,12 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
   switch (fail.code) {
     case 'rate_limited':
       return limited(fail, target, request)
-    case 'invalid_request':
     case 'unsupported':
-      return new FreewayError('invalid_request_error', withErrorId('provider rejected the request payload', target.prov, request.id))
+      // Found out before anything was sent: these words are our own.
+      if (!fail.sent && request.job.kind !== 'chat') return new FreewayError('invalid_request_error', fail.detail)
+      return rejected(target, request)
+    case 'invalid_request':
+      return rejected(target, request)
     case 'context_length':
       return new FreewayError(
         'context_length_exceeded',
@@ -200,6 +213,10 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
     default:
       return providerError('the provider failed', target, request)
   }
+}
+
+function rejected(target: Target, request: RequestSoFar): FreewayError {
+  return new FreewayError('invalid_request_error', withErrorId('provider rejected the request payload', target.prov, request.id))
 }
 
 function limited(fail: Fail, target: Target, request: RequestSoFar): FreewayError {

@@ -70,6 +70,7 @@ function words(obstacle: Obstacle, candidate: Candidate, { ask, scene, world }: 
 function lack(what: string | undefined, { model }: Candidate, ask: Decision['ask']): string {
   if (what === 'context') return `holds ${model.context_window} tokens, ${ask.context} are needed`
   if (what === 'output') return `answers with ${model.max_output} tokens at most, ${ask.output} are asked for`
+  if (what === 'size') return 'does not take files of this size'
   return `cannot do ${what}`
 }
 

@@ -12,6 +12,7 @@ import type { Candidate, RoutingTable } from './table.ts'
 export function preview(definition: StrategyDefinition, table: RoutingTable, world: World): Preview {
   const strategy = defined('preview', definition)
   const job = {
+    kind: 'chat' as const,
     avoid: [],
     preferred: undefined,
     fallback: true,

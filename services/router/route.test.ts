@@ -103,16 +103,19 @@ describe('a kind of job', () => {
     chat: { weight: 99, models: [{ id: 'chat' }] },
     voice: { models: [{ id: 'voice', capabilities: ['tts'] }] },
     scribe: { models: [{ id: 'scribe', capabilities: ['stt'] }] },
-    listener: { weight: 9, media: { transcription: {} }, models: [{ id: 'listener', capabilities: ['chat', 'audio_in'] }] },
+    listener: { weight: 9, media: { transcription: { max_bytes: 1e6 } }, models: [{ id: 'listener', capabilities: ['chat', 'audio_in'] }] },
     deaf: { weight: 9, models: [{ id: 'deaf', capabilities: ['chat', 'audio_in'] }] },
     painter: { models: [{ id: 'painter', capabilities: ['image_gen'], context_window: 10 }] },
     retoucher: { models: [{ id: 'retoucher', capabilities: ['image_edit'] }] },
   })
   const need = { tools: false, vision: false, json: false, ctx: 100 }
+  const blobOf = (size: number) => ({ size, sha256: '0'.repeat(64), parts: 1, part_size: size })
   it.each<[string, Partial<Submit>, string]>([
     ['speech goes to a model that speaks', { kind: 'speech' }, 'voice/voice'],
-    ['transcription to one that writes down, or hears and is known to be asked so', { kind: 'transcription' }, 'listener/listener'],
-    ['transcription stays with the others', { kind: 'transcription', exclude: ['listener'] }, 'scribe/scribe'],
+    ['transcription to one that does nothing else, whatever is better besides', { kind: 'transcription' }, 'scribe/scribe'],
+    ['after it to one that hears and is known to be asked so', { kind: 'transcription', exclude: ['scribe'] }, 'listener/listener'],
+    ['but not with more than it takes', { kind: 'transcription', model: 'listener', blob: blobOf(2e6) }, 'unsupported'],
+    ['who says nothing of sizes takes all', { kind: 'transcription', blob: blobOf(25e6) }, 'scribe/scribe'],
     ['audio within a chat to one that hears', { need: { ...need, also: ['audio_in'] }, exclude: ['listener'] }, 'deaf/deaf'],
     ['an image to one that paints, whatever the context of it', { kind: 'image' }, 'painter/painter'],
     ['an edit to one that edits', { kind: 'image', need: { ...need, also: ['image_edit'] } }, 'retoucher/retoucher'],

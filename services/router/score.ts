@@ -39,6 +39,12 @@ const terms: readonly Term[] = [
     of: ({ provider }, { job: { preferred = '' } }) => (provider.name === preferred || provider.aliases.includes(preferred) ? 1e6 : 0),
   },
   {
+    // A model that hears among other things is for when those that do nothing else are gone.
+    name: 'not_made_for_it',
+    matters: ({ kind }) => kind === 'transcription',
+    of: ({ can }) => (can.has('stt') ? 0 : -1e5),
+  },
+  {
     name: 'later_target',
     matters: ({ model }) => model !== undefined,
     of: ({ place }) => (place === 0 ? 0 : place * -1e3),
@@ -55,7 +61,7 @@ const terms: readonly Term[] = [
 
 /** For whom the candidates are weighed, and by what. */
 export interface Scene {
-  job: Pick<Submit, 'avoid' | 'preferred' | 'need' | 'fallback' | 'model'>
+  job: Pick<Submit, 'avoid' | 'preferred' | 'need' | 'fallback' | 'model' | 'kind'>
   strategy: Strategy
   /** Those that can count. */
   terms: readonly Term[]

@@ -24,7 +24,12 @@ export interface Ask {
   roles: ReadonlySet<string> | undefined
   exclude: ReadonlySet<string> | undefined
   free: boolean
+  /** Of a body that is too large to travel along; else 0. */
+  bytes: number
 }
+
+/** What stands before the file in the body of a job. */
+const HEAD_BYTES = 4096
 
 export function askOf(job: Submit, strategy: Strategy, named: boolean): Ask {
   const { need } = job
@@ -43,6 +48,7 @@ export function askOf(job: Submit, strategy: Strategy, named: boolean): Ask {
     roles: job.roles && new Set(job.roles),
     exclude: job.exclude.length > 0 ? new Set(job.exclude) : undefined,
     free: !job.billable_ok,
+    bytes: job.blob?.size ?? 0,
   }
 }
 
@@ -66,13 +72,20 @@ export function obstacleOf(candidate: Candidate, ask: Ask, { require }: Strategy
   return seen.standing(keys) === 'resting' ? 'resting' : undefined
 }
 
-/** What it cannot do: a capability, `context` or `output`. */
+/** What it cannot do: a capability, `context`, `output` or `size`. */
 export function lackOf(candidate: Candidate, ask: Ask): string | undefined {
-  const { model, can } = candidate
+  const { model, can, provider } = candidate
   if (ask.context > model.context_window) return 'context'
   if (model.max_output !== undefined && ask.output > model.max_output) return 'output'
+  if (ask.bytes > mostBytes(provider, ask.kind)) return 'size'
   for (const need of ask.needs) if (!can.has(need)) return need
   return ask.named && !serves(candidate, ask.kind) ? ask.kind : undefined
+}
+
+/** Who says nothing takes what we take. */
+function mostBytes({ media }: Candidate['provider'], kind: JobKind): number {
+  const most = kind === 'chat' ? undefined : media[kind]?.max_bytes
+  return most === undefined ? Number.POSITIVE_INFINITY : most + HEAD_BYTES
 }
 
 function isExcluded({ keys, provider }: Candidate, { exclude, free }: Ask): boolean {

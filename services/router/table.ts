@@ -102,7 +102,7 @@ export function serves({ can, provider }: Candidate, kind: JobKind): boolean {
       return can.has('tts')
     case 'transcription':
       // A chat model that hears is asked to write down what it hears, where the catalogue says how.
-      return can.has('stt') || (can.has('audio_in') && provider.media.transcription !== undefined)
+      return can.has('stt') || (can.has('audio_in') && can.has('chat') && provider.media.transcription !== undefined)
     case 'image':
       return can.has('image_gen') || can.has('image_edit')
   }

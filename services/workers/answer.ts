@@ -81,15 +81,8 @@ export class Answer {
   /** `sent`: a byte of the request may have been written. */
   onError(error: Error, sent: boolean): void {
     if (this.#over) return
-    const detail = (error as NodeJS.ErrnoException).code ?? error.name
-    if (error instanceof BodyUnavailable) return this.#fail({ phase: 'body', status: 0, code: 'body', detail: error.message })
-    // The provider's format has no words for the request: another one's may.
-    if (error instanceof FreewayError) {
-      return this.#fail({ phase: 'status', status: error.status, code: 'unsupported', scope: 'request', detail: error.message })
-    }
-    if (!this.#reading) return this.#fail({ phase: sent ? 'ttfb' : 'connect', status: 0, code: 'network', detail })
-    this.#reading.flush?.()
-    this.#fail({ phase: 'stream', status: 0, code: 'truncated', detail })
+    this.#reading?.flush?.()
+    this.#fail(errorOf(error, sent, this.#reading !== undefined))
   }
 
   stop(): void {
@@ -116,24 +109,14 @@ export class Answer {
     const text = new TextDecoder().decode(body)
     const rescued = status === 400 ? rescueReply(text, this.#offer.id) : undefined
     if (rescued) return this.#offer.stream ? this.#wholeAsStream(rescued) : this.#whole(rescued)
-    const refusal = this.#read(status, text)
-    this.#fail({ phase: status > 299 ? 'status' : 'in_band', status: status > 299 ? status : 502, ...failureOf(refusal) })
+    const failure = refusalOf({ status, headers: this.#headers, body: text }, this.#knowledge)
+    this.#fail({ phase: status > 299 ? 'status' : 'in_band', status: status > 299 ? status : 502, ...failure })
   }
 
   #failInBand(error: InBandError): void {
-    const failure = failureOf(this.#read(error.status, JSON.stringify({ error })))
+    const failure = refusalOf({ status: error.status, headers: this.#headers, body: JSON.stringify({ error }) }, this.#knowledge)
     const malformed = error.code === 'malformed' || error.code === 'empty_completion'
     this.#fail({ phase: 'in_band', status: error.status, ...failure, ...(malformed && { code: 'malformed', scope: 'model' }) })
-  }
-
-  #read(status: number, body: string): Refusal {
-    const { provider, limits } = this.#knowledge
-    const nowMs = Date.now()
-    const refusal = readRefusal({ status, headers: this.#headers, body, nowMs }, provider)
-    const told = limits
-      .all(this.#headers, nowMs)
-      .filter(({ unit, per }) => !refusal.learned.some((one) => one.unit === unit && one.per === per))
-    return { ...refusal, learned: [...refusal.learned, ...told] }
   }
 
   #learned(): LearnedLimit[] | undefined {
@@ -185,6 +168,28 @@ export class Answer {
     this.#over = true
     this.#sink.fail(failure)
   }
+}
+
+/** What a refusal means, whatever was asked. */
+export function refusalOf(
+  { status, headers, body }: { status: number; headers: Headers; body: string },
+  { provider, limits }: Pick<ProviderKnowledge, 'provider' | 'limits'>,
+): Omit<AnswerFailure, 'phase' | 'status'> {
+  const nowMs = Date.now()
+  const refusal = readRefusal({ status, headers, body, nowMs }, provider)
+  const told = limits.all(headers, nowMs).filter(({ unit, per }) => !refusal.learned.some((one) => one.unit === unit && one.per === per))
+  return failureOf({ ...refusal, learned: [...refusal.learned, ...told] })
+}
+
+/** A call that came to no answer. `sent`: a byte of the request may have been written; `begun`: the answer has. */
+export function errorOf(error: Error, sent: boolean, begun: boolean): AnswerFailure {
+  const detail = (error as NodeJS.ErrnoException).code ?? error.name
+  if (error instanceof BodyUnavailable) return { phase: 'body', status: 0, code: 'body', detail: error.message }
+  // The provider's format has no words for the request: another one's may.
+  if (error instanceof FreewayError)
+    return { phase: 'status', status: error.status, code: 'unsupported', scope: 'request', detail: error.message }
+  if (!begun) return { phase: sent ? 'ttfb' : 'connect', status: 0, code: 'network', detail }
+  return { phase: 'stream', status: 0, code: 'truncated', detail }
 }
 
 /** What may be over the next moment is left to the breakers, unless the provider has named a time. */

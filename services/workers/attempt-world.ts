@@ -5,8 +5,7 @@ import type { Provider } from '#contracts/catalog.ts'
 import type { Patience } from '#contracts/liveness.ts'
 import type { Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
-import type { Answer } from './answer.ts'
-import type { AnswerSink } from './sink.ts'
+import type { AnswerSink, Listener } from './sink.ts'
 import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
 
 export interface AttemptWorld {
@@ -18,7 +17,7 @@ export interface AttemptWorld {
   patience: Patience
   /** Starts the provider call; throws nothing. */
   call(events: UpstreamEvents): UpstreamCall
-  answer(sink: AnswerSink): Answer
+  answer(sink: AnswerSink): Listener
   /** Called once, when nothing more will be sent. */
   onOver(report: AttemptReport): void
 }

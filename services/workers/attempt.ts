@@ -6,12 +6,11 @@ import type { Liveness } from '#contracts/liveness.ts'
 import { excuse, heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
 import type { Usage } from '#contracts/settlement.ts'
 import { type Span, startSpan } from '#services/trace.ts'
-import type { Answer } from './answer.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'
 import { overdueBy, rounded, timesOf, timeToFirstToken } from './call-times.ts'
 import { endOf, headOf, Outgoing, tooLate } from './outgoing.ts'
-import type { AnswerSink } from './sink.ts'
+import type { AnswerSink, Listener } from './sink.ts'
 import { answerAttributes, callAttributes } from './span-attributes.ts'
 import type { UpstreamCall } from './upstream.ts'
 import { estimatedUsage } from './usage.ts'
@@ -32,7 +31,7 @@ export class Attempt {
   readonly #span: Span
   #state: State = 'offered'
   #call: UpstreamCall | undefined
-  #answer: Answer | undefined
+  #answer: Listener | undefined
   #paused = false
   #sent = false
   #times: CallTimes

@@ -16,6 +16,16 @@ export interface AnswerEnd {
 export type AnswerFailure = Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> &
   Partial<Pick<Fail, 'key_fault' | 'retry_after_ms' | 'scope' | 'learned' | 'adapt'>>
 
+/** Takes one response in, whatever kind of job it answers. After `stop` it takes no notice of anything. */
+export interface Listener {
+  onHeaders(status: number, headers: Record<string, string | string[] | undefined>): void
+  onData(bytes: Uint8Array): void
+  onEnd(): void
+  /** `sent`: a byte of the request may have been written. */
+  onError(error: Error, sent: boolean): void
+  stop(): void
+}
+
 /** `head` comes before any payload; `end` or `fail` come once, and last. */
 export interface AnswerSink {
   head(framing: 'sse' | 'bytes', type: string, upstreamId: string | undefined): void

@@ -7,6 +7,8 @@ import Pool from 'undici/lib/dispatcher/pool.js'
 export interface UpstreamRequest {
   /** POST unless told otherwise. */
   method?: 'GET' | 'POST'
+  /** Of an address other than the provider's usual one, e.g. for pictures. */
+  origin?: string
   path: string
   headers: Record<string, string>
   body: string | Uint8Array
@@ -43,16 +45,28 @@ const TALK_ON_MS = 200
 
 /** Never follows a redirect. Timeouts other than connecting are the caller's. */
 export function openUpstream(baseUrl: string, maxConnections: number): Upstream {
-  const pool = new Pool(new URL(baseUrl).origin, {
-    connections: maxConnections,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxHeaderSize: MAX_HEADER_BYTES,
-  })
+  const usual = new URL(baseUrl).origin
+  const pools = new Map<string, Pool>()
+
+  function poolOf(origin: string): Pool {
+    const present = pools.get(origin)
+    if (present) return present
+    const pool = new Pool(origin, {
+      connections: maxConnections,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    })
+    pools.set(origin, pool)
+    return pool
+  }
+
   return {
-    call: (request, events) => dispatch(pool, request, events),
-    close: () => pool.destroy(),
+    call: (request, events) => dispatch(poolOf(request.origin ?? usual), request, events),
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+    },
   }
 }
 
