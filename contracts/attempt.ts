@@ -14,7 +14,8 @@ import { isToken } from './subjects.ts'
 const token = z.string().refine(isToken)
 const attemptNumber = z.int().min(0).max(32)
 const ms = z.number().min(0)
-const trace = z.object({ traceparent: z.string(), tracestate: z.string().optional() })
+/** `sent_at`: ms since 1970 by the sender's clock, where it is of interest how long a message waited. */
+const trace = z.object({ traceparent: z.string(), tracestate: z.string().optional(), sent_at: z.number().optional() })
 /** Reference to a body that stays at the ingress and is pulled in parts. Sizes in bytes. */
 const blob = z.object({
   size: z.int().min(0),

@@ -108,3 +108,8 @@ export function withErrorId(message: string, prefix: string, requestId: string):
     .padEnd(12, '0')
   return `${message}. Error id: ${prefix.slice(0, 12)}-${id}`
 }
+
+/** The id at the end of such a message. */
+export function errorIdOf(message: string): string | undefined {
+  return / Error id: (\S+)$/.exec(message)?.[1]
+}

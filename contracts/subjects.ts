@@ -54,6 +54,8 @@ export const jobQueue = 'router'
 
 export const work = (provider: string): Subject => subject('work', provider)
 export const workQueue = 'w'
+/** For traces, where the name of a span must not depend on the provider. */
+export const workTemplate = `${PREFIX}.work.{provider}`
 
 export const inbox = (ingress: string, request: string, n: number): Subject => subject('in', ingress, request, String(n))
 export const inboxes = (ingress: string): Pattern => pattern(['in', ingress], '>')
@@ -84,6 +86,8 @@ export const requestInboxPrefix = (role: string): string => `${PREFIX}.re.${chec
 
 export const event = (role: string, family: string, name: string): Subject => subject('evt', role, family, name)
 export const events = pattern(['evt'], '>')
+/** For traces. */
+export const eventTemplate = `${PREFIX}.evt.{role}.batch.v1`
 export const eventStream = 'FW_EVT'
 export const eventConsumer = 'telemetry'
 /** Events that telemetry has not acknowledged by then are handed out again. */

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
+import { type Role, roles } from '#contracts/event.ts'
 import { collectStartupGarbage, untilSignal } from './lifecycle.ts'
 import { createLogger } from './logger.ts'
 import type { Opened, Process } from './processes.ts'
@@ -67,6 +68,11 @@ try {
   process.exit(1)
 }
 
+/** Services that the process of a command holds. */
+function rolesOf(service: string): readonly Role[] {
+  return service === 'freeway' ? roles : roles.filter((role) => role === service)
+}
+
 /** Opens a service, waits for a signal, and stops it: first what it says itself, then everything on the stack in reverse order. */
 async function run(
   service: string,
@@ -76,7 +82,8 @@ async function run(
   const settings = loadSettings(process.env, process.cwd())
   const logger = createLogger({ service, level: settings.logLevel })
   await using stack = new AsyncDisposableStack()
-  const tracing = await startTracing({ service: `freeway-${service}`, endpoint: settings.otlpEndpoint, version })
+  const bus = settings.natsUrl ? 'nats' : 'in_process'
+  const tracing = await startTracing({ roles: rolesOf(service), endpoint: settings.otlpEndpoint, version, bus })
   stack.defer(() => tracing.stop())
   let missing = () => ['starting']
   const { operationsPort: port, operationsHost: host } = settings

@@ -2,6 +2,19 @@
 // Source: open-telemetry/semantic-conventions-genai, "Development" as of 2026.
 
 import { virtualModelOf } from '#contracts/catalog.ts'
+import type { JobKind } from '#contracts/job.ts'
+
+const operations: Record<JobKind, string> = {
+  chat: 'chat',
+  embedding: 'embeddings',
+  speech: 'text_to_speech',
+  transcription: 'transcription',
+  image: 'image_generation',
+}
+
+export function operationOf(kind: JobKind): string {
+  return operations[kind]
+}
 
 /** Well-known values of `gen_ai.provider.name`; every other provider goes by our own word for it. */
 const wellKnown: ReadonlyMap<string, string> = new Map([

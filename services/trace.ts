@@ -1,22 +1,32 @@
-// Spans of one request across all services. The only file that knows OpenTelemetry, which is loaded when an endpoint is set and costs nothing otherwise.
-// Parents are handed over explicitly, in messages: there is no ambient context.
+// Spans of one request across all services. Beside metrics.ts the only file that knows OpenTelemetry, which is loaded when an endpoint
+// is set and costs nothing otherwise. Parents are handed over explicitly, in messages: there is no ambient context.
 
 import process from 'node:process'
-import type { Attributes, Context, Span as OtelSpan, SpanKind, Tracer } from '@opentelemetry/api'
+import type { Attributes, Context, Span as OtelSpan, SpanContext, SpanKind, Tracer } from '@opentelemetry/api'
+import type { Role } from '#contracts/event.ts'
+import { isSampled, type SamplingRule, samplingRule } from './trace-sampler.ts'
 
 /** As in the W3C headers of the same names. */
 export interface TraceContext {
   traceparent: string
-  tracestate?: string
+  tracestate?: string | undefined
 }
 
 /** A function is called only if the span is recorded: what costs something to find out belongs there. */
 export type LazyAttributes = Attributes | (() => Attributes)
 
 export interface SpanOptions {
+  /** Which service tells it; a process may hold several. */
+  role: Role
   kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'
   parent?: TraceContext | undefined
   attributes?: LazyAttributes
+  /** When it began, on the clock of `performance.now()`; without it, now. */
+  startedMs?: number | undefined
+  /** Of other traces that this one has to do with. */
+  links?: readonly TraceContext[]
+  /** Traced whatever the sampling says. */
+  forced?: boolean | undefined
 }
 
 export interface Span {
@@ -27,64 +37,89 @@ export interface Span {
   event(name: string, attributes?: Attributes): void
   /** `type` is a low-cardinality word such as `rate_limited`, never a message. */
   fail(type: string): void
+  /** Sends it even though its trace is not sampled. Works for spans of kind `server` alone: they are always recorded. */
+  keep(): void
   end(): void
 }
 
 export interface TracingOptions {
-  /** service.name of every span; OTEL_SERVICE_NAME goes first. */
-  service: string
+  /** Services of this process: each is a `service.name` of its own, `freeway-router`, unless OTEL_SERVICE_NAME says otherwise. */
+  roles: readonly Role[]
   /** Base address of an OTLP/HTTP collector; undefined: tracing stays off. */
   endpoint: string | undefined
   version: string
+  /** What carries messages from one service to the next. */
+  bus: 'nats' | 'in_process'
 }
 
-let active:
-  | { tracer: Tracer; parentOf: (context: TraceContext | undefined) => Context; kinds: Record<SpanOptions['kind'], SpanKind> }
-  | undefined
+interface Tracing {
+  bus: TracingOptions['bus']
+  tracers: ReadonlyMap<Role, Tracer>
+  kinds: Record<SpanOptions['kind'], SpanKind>
+  contextOf(parent: SpanContext | undefined, forced: boolean): Context
+  spanContextOf(context: TraceContext | undefined): SpanContext | undefined
+}
+
+let active: Tracing | undefined
 
 /** How long a stop may wait for a collector that does not answer. */
 const STOP_MS = 3000
+const SAMPLED = 1
 
-/** One per process. `stop` sends what is left and turns tracing off. */
-export async function startTracing({ service, endpoint, version }: TracingOptions): Promise<{ stop(): Promise<void> }> {
-  if (endpoint === undefined) return { stop: async () => {} }
+/** One per process. `stop` sends what is left and turns tracing off. Rejects with SettingsError if the sampler is not one. */
+export async function startTracing({ roles, endpoint, version, bus }: TracingOptions): Promise<{ stop(): Promise<void> }> {
+  if (endpoint === undefined || roles.length === 0) return { stop: async () => {} }
+  const rule = samplingRule(process.env.OTEL_TRACES_SAMPLER, process.env.OTEL_TRACES_SAMPLER_ARG)
   const [api, { startNodeSdk }] = await Promise.all([import('@opentelemetry/api'), import('@opentelemetry/sdk-node')])
-  const { trace, context, propagation, SpanKind } = api
-
+  const { trace, SpanKind } = api
   // The SDK is set up by its own variables; these are only defaults that suit a gateway.
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT ||= endpoint
-  process.env.OTEL_TRACES_SAMPLER ||= 'parentbased_traceidratio'
-  process.env.OTEL_TRACES_SAMPLER_ARG ||= '1'
   process.env.OTEL_BSP_MAX_QUEUE_SIZE ||= '20000'
   process.env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE ||= '4000'
-  const sdk = startNodeSdk({
-    resourceAttributes: { 'service.name': process.env.OTEL_SERVICE_NAME || service, 'service.version': version },
-    metricReaders: [],
-    logRecordProcessors: [],
-    logLevel: process.env.OTEL_LOG_LEVEL || 'error',
-  })
 
+  const forcedKey = api.createContextKey('freeway.forced')
+  const sampler = samplerOf(rule, (context) => ({
+    parent: trace.getSpanContext(context),
+    forced: context.getValue(forcedKey) === true,
+  }))
+  const sdks: { shutdown(): Promise<void> }[] = []
+  const tracers = new Map<Role, Tracer>()
+  for (const role of roles) {
+    api.diag.disable()
+    sdks.push(
+      startNodeSdk({
+        resourceAttributes: { 'service.name': process.env.OTEL_SERVICE_NAME || `freeway-${role}`, 'service.version': version },
+        metricReaders: [],
+        logRecordProcessors: [],
+        logLevel: process.env.OTEL_LOG_LEVEL || 'error',
+        sampler,
+      }),
+    )
+    tracers.set(role, trace.getTracerProvider().getTracer('freeway', version))
+    // Nothing is looked up globally here, and the next one may take its place.
+    for (const global of [trace, api.context, api.propagation]) global.disable()
+  }
   active = {
-    tracer: trace.getTracer('freeway', version),
-    parentOf(parent) {
-      const [, traceId, spanId, flags] = TRACEPARENT.exec(parent?.traceparent ?? '') ?? []
-      if (!traceId || !spanId || !flags) return api.ROOT_CONTEXT
-      const traceState = parent?.tracestate === undefined ? undefined : api.createTraceState(parent.tracestate)
-      // An all-zero id is invalid; the SDK then begins a new trace.
-      return trace.setSpanContext(api.ROOT_CONTEXT, {
-        traceId,
-        spanId,
-        traceFlags: Number.parseInt(flags, 16) & 1,
-        isRemote: true,
-        traceState,
-      })
-    },
+    bus,
+    tracers,
     kinds: {
       server: SpanKind.SERVER,
       client: SpanKind.CLIENT,
       producer: SpanKind.PRODUCER,
       consumer: SpanKind.CONSUMER,
       internal: SpanKind.INTERNAL,
+    },
+    contextOf(parent, forced) {
+      const context = parent ? trace.setSpanContext(api.ROOT_CONTEXT, parent) : api.ROOT_CONTEXT
+      return forced ? context.setValue(forcedKey, true) : context
+    },
+    spanContextOf(context) {
+      const [, traceId, spanId, flags] = TRACEPARENT.exec(context?.traceparent ?? '') ?? []
+      if (!traceId || !spanId || !flags) return undefined
+      const traceState = context?.tracestate === undefined ? undefined : api.createTraceState(context.tracestate)
+      const found = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & SAMPLED, isRemote: true, traceState }
+      // An all-zero id is invalid.
+      return api.isSpanContextValid(found) ? found : undefined
     },
   }
 
@@ -96,44 +131,116 @@ export async function startTracing({ service, endpoint, version }: TracingOption
         timer = setTimeout(resolve, STOP_MS)
       })
       // A collector that is gone must not hold up the end of the process.
-      await Promise.race([sdk.shutdown().catch(() => {}), late])
+      await Promise.race([Promise.all(sdks.map((sdk) => sdk.shutdown().catch(() => {}))), late])
       clearTimeout(timer)
-      trace.disable()
-      context.disable()
-      propagation.disable()
     },
+  }
+}
+
+/** Decisions of the SDK: what is recorded can be kept, what is sampled is sent. */
+const NOT_RECORD = { decision: 0 }
+const RECORD = { decision: 1 }
+const RECORD_AND_SAMPLED = { decision: 2 }
+
+function samplerOf(rule: SamplingRule, factsOf: (context: Context) => { parent: SpanContext | undefined; forced: boolean }) {
+  return {
+    shouldSample(context: Context, traceId: string, _name: string, kind: SpanKind) {
+      const { parent, forced } = factsOf(context)
+      const isServer = kind === active?.kinds.server
+      if (forced || (parent && !isServer)) return RECORD_AND_SAMPLED
+      if (isSampled(rule, traceId, parent && (parent.traceFlags & SAMPLED) === SAMPLED)) return RECORD_AND_SAMPLED
+      return isServer ? RECORD : NOT_RECORD
+    },
+    toString: () => `freeway ${JSON.stringify(rule)}`,
   }
 }
 
 /** Higher versions than 00 may have further fields. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/
 
-const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, set() {}, event() {}, fail() {}, end() {} })
+const silent = { set() {}, event() {}, fail() {}, keep() {}, end() {} }
+const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, ...silent })
 
 export function startSpan(name: string, options: SpanOptions): Span {
-  if (!active) return noSpan
-  const { kind, parent } = options
-  const attributes = options.attributes && found(options.attributes)
-  return recorded(active.tracer.startSpan(name, { kind: active.kinds[kind], attributes }, active.parentOf(parent)))
+  const tracer = active?.tracers.get(options.role)
+  if (!active || !tracer) return noSpan
+  const { kind, startedMs = performance.now(), attributes, links = [], forced = false } = options
+  const parent = active.spanContextOf(options.parent)
+  // Below a request that is not traced nothing is; what it hands on stays the same.
+  if (parent && kind !== 'server' && (parent.traceFlags & SAMPLED) === 0) {
+    return { context: options.parent, traceId: parent.traceId, ...silent }
+  }
+  const otelOptions = {
+    kind: active.kinds[kind],
+    attributes: attributes && found(attributes),
+    startTime: epochMs(startedMs),
+    links: links.flatMap((link) => active?.spanContextOf(link) ?? []).map((context) => ({ context })),
+  }
+  return new Recorded(tracer.startSpan(name, otelOptions, active.contextOf(parent, forced)))
+}
+
+/** For attributes of spans that send or take messages. */
+export function messagingSystem(): string | undefined {
+  return active?.bus
 }
 
 function found(attributes: LazyAttributes): Attributes {
   return typeof attributes === 'function' ? attributes() : attributes
 }
 
+/** Fractions of a millisecond tell who came first, and the clock of the machine has none: it is only asked whether it was set. */
+let originMs = performance.timeOrigin
+const MAX_DRIFT_MS = 2
+
+function epochMs(atMs: number): number {
+  const nowMs = Date.now() - performance.now()
+  if (Math.abs(nowMs - originMs) > MAX_DRIFT_MS) originMs = nowMs
+  return originMs + atMs
+}
+
 const ERROR_STATUS = 2
 
-function recorded(span: OtelSpan): Span {
-  const { traceId, spanId, traceFlags, traceState } = span.spanContext()
-  const tracestate = traceState?.serialize()
-  const context: TraceContext = { traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}` }
-  if (tracestate) context.tracestate = tracestate
-  return {
-    context,
-    traceId,
-    set: (attributes) => void span.setAttributes(found(attributes)),
-    event: (name, attributes) => void span.addEvent(name, attributes),
-    fail: (type) => void span.setAttribute('error.type', type).setStatus({ code: ERROR_STATUS }),
-    end: () => span.end(),
+class Recorded implements Span {
+  readonly #span: OtelSpan
+  #context: TraceContext | undefined
+
+  constructor(span: OtelSpan) {
+    this.#span = span
   }
+
+  get context(): TraceContext {
+    this.#context ??= contextOf(this.#span.spanContext())
+    return this.#context
+  }
+
+  get traceId(): string {
+    return this.#span.spanContext().traceId
+  }
+
+  set(attributes: LazyAttributes): void {
+    this.#span.setAttributes(found(attributes))
+  }
+
+  event(name: string, attributes?: Attributes): void {
+    this.#span.addEvent(name, attributes, epochMs(performance.now()))
+  }
+
+  fail(type: string): void {
+    this.#span.setAttribute('error.type', type).setStatus({ code: ERROR_STATUS })
+  }
+
+  keep(): void {
+    // Read when the span ends: whether it is sent.
+    this.#span.spanContext().traceFlags |= SAMPLED
+  }
+
+  end(): void {
+    this.#span.end(epochMs(performance.now()))
+  }
+}
+
+function contextOf({ traceId, spanId, traceFlags, traceState }: SpanContext): TraceContext {
+  const traceparent = `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`
+  const tracestate = traceState?.serialize()
+  return tracestate ? { traceparent, tracestate } : { traceparent }
 }

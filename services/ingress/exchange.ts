@@ -1,7 +1,7 @@
 // One client request from its body to its last byte, in whatever format it is said.
 
 import { FreewayError } from '#contracts/failure.ts'
-import { startSpan } from '#services/trace.ts'
+import type { TraceContext } from '#services/trace.ts'
 import type { Access } from './access/access.ts'
 import { collected, streamed } from './delivery.ts'
 import type { Desk } from './desk.ts'
@@ -10,6 +10,7 @@ import type { Failover } from './failover.ts'
 import type { Format } from './formats/format.ts'
 import { onClientGone, readBody } from './front.ts'
 import { callersId, newRequestId } from './request-id.ts'
+import { RequestTrace } from './request-trace.ts'
 
 export interface ExchangeOptions {
   desk: Desk
@@ -51,11 +52,7 @@ export async function exchange(
   // The client may leave while it is being admitted.
   onClientGone(request, cancel)
   const admitted = await access.admit(request, job)
-  const span = startSpan(`POST ${route}`, {
-    kind: 'server',
-    parent: parentOf(request.headers),
-    attributes: { 'http.route': route, 'freeway.request_id': id },
-  })
+  const trace = new RequestTrace({ route, id, receivedMs, parent: callersTrace(request.headers), forced: explain === true })
   failover = desk.begin({
     id,
     publicId: callersId(request.headers) ?? id,
@@ -66,7 +63,7 @@ export async function exchange(
     receivedMs,
     deadlineMs: receivedMs + requestTimeoutMs,
     maxWaitMs: wait,
-    span,
+    trace,
   })
   if (gone) cancel()
   return delivery.response
@@ -86,7 +83,13 @@ function waitOf(headers: Pick<Headers, 'get'>): number | undefined {
   return Number(text) * 1000
 }
 
-function parentOf(headers: Pick<Headers, 'get'>): { traceparent: string } | undefined {
+/** Long ones are not handed on: they would travel with every message. */
+const MAX_TRACESTATE = 512
+
+/** Undefined if the caller is not traced itself. */
+export function callersTrace(headers: Pick<Headers, 'get'>): TraceContext | undefined {
   const traceparent = headers.get('traceparent')
-  return traceparent !== null && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : undefined
+  if (traceparent === null || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return undefined
+  const tracestate = headers.get('tracestate')
+  return tracestate !== null && tracestate.length <= MAX_TRACESTATE ? { traceparent, tracestate } : { traceparent }
 }

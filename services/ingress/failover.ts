@@ -2,13 +2,12 @@
 // The only place that retries. Its wits are in attempt.ts and retry.ts; here they meet the bus.
 
 import type { CancelReason, InboxMessage, Target } from '#contracts/attempt.ts'
-import type { FreewayError, Outcome } from '#contracts/failure.ts'
+import { errorIdOf, type FreewayError, type Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { jobs } from '#contracts/subjects.ts'
 import { INLINE_BODY_BYTES } from '#services/blob.ts'
-import { startSpan } from '#services/trace.ts'
 import type { Step } from './attempt.ts'
 import { onAbsence, onMessage, onNobodyThere, onReconnected, onTick } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
@@ -134,7 +133,7 @@ export class Failover {
     if (this.#talk.attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     const { n, inbox } = this.#talk.next(nowMs)
     const { deadlineMs, receivedMs, maxWaitMs, admitted } = this.#order
-    const span = startSpan(`publish ${jobs}`, { kind: 'producer', parent: this.#order.span.context, attributes: { 'freeway.attempt': n } })
+    const span = this.#order.trace.submitted(n)
     const message = writeSubmission({
       id: this.id,
       n,
@@ -228,13 +227,13 @@ export class Failover {
     const { delivered } = this.#delivery
     const { widened, adapted } = this.#search
     const accounts = this.#desk.accountsOf(prov)
-    return { id: this.id, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
+    return { id: this.#order.trace.publicId, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
   }
 
   #finish(error: FreewayError, nowMs: number): void {
     const { delivered } = this.#delivery
     this.#delivery.fail(error, this.#headers(nowMs))
-    this.#close(outcomeOf(error, delivered), error.status, nowMs, { error: error.type })
+    this.#close(outcomeOf(error, delivered), error.status, nowMs, { error: error.type, errorId: errorIdOf(error.message) })
   }
 
   #close(outcome: Outcome, status: number, nowMs: number, ending?: Ending): void {

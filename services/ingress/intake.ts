@@ -12,8 +12,9 @@ const MAX_EVENT_BYTES = 1024 * 1024
 const CLIENT_STALL_MS = 60_000
 
 export interface Intake {
-  /** Payload bytes of the current attempt that were handed on. */
+  /** Payload bytes of the current attempt that were handed on, and in how many parts. */
   readonly bytes: number
+  readonly parts: number
   /** A new attempt begins: what the old one left unfinished is forgotten. */
   reset(): void
   /** The error if the answer is more than we carry. */
@@ -33,6 +34,7 @@ export function createIntake(delivery: Delivery, tell: (message: object) => void
   let held: Uint8Array[] = []
   let heldBytes = 0
   let bytes = 0
+  let parts = 0
   let withheld = false
   let lastUnsent = { bytes: 0, atMs: 0 }
 
@@ -60,10 +62,14 @@ export function createIntake(delivery: Delivery, tell: (message: object) => void
     get bytes() {
       return bytes
     },
+    get parts() {
+      return parts
+    },
     reset() {
       held = []
       heldBytes = 0
       bytes = 0
+      parts = 0
       withheld = false
     },
     take(attempt, frame, nowMs) {
@@ -83,6 +89,7 @@ export function createIntake(delivery: Delivery, tell: (message: object) => void
         heldBytes = 0
       }
       bytes += payload.length
+      parts++
       if (!delivery.write(payload)) return new FreewayError('provider_error', 'the answer of the provider is too long')
       credit(attempt, nowMs)
       return undefined

@@ -3,7 +3,7 @@
 import type { Outcome } from '#contracts/failure.ts'
 import type { JobKind } from '#contracts/job.ts'
 import type { Usage } from '#contracts/settlement.ts'
-import { providerNameOf, requestedModelOf } from '#services/genai.ts'
+import { operationOf, providerNameOf, requestedModelOf } from '#services/genai.ts'
 import { counter, gauge, histogram } from '#services/metrics.ts'
 
 /** Times in ms. */
@@ -18,14 +18,6 @@ export interface Measured {
   firstTokenMs: number | undefined
   attempts: number
   usage: Usage
-}
-
-const operations: Record<JobKind, string> = {
-  chat: 'chat',
-  embedding: 'embeddings',
-  speech: 'text_to_speech',
-  transcription: 'transcription',
-  image: 'image_generation',
 }
 
 const requests = counter('freeway.requests', { description: 'Requests that came to an end, by what they came to.' })
@@ -51,7 +43,7 @@ const tokens = histogram('gen_ai.client.token.usage', {
 })
 
 export function measure({ kind, stream, asked, target, outcome, durationMs, firstTokenMs, attempts: granted, usage }: Measured): void {
-  const operation = operations[kind]
+  const operation = operationOf(kind)
   requests.add(1, { operation, outcome, provider: target?.prov ?? 'none' })
   if (!target) return
   if (granted > 0) attempts.add(granted, { provider: target.prov })

@@ -1,9 +1,9 @@
 // One request as it was taken over from the client.
 
 import type { Job } from '#contracts/job.ts'
-import type { Span } from '#services/trace.ts'
 import type { Admitted } from './access/access.ts'
 import type { Delivery } from './delivery.ts'
+import type { RequestTrace } from './request-trace.ts'
 
 export interface Order {
   id: string
@@ -19,5 +19,5 @@ export interface Order {
   deadlineMs: number
   /** How long it may wait for a window of quota to open, from `receivedMs` on. */
   maxWaitMs: number
-  span: Span
+  trace: RequestTrace
 }

@@ -26,6 +26,8 @@ type Told = Pick<Fail, 'status' | 'key_fault'> &
 export interface Ending {
   usage?: Usage | undefined
   error?: string | undefined
+  /** What its message calls it. */
+  errorId?: string | undefined
 }
 
 export class Reporter {
@@ -52,7 +54,7 @@ export class Reporter {
       stream: job.stream,
       client: this.#client,
       format,
-      trace: order.span.traceId,
+      trace: order.trace.traceId,
     })
   }
 
@@ -74,6 +76,7 @@ export class Reporter {
 
   opened(nowMs: number): void {
     this.#firstByteMs = nowMs
+    if (this.#order.job.stream) this.#order.trace.opened(nowMs)
   }
 
   settled(attempt: Attempt, { usage, usage_source, learned }: End, nowMs: number): void {
@@ -85,6 +88,7 @@ export class Reporter {
   }
 
   failed(attempt: Attempt, fail: Fail): void {
+    this.#order.trace.failed(attempt, fail)
     const usage = fail.usage ?? this.#estimate()
     const outcome = this.#outcome(attempt, fail)
     const rejected = fail.phase === 'status' || fail.phase === 'in_band'
@@ -94,6 +98,7 @@ export class Reporter {
   }
 
   lost(attempt: Attempt, why: string): void {
+    this.#order.trace.lost(attempt, why)
     const usage = this.#estimate()
     // A worker's death says nothing about its provider.
     this.#settle(attempt, usage, 'estimate', undefined)
@@ -121,13 +126,13 @@ export class Reporter {
   }
 
   /** `error`: its type, if the request did not end well. */
-  ended(outcome: Outcome, status: number, attempts: number, nowMs: number, { usage = this.#estimate(), error }: Ending = {}): void {
-    const { id, receivedMs, span, job, format } = this.#order
+  ended(outcome: Outcome, status: number, attempts: number, nowMs: number, { usage = this.#estimate(), error, errorId }: Ending = {}): void {
+    const { id, receivedMs, trace, job, format } = this.#order
     const durationMs = nowMs - receivedMs
     const firstTokenMs = this.#firstByteMs === undefined ? undefined : this.#firstByteMs - receivedMs
-    if (outcome !== 'ok') span.fail(outcome)
-    span.set({ 'http.response.status_code': status, 'freeway.attempts': attempts })
-    span.end()
+    const { bytes, parts: frames } = this.#intake
+    const firstByteMs = firstTokenMs ?? durationMs
+    trace.ended({ outcome, status, attempts, firstByteMs, frames, bytes, target: this.#target, error, errorId })
     this.#desk.outbox.record({
       id: `${id}.0.req.end.ingress`,
       at: Date.now(),
@@ -148,7 +153,7 @@ export class Reporter {
       asked: job.model ?? null,
       error,
       stream: job.stream,
-      trace: span.traceId,
+      trace: trace.traceId,
     })
     const { kind, stream, model: asked } = job
     measure({ kind, stream, asked, target: this.#target, outcome, durationMs, firstTokenMs, attempts, usage })
@@ -161,10 +166,11 @@ export class Reporter {
       'request-id': this.#order.publicId,
       'x-freeway-attempts': String(granted),
     }
-    const { traceId } = this.#order.span
-    if (traceId) {
+    const { traceId, context } = this.#order.trace
+    if (traceId && context) {
       headers['x-trace-id'] = traceId
       headers['x-freeway-trace-id'] = traceId
+      headers.traceresponse = context.traceparent
     }
     if (this.#target) {
       headers['x-freeway-provider'] = this.#target.prov

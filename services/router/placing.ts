@@ -5,12 +5,12 @@ import type { Noroute, Offer, Submit, Withdrawal } from '#contracts/attempt.ts'
 import { withdrawalKinds } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
-import { attemptOf, jobs, offerReturn, offerReturns, type Subject, work } from '#contracts/subjects.ts'
+import { attemptOf, offerReturn, offerReturns, type Subject, work } from '#contracts/subjects.ts'
 import { createAlarm } from '#services/alarm.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Reserved } from '#services/quota.ts'
-import { type Span, startSpan } from '#services/trace.ts'
 import type { Budget } from './budget.ts'
+import { JobTrace } from './job-trace.ts'
 import type { Leases } from './leases.ts'
 import { countRefused } from './measures.ts'
 import type { Ranked, Route } from './route.ts'
@@ -36,6 +36,7 @@ export interface Arrival {
   body: Uint8Array | undefined
   inbox: Subject
   atMs: number
+  trace: JobTrace
 }
 
 export interface PlacingOptions {
@@ -68,23 +69,21 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
   function place(job: Submit, body: Uint8Array | undefined, inbox: Subject): void {
     const key = `${job.id}.${job.n}`
     if (leases.get(key) || room.get(key) || underway.has(key)) return
-    attempt({ job, body, inbox, atMs: performance.now() })
+    attempt({ job, body, inbox, atMs: performance.now(), trace: new JobTrace(job) })
     for (const n of job.abandoned ?? []) budget.abandon(`${job.id}.${n}`)
   }
 
   /** `true` if it found no room, at once. */
   function attempt(arrival: Arrival): boolean {
-    const { job } = arrival
-    const span = startSpan(`process ${jobs}`, { kind: 'consumer', parent: job.trace, attributes: { 'freeway.attempt': job.n } })
     const decision = decide(arrival)
     if ('noroute' in decision) {
-      refuse(arrival, decision.noroute, span)
+      refuse(arrival, decision.noroute)
       return true
     }
-    return reserve(arrival, decision, 0, Number.POSITIVE_INFINITY, span)
+    return reserve(arrival, decision, 0, Number.POSITIVE_INFINITY)
   }
 
-  function reserve(arrival: Arrival, decision: Found, from: number, soonestMs: number, span: Span): boolean {
+  function reserve(arrival: Arrival, decision: Found, from: number, soonestMs: number): boolean {
     const { job } = arrival
     const key = `${job.id}.${job.n}`
     const ttlMs = remainingMs(arrival) + SETTLE_MS
@@ -96,66 +95,60 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
       if (answer instanceof Promise) {
         underway.add(key)
         const asking = setTimeout(() => tell(arrival, 0, 1), ASKING_MS)
-        answer.finally(() => clearTimeout(asking)).then((late) => afterAsking(arrival, decision, i, soonest, late, span), fault)
+        answer.finally(() => clearTimeout(asking)).then((late) => afterAsking(arrival, decision, i, soonest, late), fault)
         return false
       }
       if (answer.ok) {
-        offer(arrival, decision, ranked, span)
+        offer(arrival, decision, ranked)
         return false
       }
       soonest = Math.min(soonest, answer.opensInMs)
     }
-    refuse(
-      arrival,
-      { reason: 'quota', explained: decision.explained, ...(soonest < Number.POSITIVE_INFINITY && { retry_after_ms: soonest }) },
-      span,
-    )
+    const wait = soonest < Number.POSITIVE_INFINITY && { retry_after_ms: soonest }
+    refuse(arrival, { reason: 'quota', explained: decision.explained, ...wait })
     return true
   }
 
-  function afterAsking(arrival: Arrival, decision: Found, i: number, soonestMs: number, late: Reserved, span: Span) {
+  function afterAsking(arrival: Arrival, decision: Found, i: number, soonestMs: number, late: Reserved) {
     const key = `${arrival.job.id}.${arrival.job.n}`
     if (!underway.delete(key) || closed) {
       // Withdrawn meanwhile.
       if (late.ok) budget.release(key)
-      return span.end()
+      return arrival.trace.left()
     }
-    if (late.ok) return offer(arrival, decision, decision.order[i] as Ranked, span)
-    reserve(arrival, decision, i + 1, Math.min(soonestMs, late.opensInMs), span)
+    if (late.ok) return offer(arrival, decision, decision.order[i] as Ranked)
+    reserve(arrival, decision, i + 1, Math.min(soonestMs, late.opensInMs))
   }
 
   function fault(error: unknown): void {
     logger.error('a reservation failed', { error })
   }
 
-  function offer({ job, body, inbox, atMs }: Arrival, { reason, strategy, explained }: Found, ranked: Ranked, span: Span) {
+  function offer({ job, body, inbox, atMs, trace: told }: Arrival, decision: Found, ranked: Ranked) {
+    const { reason, strategy, explained } = decision
     const { target } = ranked
     const key = `${job.id}.${job.n}`
     const ttl_ms = remainingMs({ job, atMs })
+    const trace = told.offered(decision, target.prov)
     room.leave(key, true)
     leases.reserve(key, target, inbox, ttl_ms, performance.now())
     onPlaced(ranked)
     logger.debug('lease reserved', { lease: key, provider: target.prov })
     bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason, strategy, explained }))
-    const { id, n, kind, stream, include_usage, est, adapt, blob, trace } = job
-    const common = { id, n, ttl_ms, inbox, kind, stream, include_usage, est, adapt, blob, trace: span.context ?? trace }
+    const { id, n, kind, stream, include_usage, est, adapt, blob } = job
+    const common = { id, n, ttl_ms, inbox, kind, stream, include_usage, est, adapt, blob, trace }
     const message: Offer = { v: 1, t: 'offer', ...common, ...target, lease: key }
     const offered = bus.publish(work(target.prov), encode(message, body), { reply: offerReturn(instance, id, n) })
     // The connection is going or coming: nobody has heard of this lease, so nobody else will end it.
     if (!offered) onUnplaced(key, 'not_offered')
-    span.set({ 'freeway.chosen': target.prov, 'freeway.reason': reason })
-    span.end()
   }
 
-  function refuse(arrival: Arrival, noroute: Omit<Noroute, 't'>, span: Span): void {
-    if (noroute.retry_after_ms !== undefined && park(arrival, noroute)) span.set({ 'freeway.waiting': true })
-    else {
-      room.leave(`${arrival.job.id}.${arrival.job.n}`, false)
-      countRefused(noroute.reason)
-      bus.publish(arrival.inbox, encode({ t: 'noroute', ...noroute }))
-      span.fail(noroute.reason)
-    }
-    span.end()
+  function refuse(arrival: Arrival, noroute: Omit<Noroute, 't'>): void {
+    if (noroute.retry_after_ms !== undefined && park(arrival, noroute)) return arrival.trace.waits(noroute.reason, noroute.retry_after_ms)
+    room.leave(`${arrival.job.id}.${arrival.job.n}`, false)
+    countRefused(noroute.reason)
+    bus.publish(arrival.inbox, encode({ t: 'noroute', ...noroute }))
+    arrival.trace.refused(noroute.reason)
   }
 
   function park(arrival: Arrival, { reason, retry_after_ms = 0 }: Omit<Noroute, 't'>): boolean {
@@ -212,6 +205,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     const key = `${at.request}.${at.n}`
     if (message.noResponders || decodeKind<Withdrawal>(withdrawalKinds, message.data)) {
       underway.delete(key)
+      room.get(key)?.job.trace.left()
       room.leave(key, false)
     }
     const lease = leases.get(key)
@@ -238,6 +232,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     },
     close() {
       closed = true
+      for (const { job } of room.inOrder()) job.trace.left()
       clearInterval(teller)
       alarm.clear()
       returns.unsubscribe()

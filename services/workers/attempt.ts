@@ -5,13 +5,12 @@ import type { CancelReason, ControlMessage, Fail, Offer } from '#contracts/attem
 import type { Liveness } from '#contracts/liveness.ts'
 import { excuse, heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
 import type { Usage } from '#contracts/settlement.ts'
-import { type Span, startSpan } from '#services/trace.ts'
+import { AttemptTrace } from './attempt-trace.ts'
 import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'
 import { overdueBy, rounded, timesOf, timeToFirstToken } from './call-times.ts'
 import { endOf, headOf, Outgoing, tooLate } from './outgoing.ts'
 import type { AnswerSink, Listener } from './sink.ts'
-import { answerAttributes, callAttributes } from './span-attributes.ts'
 import type { UpstreamCall } from './upstream.ts'
 import { estimatedUsage } from './usage.ts'
 
@@ -28,7 +27,7 @@ export class Attempt {
   readonly #liveness: Liveness
   readonly #offeredMs: number
   #ownerHeardMs = 0
-  readonly #span: Span
+  readonly #trace: AttemptTrace
   #state: State = 'offered'
   #call: UpstreamCall | undefined
   #answer: Listener | undefined
@@ -50,8 +49,7 @@ export class Attempt {
     this.#liveness = newLiveness(nowMs)
     const options = { reply: world.control }
     this.#out = new Outgoing((bytes) => world.bus.publish(world.inbox, bytes, options))
-    const attributes = () => callAttributes(offer, world.provider.base_url)
-    this.#span = startSpan(`chat ${offer.model}`, { kind: 'client', parent: offer.trace, attributes })
+    this.#trace = new AttemptTrace(offer, world.provider.base_url)
     const { prov, account, model, billable } = offer
     this.#out.tell({ t: 'accept', w: world.worker, prov, account, model, billable })
   }
@@ -124,6 +122,7 @@ export class Attempt {
     this.#result = 'unknown'
     const answer = this.#world.answer(this.#sink())
     this.#answer = answer
+    this.#trace.called()
     this.#call = this.#world.call({
       onSend: () => {
         const nowMs = performance.now()
@@ -146,7 +145,7 @@ export class Attempt {
     return {
       head: (framing, type, upstreamId) => {
         this.#times.headMs = performance.now()
-        this.#span.event('first_chunk')
+        this.#trace.firstChunk()
         this.#out.head(headOf(this.offer, framing, type, upstreamId, this.#times))
       },
       payload: (bytes, whole) => {
@@ -159,7 +158,7 @@ export class Attempt {
       },
       end: (end) => {
         this.#usage = end.usage
-        this.#span.set(() => answerAttributes(end, timeToFirstToken(this.#times)))
+        this.#trace.answered(end, timeToFirstToken(this.#times))
         this.#finish('ok', endOf(end, this.#out.sent), performance.now())
       },
       fail: (failure) => this.#fail(failure, performance.now()),
@@ -169,8 +168,7 @@ export class Attempt {
   #fail(failure: Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> & Partial<Fail>, nowMs: number): void {
     this.#call?.abort()
     const { phase, status } = failure
-    this.#span.fail(failure.code)
-    if (status > 0) this.#span.set({ 'http.response.status_code': status })
+    this.#trace.failed(failure.code, status)
     this.#finish(
       phase === 'status' || phase === 'in_band' ? `rejected(${status})` : `failed(${phase})`,
       { t: 'fail', seq: this.#out.sent, sent: this.#sent, key_fault: false, ...failure },
@@ -225,7 +223,7 @@ export class Attempt {
     this.#state = 'over'
     this.#answer?.stop()
     this.#call?.letGo()
-    this.#span.end()
+    this.#trace.over(result)
     this.#world.onOver({
       result,
       sent: this.#sent,

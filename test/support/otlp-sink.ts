@@ -15,6 +15,11 @@ export interface SinkSpan {
   failed: boolean
   attributes: Record<string, unknown>
   events: string[]
+  /** Trace ids. */
+  links: string[]
+  /** Since 1970. */
+  startMs: number
+  durationMs: number
 }
 
 export interface OtlpSink extends AsyncDisposable {
@@ -70,6 +75,9 @@ interface OtlpBody {
         status: { code: number }
         attributes: OtlpAttribute[]
         events: { name: string }[]
+        links: { traceId: string }[]
+        startTimeUnixNano: string
+        endTimeUnixNano: string
       }[]
     }[]
   }[]
@@ -91,11 +99,19 @@ function spansOf(body: OtlpBody): SinkSpan[] {
         failed: span.status.code === ERROR,
         attributes: record(span.attributes),
         events: span.events.map(({ name }) => name),
+        links: span.links.map(({ traceId }) => traceId),
+        startMs: Number(span.startTimeUnixNano) / 1e6,
+        durationMs: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
       })),
     ),
   )
 }
 
 function record(attributes: OtlpAttribute[]): Record<string, unknown> {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]))
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]))
+}
+
+function plain(value: Record<string, unknown>): unknown {
+  const list = (value.arrayValue as { values: Record<string, unknown>[] } | undefined)?.values
+  return list ? list.map(plain) : Object.values(value)[0]
 }

@@ -3,11 +3,11 @@
 import { FreewayError } from '#contracts/failure.ts'
 import { readRequest } from '#contracts/wire/responses/request.ts'
 import type { InputItem, ResponsesRequest } from '#contracts/wire/responses/shape.ts'
-import { startSpan } from '#services/trace.ts'
-import type { ExchangeOptions } from '../exchange.ts'
+import { callersTrace, type ExchangeOptions } from '../exchange.ts'
 import type { Failover } from '../failover.ts'
 import { openStream } from '../formats/responses.ts'
 import { callersId, newRequestId } from '../request-id.ts'
+import { RequestTrace } from '../request-trace.ts'
 import { storeDown, withIds } from './recall.ts'
 import type { Runs } from './runs.ts'
 
@@ -38,10 +38,8 @@ export async function runInBackground(request: Request, asked: ResponsesRequest,
     admitted.finished('gateway_error', false)
     throw cause instanceof FreewayError ? cause : storeDown(cause)
   })
-  const span = startSpan('POST /v1/responses', {
-    kind: 'server',
-    attributes: { 'http.route': '/v1/responses', 'freeway.request_id': requestId },
-  })
+  const route = '/v1/responses'
+  const trace = new RequestTrace({ route, id: requestId, receivedMs, parent: callersTrace(request.headers), forced: false })
   const deadlineMs = receivedMs + requestTimeoutMs
   failover = desk.begin({
     id: requestId,
@@ -53,7 +51,7 @@ export async function runInBackground(request: Request, asked: ResponsesRequest,
     receivedMs,
     deadlineMs,
     maxWaitMs,
-    span,
+    trace,
   })
   // From the moment it can be found it can be called off.
   if (cancelled) cancel()
