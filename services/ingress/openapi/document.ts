@@ -16,8 +16,9 @@ export interface DocumentOptions {
 export function createDocument({ routes, version }: DocumentOptions): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {}
   const used = new Set<string>()
-  for (const operation of operations) {
-    const route = routeOf(operation, routes)
+  const told = operations.map((operation) => ({ operation, route: routeOf(operation, routes) }))
+  const untold = routes.filter((one) => !told.some(({ route }) => route?.path === one.path && route.method === one.method))
+  for (const { operation, route } of [...told, ...untold.map(bare)]) {
     if (!route) continue
     used.add(operation.tag)
     paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(operation, route) }
@@ -44,6 +45,25 @@ export function createDocument({ routes, version }: DocumentOptions): JsonSchema
 export function routeOf({ method, path }: Pick<Operation, 'method' | 'path'>, routes: readonly Route[]): Route | undefined {
   const fitting = routes.filter((route) => route.method === method && fits(route.path, path))
   return fitting.sort((a, b) => Number(b.path === path) - Number(a.path === path) || b.path.length - a.path.length)[0]
+}
+
+/** Of a route that nobody has described: that it is there. */
+function bare(route: Route): { operation: Operation; route: Route } {
+  const path = route.path.replace('*', '{rest}')
+  const id = `${route.method} ${route.path}`
+  const params: Record<string, string> = route.path.endsWith('*') ? { rest: 'What follows.' } : {}
+  return {
+    operation: {
+      method: route.method,
+      path,
+      id,
+      tag: 'Other',
+      summary: id,
+      params,
+      answers: { 200: { about: 'Its answer.', content: {} } },
+    },
+    route,
+  }
 }
 
 function fits(pattern: string, path: string): boolean {

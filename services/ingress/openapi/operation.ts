@@ -15,6 +15,7 @@ export const tags = {
   Analytics: 'What was asked and what came of it. No text of a request is kept.',
   Community: 'Sign-up and check-in for gateways that a community shares.',
   Health: 'For people and probes.',
+  Other: 'Not described yet.',
 } as const
 export type Tag = keyof typeof tags
 

@@ -5,6 +5,7 @@ import { accessOperations } from './operations/access.ts'
 import { analyticsOperations } from './operations/analytics.ts'
 import { chatOperations } from './operations/chat.ts'
 import { clientOperations } from './operations/clients.ts'
+import { communityOperations } from './operations/community.ts'
 import { healthOperations } from './operations/health.ts'
 import { mediaOperations } from './operations/media.ts'
 import { modelOperations } from './operations/models.ts'
@@ -25,6 +26,7 @@ export const operations: readonly Operation[] = [
   ...strategyOperations,
   ...clientOperations,
   ...accessOperations,
+  ...communityOperations,
   ...analyticsOperations,
   ...healthOperations,
 ]

@@ -110,7 +110,7 @@ export const providerOperations: Operation[] = [
       content: json(taken('NewProvider', newProvider.extend({ name: z.string() }), { api_key: 'Its key.', api_keys: fields.api_keys }), {
         name: 'mine',
         base_url: 'http://127.0.0.1:9001/v1',
-        api_key: 'sk-…',
+        api_key: 'sk-0123456789',
         models: [{ id: 'm-large', capabilities: ['chat', 'tools'], context_window: 131_072 }],
       }),
     },
@@ -135,7 +135,7 @@ export const providerOperations: Operation[] = [
     description: 'Only the fields that are sent change; null takes away what was set here. Its health and quarantine are forgotten.',
     params: name,
     errors: [404],
-    body: { content: json(taken('ProviderPatch', providerPatch, fields), { api_key: 'gsk_…', weight: 2 }) },
+    body: { content: json(taken('ProviderPatch', providerPatch, fields), { api_key: 'gsk_0123456789', weight: 2 }) },
     answers: gives('The provider as it is now.', changed),
   },
   {
