@@ -13,7 +13,7 @@ const seen: Seen = {
   nowMs: 1_000,
   wallMs: Date.UTC(2026, 0, 1),
 }
-const provider = (own: object) => catalogOf({ groq: own }).providers[0] as CatalogProvider
+const provider = (own: Record<string, unknown>) => catalogOf({ groq: own }).providers[0] as CatalogProvider
 
 it('is as FreeAI tells it, and more', () => {
   expect(providerStatus(provider({ weight: 1.5, tags: ['fast'], default_model: 'm', rpm_limit: 30, status: 'active_free' }), seen)).toEqual(
@@ -53,7 +53,7 @@ it('is as FreeAI tells it, and more', () => {
   )
 })
 
-it.each<[string, object, object]>([
+it.each<[string, Record<string, unknown>, object]>([
   ['the operator’s', { rpm_limit: 5, limits: [{ unit: 'requests', max: 30, per: 'minute' }] }, { rpm_limit: 5 }],
   ['the provider’s', { limits: [{ unit: 'tokens', max: 500, per: 'day' }] }, { tpd_limit: 500, rpm_limit: null }],
   [
