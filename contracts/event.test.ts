@@ -6,7 +6,16 @@ const value = fc.oneof(fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.
 const text = fc.string({ maxLength: 5 })
 const common = { id: text, at: fc.integer(), request: text }
 const fact = fc.oneof(
-  fc.record({ ...common, name: fc.constant('req.start'), model: fc.option(text), stream: fc.boolean() }),
+  fc.record(
+    {
+      ...common,
+      name: fc.constant('req.start'),
+      model: fc.option(text),
+      stream: fc.boolean(),
+      granted: fc.oneof(value, fc.record({ n: fc.oneof(fc.nat(), value), provider: text, worker: text, at: fc.integer() })),
+    },
+    { requiredKeys: ['id', 'at', 'request', 'name', 'model', 'stream'] },
+  ),
   fc.record({ ...common, name: fc.constant('att.granted'), n: fc.nat(9), provider: text, worker: text }),
   fc.record({
     ...common,

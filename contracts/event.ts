@@ -8,6 +8,7 @@ export type Role = (typeof roles)[number]
 
 const fact = z.object({ id: z.string(), at: z.number() })
 
+/** Told of a request that does not end at once: the end of all others says everything. */
 export const requestStarted = fact.extend({
   name: z.literal('req.start'),
   request: z.string(),
@@ -18,7 +19,10 @@ export const requestStarted = fact.extend({
   /** The route's format: chat, messages, responses, ... */
   format: z.string().optional(),
   trace: z.string().optional(),
+  /** The attempt that runs when this is told, as `att.granted` would have told it. */
+  granted: z.object({ n: z.int(), provider: z.string(), worker: z.string(), at: z.number() }).optional(),
 })
+/** Granted after the start was told. */
 export const attemptGranted = fact.extend({
   name: z.literal('att.granted'),
   request: z.string(),
@@ -26,6 +30,7 @@ export const attemptGranted = fact.extend({
   provider: z.string(),
   worker: z.string(),
 })
+/** By the ingress where the request goes on without it, by the worker where the ingress may not be there to tell. */
 export const attemptEnded = fact.extend({
   name: z.literal('att.end'),
   request: z.string(),
@@ -62,6 +67,21 @@ export const requestEnded = fact.extend({
   error: z.string().optional(),
   stream: z.boolean().optional(),
   trace: z.string().optional(),
+  /** The attempt that ended at the same moment, as the ingress' `att.end` would have told it: of the request's provider and model. */
+  last: z
+    .object({
+      n: z.int(),
+      worker: z.string(),
+      account: z.string(),
+      granted_at: z.number(),
+      result: z.string(),
+      sent: z.boolean(),
+      in: z.int(),
+      out: z.int(),
+      ttfb_ms: z.number().nullable(),
+      duration_ms: z.number(),
+    })
+    .optional(),
 })
 /** Facts that were lost because ring and spool were full; itself a fact, so that nothing vanishes uncounted. */
 export const droppedFacts = fact.extend({ name: z.literal('drop.count'), instance: z.string(), dropped: z.int() })
@@ -77,14 +97,7 @@ export const eventBatch = z.object({ events: z.array(event) })
 export function isEvent(value: unknown): value is Event {
   if (typeof value !== 'object' || value === null) return false
   const fields = fieldsByName.get((value as { name?: unknown }).name)
-  if (!fields) return false
-  for (const { key, type, whole, nullable, optional } of fields) {
-    const field = (value as Record<string, unknown>)[key]
-    if (typeof field === type) {
-      if (type === 'number' && !(whole ? Number.isSafeInteger(field) : Number.isFinite(field))) return false
-    } else if (!((field === null && nullable) || (field === undefined && optional))) return false
-  }
-  return true
+  return fields !== undefined && holds(value as Record<string, unknown>, fields)
 }
 
 interface Field {
@@ -93,22 +106,39 @@ interface Field {
   whole: boolean
   nullable: boolean
   optional: boolean
+  /** Of an object. */
+  fields: Field[]
 }
 
 const fieldsByName = new Map<unknown, Field[]>(
   event.options.map(({ shape }) => {
     const { name, ...rest } = shape
-    return [name.value, Object.entries(rest).map(([key, schema]) => fieldOf(key, schema))]
+    return [name.value, fieldsOf(rest)]
   }),
 )
 
-function fieldOf(key: string, schema: z.ZodType): Field {
-  const field: Field = { key, type: '', whole: false, nullable: false, optional: false }
-  let inner: z.ZodType = schema
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) {
-    if (inner instanceof z.ZodOptional) field.optional = true
-    else field.nullable = true
-    inner = inner.unwrap() as z.ZodType
+function holds(value: Record<string, unknown>, fields: readonly Field[]): boolean {
+  for (const { key, type, whole, nullable, optional, fields: inner } of fields) {
+    const field = value[key]
+    if (field === undefined ? !optional : field === null ? !nullable : typeof field !== type) return false
+    if (field === undefined || field === null) continue
+    if (type === 'number' && !(whole ? Number.isSafeInteger(field) : Number.isFinite(field))) return false
+    if (type === 'object' && (Array.isArray(field) || !holds(field as Record<string, unknown>, inner))) return false
   }
-  return { ...field, type: inner.type, whole: inner instanceof z.ZodNumberFormat }
+  return true
+}
+
+function fieldsOf(shape: Record<string, z.ZodType>): Field[] {
+  return Object.entries(shape).map(([key, schema]) => {
+    let inner: z.ZodType = schema
+    let nullable = false
+    let optional = false
+    while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) {
+      if (inner instanceof z.ZodOptional) optional = true
+      else nullable = true
+      inner = inner.unwrap() as z.ZodType
+    }
+    const fields = inner instanceof z.ZodObject ? fieldsOf(inner.shape as Record<string, z.ZodType>) : []
+    return { key, type: inner.type, whole: inner instanceof z.ZodNumberFormat, nullable, optional, fields }
+  })
 }

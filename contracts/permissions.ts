@@ -49,7 +49,7 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
           below('re', 'ingress'),
           ...readAndWrite('config', 'access', 'quota', 'responses'),
         ],
-        subscribe: [answers, below('in'), below('blob'), oneBelow('rs')],
+        subscribe: [answers, below('in'), below('blob'), oneBelow('rs'), oneBelow('stored')],
       }
     case 'router':
       return {
@@ -68,7 +68,15 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
       const each = (area: string, every: string, one: (provider: string) => string) =>
         providers.length === 0 ? [every] : providers.map((provider) => one(subject(area, provider)))
       return {
-        publish: [below('in'), below('blob'), oneBelow('lease'), ...events(role), below('re', 'ingress'), ...read('config')],
+        publish: [
+          below('in'),
+          below('blob'),
+          oneBelow('lease'),
+          oneBelow('stored'),
+          ...events(role),
+          below('re', 'ingress'),
+          ...read('config'),
+        ],
         subscribe: [
           answers,
           ...each('work', `${oneBelow('work')} ${workQueue}`, (at) => `${at} ${workQueue}`),

@@ -79,6 +79,9 @@ export const probeInbox = (ingress: string): Subject => subject('in', ingress, '
 /** Where the ingress that runs a background response is asked about it. */
 export const responses = (ingress: string): Subject => subject('rs', ingress)
 
+/** Where an ingress is asked whether what it told has been kept; see services/stored-facts.ts. */
+export const stored = (ingress: string): Subject => subject('stored', ingress)
+
 /** Where the NATS client lets answers of `request` come in. */
 export const requestInboxPrefix = (role: string): string => `${PREFIX}.re.${checked([role])}`
 

@@ -1,7 +1,6 @@
 // Events on their way to the log: recorded in no time, sent in batches, repeated until acknowledged. A full ring goes to a file;
 // when that is full too, events are dropped and counted, and the count is an event itself, so nothing vanishes unseen.
 
-import { Buffer } from 'node:buffer'
 import process from 'node:process'
 import type { EventLog } from '#contracts/bus.ts'
 import type { Event, Role } from '#contracts/event.ts'
@@ -13,6 +12,8 @@ export interface Outbox {
   record(event: Event): void
   /** Events in memory, and bytes of the file, that are not acknowledged yet; events that are lost for good. */
   readonly depth: { events: number; spoolBytes: number; dropped: number }
+  /** Everything recorded before has been stored for good; monotonic ms. Events that were lost hold it back for half a minute. */
+  readonly storedBeforeMs: number
   /** Sends what is left until it is acknowledged, for at most five seconds; then to the file. What is recorded afterwards is lost. */
   close(): Promise<void>
 }
@@ -25,7 +26,7 @@ export interface OutboxOptions {
   /** Where a full ring goes; without it events are dropped. */
   spool?: Spool
   ringSize?: number
-  /** How long the first event of a batch waits for others. */
+  /** How long the first event of a batch waits for others. Many that come together wait up to four times as long: each batch has a price. */
   flushMs?: number
   maxBatch?: number
 }
@@ -36,13 +37,22 @@ const CLOSE_MS = 5_000
 const MAX_BATCH_BYTES = 256 * 1024
 /** Batches out of the file before new events have their turn. */
 const DRAINED_TOGETHER = 20
+/** A batch of so many events on is a large one. */
+const MANY = 25
+const PATIENCE = 4
+const LOSS_REMEMBERED_MS = 30_000
+const NONE = Number.POSITIVE_INFINITY
 
 const encoder = new TextEncoder()
 
 export function openOutbox({ events, role, instance, spool, ringSize = 10_000, flushMs = 50, maxBatch = 500 }: OutboxOptions): Outbox {
   const subject = eventSubject(role, 'batch', 'v1')
   let ring: Event[] = []
+  /** Since when something waits in the ring, is on its way, and is in the file; what was lost last. */
+  const since = { ring: NONE, sending: NONE, spool: NONE, loss: NONE }
+  let lostAtMs = Number.NEGATIVE_INFINITY
   let batches = 0
+  let patience = 1
   /** The batch that is on its way; its events still take room. */
   let sending: CountedBatch | undefined
   let spilling: Promise<void> | undefined
@@ -59,20 +69,25 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
   if (spool && spool.bytes > 0) arm()
 
   function record(event: Event): void {
-    if (closed) {
-      dropped++
-      return
-    }
-    if (ring.length + (sending?.count ?? 0) >= ringSize && !startSpilling()) {
-      dropped++
-      return
-    }
-    ring.push(event)
+    if (closed || (ring.length + (sending?.count ?? 0) >= ringSize && !startSpilling())) return drop(1, performance.now())
+    push(event)
     arm()
   }
 
+  function push(event: Event): void {
+    if (ring.length === 0) since.ring = performance.now()
+    ring.push(event)
+  }
+
+  function drop(count: number, recordedMs: number): void {
+    const nowMs = performance.now()
+    dropped += count
+    since.loss = nowMs - lostAtMs < LOSS_REMEMBERED_MS ? Math.min(since.loss, recordedMs) : recordedMs
+    lostAtMs = nowMs
+  }
+
   function arm(): void {
-    if (timer === undefined && running === undefined) timer = setTimeout(start, flushMs)
+    if (timer === undefined && running === undefined) timer = setTimeout(start, flushMs * patience)
   }
 
   function start(): void {
@@ -86,17 +101,20 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
   async function run(): Promise<void> {
     while (ring.length > 0 || dropped > 0 || (spool && spool.bytes > 0)) {
       reportDropped()
-      const batch = nextBatch(ring)
-      if (batch) {
-        ring = ring.slice(batch.taken)
+      if (ring.length > 0) {
+        const batch = nextBatch(ring, since.ring)
+        ring = batch.taken === ring.length ? [] : ring.slice(batch.taken)
         if (batch.count === 0) continue
+        patience = batch.count >= MANY ? PATIENCE : 1
+        since.sending = since.ring
         sending = batch
         if (!(await sendUntilStored(batch))) return
         sending = undefined
+        since.sending = NONE
       }
       if (spool && spool.bytes > 0 && !closed) await spool.drain(sendUntilStored, DRAINED_TOGETHER)
       if (closed && ring.length === 0) return
-      if (ring.length > 0 && ring.length < maxBatch && !closed) await pause(flushMs)
+      if (ring.length > 0 && ring.length < maxBatch && !closed) await pause(flushMs * patience)
     }
   }
 
@@ -105,6 +123,7 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
     if (!spool || spilling !== undefined) return false
     const full = ring
     ring = []
+    since.spool = spool.bytes > 0 ? Math.min(since.spool, since.ring) : since.ring
     spilling = spill(full).finally(() => {
       spilling = undefined
     })
@@ -114,39 +133,28 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
   async function spill(full: Event[]): Promise<void> {
     let rest = full
     while (rest.length > 0) {
-      const batch = nextBatch(rest)
-      if (!batch) return
+      const batch = nextBatch(rest, since.spool)
       rest = rest.slice(batch.taken)
-      if (batch.count > 0 && !(await spool?.write(batch))) dropped += batch.count
+      if (batch.count > 0 && !(await spool?.write(batch))) drop(batch.count, since.spool)
     }
   }
 
   function reportDropped(): void {
     if (dropped === 0) return
-    ring.push({ name: 'drop.count', id: `${instance}.${++reports}.drop.count.${role}`, at: Date.now(), instance, dropped })
+    push({ name: 'drop.count', id: `${instance}.${++reports}.drop.count.${role}`, at: Date.now(), instance, dropped })
     reported += dropped
     dropped = 0
   }
 
-  /** The first of these events, without those that no message could hold. Undefined if there are none. */
-  function nextBatch(waiting: readonly Event[]): CountedBatch | undefined {
-    const texts: string[] = []
-    let bytes = 0
-    let taken = 0
-    for (const event of waiting) {
-      if (texts.length === maxBatch) break
-      const text = JSON.stringify(event)
-      const size = Buffer.byteLength(text)
-      if (size > MAX_BATCH_BYTES) dropped++
-      else if (bytes + size > MAX_BATCH_BYTES) break
-      else {
-        texts.push(text)
-        bytes += size
-      }
-      taken++
+  /** The first of these events, as many as a message holds. None where the very first is too large for any: that one is dropped. */
+  function nextBatch(waiting: readonly Event[], sinceMs: number): CountedBatch {
+    for (let count = Math.min(waiting.length, maxBatch); ; count = Math.ceil(count / 2)) {
+      const data = encoder.encode(JSON.stringify({ events: count === waiting.length ? waiting : waiting.slice(0, count) }))
+      if (data.length <= MAX_BATCH_BYTES) return { id: `${instance}.${++batches}`, data, count, taken: count }
+      if (count > 1) continue
+      drop(1, sinceMs)
+      return { id: '', data, count: 0, taken: 1 }
     }
-    if (taken === 0) return undefined
-    return { id: `${instance}.${++batches}`, data: encoder.encode(`{"events":[${texts.join(',')}]}`), count: texts.length, taken }
   }
 
   /** False if the time to close ran out first. */
@@ -187,6 +195,12 @@ export function openOutbox({ events, role, instance, spool, ringSize = 10_000, f
     record,
     get depth() {
       return { events: ring.length + (sending?.count ?? 0), spoolBytes: spool?.bytes ?? 0, dropped: dropped + reported }
+    },
+    get storedBeforeMs() {
+      const nowMs = performance.now()
+      const inRing = ring.length > 0 ? since.ring : nowMs
+      const inFile = spilling !== undefined || (spool && spool.bytes > 0) ? since.spool : nowMs
+      return Math.min(inRing, since.sending, inFile, nowMs - lostAtMs < LOSS_REMEMBERED_MS ? since.loss : nowMs)
     },
     async close() {
       if (closed) return

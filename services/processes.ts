@@ -12,7 +12,7 @@ import { connectAlone, openBackbones } from './backbones.ts'
 import { banner } from './banner.ts'
 import { demoProvider } from './demo.ts'
 import type { Logger } from './logger.ts'
-import { type Outbox, openOutbox } from './outbox.ts'
+import { openOutbox } from './outbox.ts'
 import { measureOutbox } from './outbox-measures.ts'
 import { openSpool } from './outbox-spool.ts'
 import { adminToken, providerVault } from './secrets.ts'
@@ -42,7 +42,7 @@ export async function start(self: Process): Promise<Opened> {
   const telemetry = await openTelemetry(self, await backbones.connect('telemetry'))
   const router = await openRouter(self, await backbones.connect('router'), await demoIfWanted(self), true)
   // What a worker tells of an attempt counts where its ingress died without it: here they live and die together.
-  await openWorkers(self, await backbones.connect('worker'), [], { record() {} })
+  await openWorkers(self, await backbones.connect('worker'), [], false)
   const token = await adminToken(settings)
   const ingress = await openIngress(self, await backbones.connect('ingress'), token.token)
   const { store } = telemetry
@@ -154,14 +154,9 @@ async function openRouter(
   return router
 }
 
-async function openWorkers(
-  { settings, logger, instance, stack }: Process,
-  backbone: Backbone,
-  only: string[],
-  told?: Pick<Outbox, 'record'>,
-) {
+async function openWorkers({ settings, logger, instance, stack }: Process, backbone: Backbone, only: string[], witness = true) {
   const { startWorkers } = await import('./workers/workers.ts')
-  const outbox = told ?? (await outboxFor('worker', backbone, { settings, instance, stack }))
+  const outbox = witness ? await outboxFor('worker', backbone, { settings, instance, stack }) : undefined
   const workers = await startWorkers({ backbone, settings, vault: await providerVault(settings), logger, instance, outbox, only })
   stack.defer(() => workers.close())
   return workers

@@ -12,10 +12,12 @@ import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settlements } from '#services/settlements.ts'
+import { serveStored } from '#services/stored-facts.ts'
 import type { AttemptPatience } from './attempt.ts'
 import { Failover } from './failover.ts'
 import type { Order } from './order.ts'
 import { createRetryBudget } from './retry-budget.ts'
+import { openStarts } from './starts.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 2_000
@@ -45,6 +47,7 @@ export class Desk {
   readonly settlements: Settlements
   readonly patience: AttemptPatience
   readonly retries = createRetryBudget()
+  readonly starts = openStarts()
   readonly #catalog: CatalogWatch
   readonly #live = new Map<string, Failover>()
   /** When a worker was last told that its request is over; only of those that did not know. */
@@ -70,10 +73,12 @@ export class Desk {
     this.patience = { silenceMs: SILENCE_MS, acceptMs: ACCEPT_MS, ...confirmation[bus.topology] }
     const subscription = bus.subscribe(inboxes(ingress), (message) => this.#onInbox(message))
     const blobs = serveBlobs(bus, ingress, (request, n) => this.#live.get(request)?.bodyFor(n))
+    const kept = serveStored(bus, ingress, outbox)
     const ticker = setInterval(() => this.#tick(performance.now()), TICK_MS)
     this.#close.push(
       () => subscription.unsubscribe(),
       () => blobs.unsubscribe(),
+      () => kept.unsubscribe(),
       () => clearInterval(ticker),
     )
     bus.onStatus((status) => {
@@ -215,6 +220,7 @@ export class Desk {
       unsentBytes += request.unsentBytes
     }
     this.#unsentBytes = unsentBytes
+    this.starts.tick(nowMs)
     for (const [request, atMs] of this.#lastCancelMs) {
       if (nowMs - atMs < CANCEL_AT_MOST_EVERY_MS) break
       this.#lastCancelMs.delete(request)

@@ -8,6 +8,7 @@ import type { Subject } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
 import { explainedHeader } from './explained.ts'
+import { Facts } from './facts.ts'
 import type { Intake } from './intake.ts'
 import { measure } from './measures.ts'
 import type { Order } from './order.ts'
@@ -34,6 +35,7 @@ export class Reporter {
   readonly #order: Order
   readonly #desk: Desk
   readonly #intake: Intake
+  readonly #facts: Facts
   #target: Target | undefined
   #strategy: string | undefined
   #firstByteMs: number | undefined
@@ -44,34 +46,19 @@ export class Reporter {
     this.#order = order
     this.#desk = desk
     this.#intake = intake
-    const { id, job, format } = order
-    desk.outbox.record({
-      id: `${id}.0.req.start.ingress`,
-      at: Date.now(),
-      name: 'req.start',
-      request: id,
-      model: job.model ?? null,
-      stream: job.stream,
-      client: this.#client,
-      format,
-      trace: order.trace.traceId,
-    })
+    this.#facts = new Facts(order, desk)
+  }
+
+  /** Another attempt follows. */
+  next(): void {
+    this.#facts.goesOn()
   }
 
   granted({ n, strategy }: Attempt, target: Target, control: Subject): void {
     this.#target = target
     this.#strategy = strategy
     this.#firstByteMs = undefined
-    const { id } = this.#order
-    this.#desk.outbox.record({
-      id: `${id}.${n}.att.granted.ingress`,
-      at: Date.now(),
-      name: 'att.granted',
-      request: id,
-      n,
-      provider: target.prov,
-      worker: control.split('.')[4] ?? '',
-    })
+    this.#facts.granted(n, target, control)
   }
 
   opened(nowMs: number): void {
@@ -126,35 +113,21 @@ export class Reporter {
   }
 
   /** `error`: its type, if the request did not end well. */
-  ended(outcome: Outcome, status: number, attempts: number, nowMs: number, { usage = this.#estimate(), error, errorId }: Ending = {}): void {
-    const { id, receivedMs, trace, job, format } = this.#order
+  ended(
+    outcome: Outcome,
+    status: number,
+    attempts: number,
+    nowMs: number,
+    { usage = this.#estimate(), error, errorId }: Ending = {},
+  ): void {
+    const { receivedMs, trace, job } = this.#order
     const durationMs = nowMs - receivedMs
     const firstTokenMs = this.#firstByteMs === undefined ? undefined : this.#firstByteMs - receivedMs
     const { bytes, parts: frames } = this.#intake
     const firstByteMs = firstTokenMs ?? durationMs
     trace.ended({ outcome, status, attempts, firstByteMs, frames, bytes, target: this.#target, error, errorId })
-    this.#desk.outbox.record({
-      id: `${id}.0.req.end.ingress`,
-      at: Date.now(),
-      name: 'req.end',
-      request: id,
-      outcome,
-      status,
-      provider: this.#target?.prov ?? null,
-      model: this.#target?.model ?? null,
-      attempts,
-      in: usage.in,
-      out: usage.out,
-      duration_ms: durationMs,
-      ttfb_ms: firstTokenMs ?? null,
-      client: this.#client,
-      format,
-      strategy: this.#strategy,
-      asked: job.model ?? null,
-      error,
-      stream: job.stream,
-      trace: trace.traceId,
-    })
+    const counts = { attempts, in: usage.in, out: usage.out, duration_ms: durationMs, ttfb_ms: firstTokenMs }
+    this.#facts.ended({ outcome, status, ...counts, strategy: this.#strategy, error })
     const { kind, stream, model: asked } = job
     measure({ kind, stream, asked, target: this.#target, outcome, durationMs, firstTokenMs, attempts, usage })
   }
@@ -202,30 +175,7 @@ export class Reporter {
   }
 
   #attemptEnded(attempt: Attempt, result: string, sent: boolean, usage: Usage): void {
-    if (!attempt.target) return
-    const { id } = this.#order
-    const nowMs = performance.now()
-    this.#desk.outbox.record({
-      id: `${id}.${attempt.n}.att.end.ingress`,
-      at: Date.now(),
-      name: 'att.end',
-      request: id,
-      n: attempt.n,
-      provider: attempt.target.prov,
-      account: attempt.target.account,
-      model: attempt.target.model,
-      result,
-      sent,
-      in: usage.in,
-      out: usage.out,
-      ttfb_ms: this.#firstByteMs === undefined ? null : this.#firstByteMs - attempt.submittedMs,
-      duration_ms: nowMs - attempt.submittedMs,
-    })
-  }
-
-  /** Nobody's, where a gateway without clients lets this machine in. */
-  get #client(): string | undefined {
-    return this.#order.admitted.account?.id
+    this.#facts.attemptEnded(attempt, { result, sent, in: usage.in, out: usage.out }, this.#firstByteMs)
   }
 
   #lease(attempt: Attempt): string {

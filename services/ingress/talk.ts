@@ -64,6 +64,7 @@ export class Talk {
 
   /** Turns to the next attempt number. */
   next(nowMs: number): Attempt {
+    this.report.next()
     this.attempt = this.#numbered(this.attempt.n + 1, nowMs)
     this.intake.reset()
     return this.attempt

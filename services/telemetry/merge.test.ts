@@ -43,6 +43,28 @@ describe('facts become changes of records', () => {
     })
   })
 
+  it('an end says when its request began, and what became of its last attempt', () => {
+    const last = { n: 2, worker: 'w', account: 'a', granted_at: 960, result: 'ok', sent: true, in: 1, out: 2, ttfb_ms: 9, duration_ms: 30 }
+    const end: Event = {
+      ...{ id: 'r.0.req.end.ingress', at: 1_000, name: 'req.end', request: 'r', outcome: 'ok', status: 200 },
+      ...{ provider: 'alpha', model: 'm', attempts: 2, in: 1, out: 2, duration_ms: 99.6, last },
+    }
+    const [change] = changesOf([end]).requests
+    expect(change).toMatchObject({ first: 900, facts: [end.id] })
+    expect(change?.parts).toEqual({
+      end: { at: 1_000, outcome: 'ok', status: 200, provider: 'alpha', model: 'm', attempts: 2, in: 1, out: 2, duration_ms: 99.6 },
+      'attempts.2.ingress': {
+        ...{ at: 1_000, provider: 'alpha', model: 'm', worker: 'w', account: 'a', granted_at: 960 },
+        ...{ result: 'ok', sent: true, in: 1, out: 2, ttfb_ms: 9, duration_ms: 30 },
+      },
+    })
+  })
+
+  it('a start that is told late says which attempt runs', () => {
+    const late: Event = { ...started, granted: { n: 1, provider: 'alpha', worker: 'w', at: 20 } }
+    expect(changesOf([late]).requests[0]?.parts).toEqual(changesOf([started, granted]).requests[0]?.parts)
+  })
+
   it('an end that telemetry found out never takes the place of one that was told', () => {
     const end = { at: 50, name: 'req.end', request: 'r', outcome: 'ok', status: 200, provider: null, model: null } as const
     const rest = { attempts: 1, in: 1, out: 1, duration_ms: 1 }

@@ -1,4 +1,4 @@
-// Pure. Turns facts into changes of records. Changes commute and may be repeated: each fact writes a place that is its own,
+// Pure. Turns facts into changes of records. Changes commute and may be repeated: each fact writes places that are its own,
 // and the time of a record only goes back. So neither the order nor the number of deliveries matters.
 
 import type { Event } from '#contracts/event.ts'
@@ -7,7 +7,7 @@ export type Fields = Record<string, string | number | boolean | null | undefined
 
 /**
  * By place, each written by one fact alone: `start`, `end`, `reaped` (an end that telemetry found out, see reaper.ts),
- * and of the attempt n `attempts.<n>.granted`, `attempts.<n>.ingress`, `attempts.<n>.worker`.
+ * and of the attempt n `attempts.<n>.granted`, `attempts.<n>.ingress`, `attempts.<n>.worker`. A fact may write several.
  */
 export type Parts = Record<string, Fields>
 
@@ -49,8 +49,8 @@ export function changesOf(events: readonly Event[]): Changes {
       change = { key: event.request, first: event.at, parts: {}, facts: [] }
       requests.set(event.request, change)
     }
-    if (event.at < change.first) change.first = event.at
-    change.parts[placeOf(event)] = contentOf(event)
+    change.first = Math.min(change.first, beganAt(event))
+    place(change.parts, event)
     change.facts.push(event.id)
   }
   return { requests: [...requests.values()], dropped }
@@ -58,21 +58,42 @@ export function changesOf(events: readonly Event[]): Changes {
 
 type RequestEvent = Exclude<Event, { name: 'drop.count' }>
 
-function placeOf(event: RequestEvent): string {
-  if (event.name === 'req.start') return 'start'
-  // Telemetry itself speaks only where nobody else did.
-  if (event.name === 'req.end') return event.id.endsWith('.telemetry') ? 'reaped' : 'end'
-  if (event.name === 'att.granted') return `attempts.${event.n}.granted`
-  // Ingress and worker tell the end of an attempt, each for itself.
-  return `attempts.${event.n}.${event.id.endsWith('.ingress') ? 'ingress' : 'worker'}`
+/** An end says as well when its request began. */
+function beganAt(event: RequestEvent): number {
+  return event.name === 'req.end' ? Math.min(event.at, Math.round(event.at - event.duration_ms)) : event.at
 }
 
-/** What the key and the place do not say already. */
-function contentOf(event: RequestEvent): Fields {
-  const { id: _id, name: _name, request: _request, ...content } = event
-  if ('n' in content) {
-    const { n: _n, ...rest } = content
-    return rest
+/** The content is what the key and the place do not say already. */
+function place(parts: Parts, event: RequestEvent): void {
+  switch (event.name) {
+    case 'req.start': {
+      const { id: _id, name: _name, request: _request, granted, ...start } = event
+      parts.start = start
+      if (granted) {
+        const { n, ...content } = granted
+        parts[`attempts.${n}.granted`] = content
+      }
+      return
+    }
+    case 'att.granted': {
+      const { id: _id, name: _name, request: _request, n, ...content } = event
+      parts[`attempts.${n}.granted`] = content
+      return
+    }
+    case 'att.end': {
+      const { id, name: _name, request: _request, n, ...content } = event
+      // Ingress and worker tell the end of an attempt, each for itself.
+      parts[`attempts.${n}.${id.endsWith('.ingress') ? 'ingress' : 'worker'}`] = content
+      return
+    }
+    case 'req.end': {
+      const { id, name: _name, request: _request, last, ...content } = event
+      // Telemetry itself speaks only where nobody else did.
+      parts[id.endsWith('.telemetry') ? 'reaped' : 'end'] = content
+      if (last) {
+        const { n, ...attempt } = last
+        parts[`attempts.${n}.ingress`] = { at: event.at, provider: event.provider, model: event.model, ...attempt }
+      }
+    }
   }
-  return content
 }

@@ -29,6 +29,8 @@ export interface AttemptReport {
   sent: boolean
   /** The owner did not settle the lease, because it never will. */
   orphan: boolean
+  /** The owner has the end and has confirmed it, so it tells the same. */
+  confirmed: boolean
   usage: Usage
   ttfbMs: number | null
   durationMs: number

@@ -38,6 +38,7 @@ export class Attempt {
   #finalMs = 0
   #result = 'expired'
   #usage: Usage | undefined
+  #confirmed = false
   /** Output bytes so far: what an interrupted answer is charged by. */
   #payloadBytes = 0
 
@@ -187,7 +188,10 @@ export class Attempt {
 
   #onAck({ s, resend, fin }: Extract<ControlMessage, { t: 'ack' }>, nowMs: number): void {
     this.#out.ack(s)
-    if (fin && this.#state === 'ended') return this.#over(this.#result, nowMs, false)
+    if (fin && this.#state === 'ended') {
+      this.#confirmed = true
+      return this.#over(this.#result, nowMs, false)
+    }
     if (resend) this.#out.resend(nowMs)
     if (this.#paused && !this.#out.full) {
       this.#paused = false
@@ -228,6 +232,7 @@ export class Attempt {
       result,
       sent: this.#sent,
       orphan,
+      confirmed: this.#confirmed,
       usage: this.#usage ?? estimatedUsage(this.offer.est.in, this.#payloadBytes),
       ttfbMs: timeToFirstToken(this.#times),
       durationMs: rounded(nowMs - this.#offeredMs),

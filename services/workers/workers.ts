@@ -4,7 +4,6 @@ import type { ControlMessage, Offer } from '#contracts/attempt.ts'
 import { controlKinds, offerKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { catalogOverrides } from '#contracts/catalog-change.ts'
-import type { Event } from '#contracts/event.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
@@ -21,7 +20,6 @@ import { Answer } from './answer.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptReport } from './attempt-world.ts'
 import { rememberEnded } from './ended.ts'
-import { openHeldFacts } from './held-facts.ts'
 import { openKeyRing } from './key-ring.ts'
 import type { Account } from './keys.ts'
 import { countCall, measurePlaces } from './measures.ts'
@@ -33,6 +31,7 @@ import { pulledCall } from './pulled-call.ts'
 import { providerRequest } from './request.ts'
 import { serveTrials } from './trials.ts'
 import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
+import { openWitness } from './witness.ts'
 
 const TICK_MS = 20
 const SILENCE_MS = 3_000
@@ -70,7 +69,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const attempts = new Map<string, Attempt>()
   const ended = rememberEnded(performance.now())
   const settlements = openSettlements(bus)
-  const held = outbox && openHeldFacts(bus, outbox)
+  const witness = outbox && openWitness(bus, outbox)
   const patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
   let draining = false
   let reconnectedMs = Number.NEGATIVE_INFINITY
@@ -162,7 +161,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       }
     }
     if (inline) return send(inline)
-    const ingress = ingressOf(offer)
+    const ingress = offer.inbox.split('.').at(-3)
     if (!offer.blob || !ingress) return noCall(events, new BodyUnavailable('offer without a body'))
     return pulledCall(fetchBlobOf(offer, ingress), send, events)
   }
@@ -173,28 +172,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
   function settle(offer: Offer, report: AttemptReport, granted: boolean): void {
     if (granted) countCall(offer.prov, report.result)
-    const { prov, model, account, lease } = offer
+    const { account, lease } = offer
     if (!granted) settlements.report(account, { t: 'release', lease })
     else if (report.orphan) settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage })
-    if (!held) return
-    const fact: Event = {
-      id: `${offer.id}.${offer.n}.att.end.worker`,
-      at: Date.now(),
-      name: 'att.end',
-      request: offer.id,
-      n: offer.n,
-      provider: prov,
-      model,
-      result: report.result,
-      sent: report.sent,
-      in: report.usage.in,
-      out: report.usage.out,
-      ttfb_ms: report.ttfbMs,
-      duration_ms: report.durationMs,
-    }
-    const ingress = ingressOf(offer)
-    if (report.confirmed && ingress) held.hold(ingress, fact)
-    else outbox?.record(fact)
+    witness?.ended(offer, report)
   }
 
   function onControl(message: BusMessage): void {
@@ -243,16 +224,12 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       overrides.close()
       catalog.close()
       for (const attempt of attempts.values()) attempt.abandon(performance.now())
-      held?.close()
+      witness?.close()
       await places.close()
       await settlements.close(SETTLE_ON_CLOSE_MS)
       await bus.flush()
     },
   }
-}
-
-function ingressOf({ inbox }: Offer): string | undefined {
-  return inbox.split('.').at(-3)
 }
 
 function noCall(events: UpstreamEvents, error: Error): UpstreamCall {

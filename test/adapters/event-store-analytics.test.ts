@@ -227,8 +227,8 @@ function analyticsSuite(openHarness: () => Promise<StoreHarness>, numRuns: numbe
     expect(await ids({ model: 'm-8b' })).toBe('ba')
     expect(await ids({ outcome: 'provider_error' })).toBe('b')
     expect(await ids({ outcome: 'open' })).toBe('d')
-    expect(await ids({ since: someTimeMs + 1_000, until: someTimeMs + 3_000 })).toBe('cb')
-    expect(await ids({ client: 'anna', outcome: 'ok', until: someTimeMs + 2_000 })).toBe('a')
+    expect(await ids({ since: someTimeMs + 990, until: someTimeMs + 2_990 })).toBe('cb')
+    expect(await ids({ client: 'anna', outcome: 'ok', until: someTimeMs + 1_990 })).toBe('a')
   })
 
   it('requests without an end are found, the oldest first, and no others', async () => {

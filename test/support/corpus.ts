@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import type { Event } from '#contracts/event.ts'
 import type { EventStore } from '#services/telemetry/store/store.ts'
+import { beganAt, unfold } from './unfold.ts'
 
 /** Not so long ago that stores would forget it. */
 export const someTimeMs = Date.now() - 24 * 60 * 60 * 1000
@@ -17,6 +18,8 @@ const ending = fc.record({ provider, result: fc.constantFrom('ok', 'rejected(429
 
 const story = fc.record({
   client: fc.constantFrom('anna', 'ben', '__proto__'),
+  /** Start and end are told with what is known of attempts, or everything for itself as earlier versions do. */
+  together: fc.boolean(),
   start: fc.option(at),
   end: fc.option(
     fc.record({
@@ -44,7 +47,7 @@ export const corpus: fc.Arbitrary<Event[]> = fc.array(story, { minLength: 1, max
 
 type Story = typeof story extends fc.Arbitrary<infer S> ? S : never
 
-function factsOf({ client, start, end, attempts }: Story, index: number): Event[] {
+function factsOf({ client, together, start, end, attempts }: Story, index: number): Event[] {
   const request = `request-${index}`
   const facts: Event[] = []
   if (start !== null)
@@ -64,7 +67,26 @@ function factsOf({ client, start, end, attempts }: Story, index: number): Event[
     const common = { name: 'req.end', request, status: 200, attempts: attempts.length, client } as const
     facts.push({ id: `${request}.0.req.end.ingress`, ...common, ...end })
   }
-  return facts
+  return together ? folded(facts, attempts.length) : facts
+}
+
+/** The last attempt told with the start and the end of its request, where those are told. */
+function folded(facts: Event[], n: number): Event[] {
+  const start = facts.find((fact) => fact.name === 'req.start')
+  const end = facts.find((fact) => fact.name === 'req.end')
+  const granted = facts.find((fact) => fact.name === 'att.granted' && fact.n === n)
+  const attempt = facts.find(({ id }) => id.endsWith(`.${n}.att.end.ingress`))
+  const told = new Set<Event | undefined>()
+  if (start && granted?.name === 'att.granted') {
+    start.granted = { n, provider: granted.provider, worker: granted.worker, at: Math.max(start.at, granted.at) }
+    told.add(granted)
+  }
+  if (end && end.provider !== null && attempt?.name === 'att.end') {
+    const { result, sent, in: tokensIn, out, ttfb_ms, duration_ms } = attempt
+    end.last = { n, worker: 'w', account: 'a', granted_at: end.at, result, sent, in: tokensIn, out, ttfb_ms, duration_ms }
+    told.add(attempt)
+  }
+  return facts.filter((fact) => !told.has(fact))
 }
 
 /** What requests and their attempts add up to. */
@@ -111,11 +133,11 @@ function count(totals: Totals, end: Told | undefined, attempts: { granted: Told 
 
 /** Counts without any record: fact by fact, from all facts at once. Of requests that were first heard of in the window. */
 export function countNaively(facts: readonly Event[], sinceMs: number, untilMs: number): Totals {
-  const told = facts.filter((fact) => fact.name !== 'drop.count')
+  const told = facts.flatMap(unfold).filter((fact) => fact.name !== 'drop.count')
   const totals = emptyTotals()
   for (const request of new Set(told.map((fact) => fact.request))) {
     const own = told.filter((fact) => fact.request === request)
-    const first = Math.min(...own.map(({ at }) => at))
+    const first = Math.min(...own.map(beganAt))
     if (first < sinceMs || first >= untilMs) continue
     const attempts = [...new Set(own.flatMap((fact) => ('n' in fact ? [fact.n] : [])))].map((n) => {
       const facts = own.filter((fact) => 'n' in fact && fact.n === n)

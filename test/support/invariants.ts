@@ -11,8 +11,6 @@ export interface Allowed {
   refused?: number
   /** Requests whose ingress was killed: nobody tells how they ended. */
   lostRequests?: number
-  /** Attempts whose worker was killed: only the ingress tells how they ended. */
-  lostAttempts?: number
   /** The broker took messages with it: the lease of an attempt that was never granted may be left to its expiry (row 22). */
   brokerLost?: boolean
   /** What the provider was about to say, where it is not `load`. */
@@ -24,40 +22,51 @@ type Fact<Name extends Event['name']> = Extract<Event, { name: Name }>
 
 /** `replies`: everything that clients of this test got. */
 export async function expectInvariants(stack: Stack, replies: Reply[], allowed: Allowed = {}): Promise<void> {
-  const { refused = 0, lostRequests = 0, lostAttempts = 0, brokerLost = false, whole = textOf(load), timeoutMs = 4_000 } = allowed
+  const { refused = 0, lostRequests = 0, brokerLost = false, whole = textOf(load), timeoutMs = 4_000 } = allowed
   await until('everything has come to its end', () => Object.values(unsettled()).every((count) => count === 0), {
     timeoutMs,
     state: unsettled,
   })
 
   function unsettled() {
+    const [attempts, byIngress, byWorker] = [granted(), ends('.ingress'), ends('.worker')]
     return {
-      untold: Math.max(0, stack.requests - refused - facts(stack, 'req.start').length),
-      requests: facts(stack, 'req.start').length - facts(stack, 'req.end').length - lostRequests,
+      untold: Math.max(0, stack.requests - refused - told().size),
+      requests: told().size - facts(stack, 'req.end').length - lostRequests,
       // What a killed ingress has not told is told by the worker.
-      attempts: lostRequests > 0 ? 0 : openAt('ingress'),
-      workerAttempts: openAt('worker') - lostAttempts,
+      attempts: attempts.filter((at) => !byWorker.has(at) && !byIngress.has(at)).length,
+      untoldAttempts: lostRequests > 0 ? 0 : attempts.filter((at) => !byIngress.has(at)).length,
       calls: stack.simulator.openCalls,
       leases: stack.openLeases.filter((lease) => !brokerLost || isGranted(lease)).length,
     }
   }
 
+  /** Requests that somebody told something of: most are told when they end. */
+  function told(): Set<string> {
+    return new Set(stack.facts.flatMap((fact) => ('request' in fact ? [fact.request] : [])))
+  }
+
+  /** `<request>.<n>`. Of an ingress that was killed only the worker may tell it. */
+  function granted(): string[] {
+    const calls = facts(stack, 'att.end').filter(({ result }) => result !== 'denied' && result !== 'expired')
+    return [...new Set([...facts(stack, 'att.granted'), ...calls].map(({ request, n }) => `${request}.${n}`))]
+  }
+
+  /** Attempts whose end this role told, or whoever did; `sent` where only those count that were sent, or were not. */
+  function ends(role: string, sent?: boolean): Set<string> {
+    const said = facts(stack, 'att.end').filter((end) => end.id.endsWith(role) && (sent === undefined || end.sent === sent))
+    return new Set(said.map(({ request, n }) => `${request}.${n}`))
+  }
+
   function isGranted(lease: string): boolean {
-    return facts(stack, 'att.granted').some(({ request, n }) => lease === `${request}.${n}`)
+    return granted().includes(lease)
   }
 
-  function openAt(role: string): number {
-    const ended = new Set(facts(stack, 'att.end').map(({ id }) => id))
-    return facts(stack, 'att.granted').filter(({ request, n }) => !ended.has(`${request}.${n}.att.end.${role}`)).length
-  }
-
-  const granted = facts(stack, 'att.granted')
-  const unsent = facts(stack, 'att.end').filter(
-    ({ id, sent }) => id.endsWith('.worker') && !sent && isGranted(id.slice(0, -'.att.end.worker'.length)),
-  )
-  expect(new Set(granted.map(({ id }) => id)).size, 'an attempt number is granted once').toBe(granted.length)
-  expect(new Set(facts(stack, 'req.end').map(({ id }) => id)).size, 'one outcome for each request').toBe(facts(stack, 'req.end').length)
-  expect(stack.simulator.calls.length, 'calls of the provider = granted attempts that were sent').toBe(granted.length - unsent.length)
+  const notSent = ends('', false)
+  const calls = granted().filter((at) => !notSent.has(at))
+  const outcomes = facts(stack, 'req.end').map(({ request }) => request)
+  expect(new Set(outcomes).size, 'one outcome for each request').toBe(outcomes.length)
+  expect(stack.simulator.calls.length, 'calls of the provider = granted attempts that were sent').toBe(calls.length)
   for (const reply of replies) expectPrefix(stack, reply, whole)
 }
 

@@ -17,6 +17,7 @@ import type { NatsServer } from '#services/bus/server.ts'
 import { type Simulator, startSimulator } from '#services/simulator/simulator.ts'
 import { openedChats } from './chat.ts'
 import { startTestNats } from './nats.ts'
+import { unfold } from './unfold.ts'
 import { until } from './until.ts'
 
 export interface StackOptions {
@@ -237,7 +238,7 @@ async function follow({ events }: Backbone, facts: Event[]): Promise<void> {
   const seen = new Set<string>()
   await events.consume({ durable: 'faults', maxBatch: 500, maxWaitMs: 10, ackWaitMs: 10_000 }, async (batch) => {
     for (const message of batch) {
-      for (const fact of eventBatch.parse(JSON.parse(new TextDecoder().decode(message.data))).events) {
+      for (const fact of eventBatch.parse(JSON.parse(new TextDecoder().decode(message.data))).events.flatMap(unfold)) {
         if (!seen.has(fact.id)) facts.push(fact)
         seen.add(fact.id)
       }
