@@ -1,4 +1,4 @@
-// What the tests of the Kubernetes files are checked with: helm, kubectl and schemas from deploy/validators, promtool from the system.
+// What the tests of the Kubernetes files are checked with: helm, kubectl and schemas from deploy/validators.
 // Without them the tests are skipped, and say so.
 
 import { execFileSync } from 'node:child_process'
@@ -13,11 +13,9 @@ export const validators = join(root, 'deploy/validators')
 
 const bin = (name: string) => join(validators, 'bin', name)
 export const hasValidators = existsSync(bin('helm')) && existsSync(join(validators, 'node_modules/yaml'))
-export const promtool = ['/usr/bin/promtool', '/usr/local/bin/promtool', '/opt/homebrew/bin/promtool'].find((path) => existsSync(path))
 
 if (!hasValidators)
   process.stderr.write('\nNO helm FOUND: checks of the Kubernetes files are SKIPPED (npm run setup --prefix deploy/validators)\n\n')
-if (!promtool) process.stderr.write('\nNO promtool FOUND: checks of the alerts are SKIPPED (apt install prometheus)\n\n')
 
 /** What it prints. Throws with what it says on stderr. */
 export function helm(...args: string[]): string {
