@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { adminToken } from './secrets.ts'
+import { adminToken, providerVault } from './secrets.ts'
 import { SettingsError } from './settings-error.ts'
 
 let dataDir: string
@@ -65,5 +65,27 @@ describe('an admin token from the environment', () => {
     expect(error).toBeInstanceOf(SettingsError)
     expect((error as Error).message).toContain(`FREEWAY_ADMIN_TOKEN: ${fault}`)
     if (token.trim() !== '') expect((error as Error).message).not.toContain(token)
+  })
+})
+
+describe('the secret that seals provider keys', () => {
+  const env = (variables: Record<string, string>) => ({ dataDir, secretOf: (name: string) => variables[name] })
+
+  it('is made once where none is set, and readable by its owner alone', async () => {
+    const sealed = (await providerVault(settings())).seal('groq', 'key')
+    expect((await providerVault(settings())).open('groq', sealed)).toBe('key')
+    expect(statSync(join(dataDir, 'secret')).mode & 0o777).toBe(0o600)
+  })
+
+  it('is the operator’s where it is set, with the former one beside it', async () => {
+    const [former, next] = ['n5Tq8RwZ2mK7vX4cB9pLd3Hs', 'q8Wz3Nf6Yt1Rk5Vb7Jm2Xc9L']
+    const sealed = (await providerVault(env({ FREEWAY_SECRET: former }))).seal('groq', 'key')
+    expect((await providerVault(env({ FREEWAY_SECRET: next, FREEWAY_SECRET_OLD: former }))).open('groq', sealed)).toBe('key')
+    const without = await providerVault(env({ FREEWAY_SECRET: next }))
+    expect(() => without.open('groq', sealed)).toThrow('another FREEWAY_SECRET')
+  })
+
+  it.each(['', 'short', 'changemechangeme1234'])('is refused if it can be guessed: %j', async (secret) => {
+    await expect(providerVault(env({ FREEWAY_SECRET: secret }))).rejects.toThrow(/FREEWAY_SECRET: /)
   })
 })

@@ -2,9 +2,14 @@
 // through one ingress holds everywhere within a second and after a restart of everything, and no key is ever seen.
 
 import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { buckets } from '#contracts/subjects.ts'
+import { startSimulator } from '#services/simulator/simulator.ts'
+import { startGateway } from '#test/support/gateway.ts'
 import { type Service, type Stack, startStack } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
 
@@ -74,7 +79,6 @@ describe('a key', () => {
       await until(
         'the provider is called with it',
         async () => (await chat({ model: 'gamma/m-gamma' }, {}, 1)).status === 200 && keysShown().at(-1) === shown(key),
-        { timeoutMs: 1_000 },
       )
     }
   })
@@ -91,10 +95,10 @@ describe('a key', () => {
 
   it('that is cleared is used no more, whatever the settings say; and those of the settings come back', async () => {
     expect((await admin('PATCH', '/providers/beta', { api_key: '' })).body.provider).toMatchObject({ has_key: false, configured: false })
-    await until('nobody serves it', async () => (await chat({ model: 'beta/m-beta' }, {}, 1)).status === 503, { timeoutMs: 1_000 })
+    await until('nobody serves it', async () => (await chat({ model: 'beta/m-beta' }, {}, 1)).status === 503)
     const { provider } = (await admin('PATCH', '/providers/beta', { api_key: null })).body
     expect(provider).toMatchObject({ has_key: true, key_source: 'settings' })
-    await until('it is served', async () => (await chat({ model: 'beta/m-beta' }, {}, 1)).status === 200, { timeoutMs: 1_000 })
+    await until('it is served', async () => (await chat({ model: 'beta/m-beta' }, {}, 1)).status === 200)
   })
 
   it('is tried by a worker, which tells in our words what the provider says', async () => {
@@ -276,6 +280,39 @@ describe('after a restart of everything', () => {
       },
       { state: () => last },
     )
+  })
+})
+
+describe('in one process', () => {
+  it('a key is kept with a secret that was made for it, and survives a restart', async () => {
+    await using run = new AsyncDisposableStack()
+    const dir = await mkdtemp(join(tmpdir(), 'freeway-administration-'))
+    run.defer(() => rm(dir, { recursive: true }))
+    const simulator = await startSimulator({ apiKey: keys.first })
+    run.defer(() => simulator.close())
+    const env = { FREEWAY_ADMIN_TOKEN: token, FREEWAY_DEMO: 'off' }
+    const asAdmin = { 'x-admin-token': token, 'content-type': 'application/json' }
+    const ask = async (url: string, path: string, body: object) =>
+      (await fetch(url + path, { method: 'POST', headers: asAdmin, body: JSON.stringify(body) })).status
+    const question = { model: 'own/m', messages: [{ role: 'user', content: 'hello' }] }
+
+    const first = await startGateway({ dir, env })
+    const own = { name: 'own', base_url: `${simulator.url}/v1`, api_key: keys.first, models: [{ id: 'm', capabilities: ['chat'] }] }
+    expect(await ask(first.url, '/api/providers', own)).toBe(201)
+    await until('it is served', async () => (await ask(first.url, '/v1/chat/completions', question)) === 200)
+    await first[Symbol.asyncDispose]()
+    const second = run.use(await startGateway({ dir, env }))
+    await until('it is served again', async () => (await ask(second.url, '/v1/chat/completions', question)) === 200)
+
+    expect((await stat(join(dir, 'data/secret'))).mode & 0o777).toBe(0o600)
+    const made = (await readFile(join(dir, 'data/secret'), 'utf8')).trim()
+    for (const file of await readdir(join(dir, 'data'), { recursive: true, withFileTypes: true })) {
+      if (!file.isFile()) continue
+      const bytes = await readFile(join(file.parentPath, file.name))
+      expect([file.name, bytes.includes(keys.first)]).toEqual([file.name, false])
+      expect([file.name, bytes.includes(made)]).toEqual([file.name, file.name === 'secret'])
+    }
+    expect(first.stdout + first.stderr + second.stdout + second.stderr).not.toMatch(new RegExp(`${keys.first}|${made}`))
   })
 })
 
