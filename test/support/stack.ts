@@ -97,9 +97,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const env = { ...base(dir), FREEWAY_CONFIG: config, NATS_URL: nats.url, ...options.env }
 
   const facts: Event[] = []
+  /** Requests of tests before: a worker may tell of them when their ingress has gone. */
+  const former = new Set<string>()
   const watch = await connectNats({ servers: nats.url, role: 'telemetry', instance: 'faults' })
   stack.defer(() => watch.close())
-  await follow(watch, facts)
+  await follow(watch, facts, former)
 
   const leases = new Map<Service, Set<string>>()
   const running = { ingress: [] as Service[], router: [] as Service[], worker: [] as Service[], telemetry: [] as Service[] }
@@ -144,6 +146,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       for (const open of leases.values()) open.clear()
       simulator.reset()
       simulator.setFault({}, load)
+      for (const fact of facts) if ('request' in fact) former.add(fact.request)
       facts.length = 0
     },
     [Symbol.asyncDispose]: () => owner.disposeAsync(),
@@ -234,12 +237,12 @@ function readLease(line: string, open: Set<string>): void {
 }
 
 /** Told at least once each, so repeats are left out. */
-async function follow({ events }: Backbone, facts: Event[]): Promise<void> {
+async function follow({ events }: Backbone, facts: Event[], former: ReadonlySet<string>): Promise<void> {
   const seen = new Set<string>()
   await events.consume({ durable: 'faults', maxBatch: 500, maxWaitMs: 10, ackWaitMs: 10_000 }, async (batch) => {
     for (const message of batch) {
       for (const fact of eventBatch.parse(JSON.parse(new TextDecoder().decode(message.data))).events.flatMap(unfold)) {
-        if (!seen.has(fact.id)) facts.push(fact)
+        if (!seen.has(fact.id) && !('request' in fact && former.has(fact.request))) facts.push(fact)
         seen.add(fact.id)
       }
       await message.ack()
