@@ -12,7 +12,7 @@ import type { AnswerForm, ResetForm, SignUpForm } from './forms.ts'
 import type { Tally } from './tally.ts'
 
 /** Until every replica has heard of a new account or key. */
-const CLAIM_MS = 60_000
+const CLAIM_MS = 10_000
 /** Keys a day that one address may get without anybody who vouches for it. */
 const OPEN_SIGNUPS = 5
 
