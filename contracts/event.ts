@@ -67,6 +67,8 @@ export const requestEnded = fact.extend({
   error: z.string().optional(),
   stream: z.boolean().optional(),
   trace: z.string().optional(),
+  /** Of a request that is traced, for whoever stores this to link to it. */
+  traceparent: z.string().optional(),
   /** The attempt that ended at the same moment, as the ingress' `att.end` would have told it: of the request's provider and model. */
   last: z
     .object({

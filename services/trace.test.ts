@@ -136,7 +136,11 @@ it.each([
 it('does not record what the caller has not sampled, but hands the decision on', async () => {
   await using sink = await startOtlpSink()
   const { stop } = await tracingTo(sink.url)
-  const span = startSpan('x', { role: 'ingress', kind: 'server', parent: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' } })
+  const span = startSpan('x', {
+    role: 'ingress',
+    kind: 'server',
+    parent: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' },
+  })
   expect(span.context?.traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/)
   span.end()
   await stop()

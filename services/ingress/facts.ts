@@ -108,6 +108,7 @@ export class Facts {
       asked: job.model ?? null,
       stream: job.stream,
       trace: trace.traceId,
+      traceparent: trace.traceparent,
       last: this.#last,
     })
   }

@@ -227,7 +227,15 @@ export class Failover {
     const { delivered } = this.#delivery
     const { widened, adapted } = this.#search
     const accounts = this.#desk.accountsOf(prov)
-    return { id: this.#order.trace.publicId, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
+    return {
+      id: this.#order.trace.publicId,
+      job: this.#job,
+      granted: this.#talk.granted,
+      delivered,
+      widened,
+      adapted: adapted?.adapt,
+      accounts,
+    }
   }
 
   #finish(error: FreewayError, nowMs: number): void {

@@ -46,9 +46,15 @@ export class RequestTrace {
     return this.#span.traceId?.slice(-12) ?? this.#id
   }
 
-  /** Of the root: what a caller that is traced itself is told, and whoever links to this request. */
+  /** Of the root: what a caller that is traced itself is told. */
   get context(): TraceContext | undefined {
     return this.#span.context
+  }
+
+  /** Undefined where the trace is not sampled. */
+  get traceparent(): string | undefined {
+    const traceparent = this.#span.context?.traceparent
+    return traceparent?.endsWith('-01') ? traceparent : undefined
   }
 
   /** The caller ends it, and hands its context on. */

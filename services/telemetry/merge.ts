@@ -87,7 +87,7 @@ function place(parts: Parts, event: RequestEvent): void {
       return
     }
     case 'req.end': {
-      const { id, name: _name, request: _request, last, ...content } = event
+      const { id, name: _name, request: _request, traceparent: _traceparent, last, ...content } = event
       // Telemetry itself speaks only where nobody else did.
       parts[id.endsWith('.telemetry') ? 'reaped' : 'end'] = content
       if (last) {

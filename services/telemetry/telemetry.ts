@@ -9,6 +9,7 @@ import { eventConsumer } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
 import { answerQuestions } from './answer.ts'
+import { tracedSave } from './batch-trace.ts'
 import { countDead, countSaved, measureStore } from './measures.ts'
 import { type ReadMessage, readMessage } from './reading.ts'
 import { GRACE_MS, verdictOf } from './reaper.ts'
@@ -78,7 +79,7 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
 
   async function saveAndAcknowledge(together: [LoggedEvent, ReadMessage][]): Promise<void> {
     const facts = together.flatMap(([, { events }]) => events)
-    const { saved } = await store.save(facts)
+    const { saved } = await tracedSave(facts, together.length, store.name, () => store.save(facts))
     countSaved(saved.length)
     lagMs = facts.reduce((oldest, { at }) => Math.max(oldest, Date.now() - at), 0)
     if (facts.some(({ at }) => at < Date.now() - BEHIND_MS)) behindAt = performance.now()

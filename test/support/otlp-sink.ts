@@ -48,10 +48,11 @@ export async function startOtlpSink(): Promise<OtlpSink> {
   }
 }
 
-/** One line for each span, indented below its parent. */
+/** One line for each span, indented below its parent, in the order in which they began. */
 export function tree(spans: readonly SinkSpan[], parent = '', depth = 0): string[] {
   return spans
     .filter((span) => span.parentSpanId === parent)
+    .sort((a, b) => a.startMs - b.startMs)
     .flatMap((span) => [
       `${'  '.repeat(depth)}${span.service} ${span.kind} ${span.name}${span.failed ? ' [ERROR]' : ''}`,
       ...tree(spans, span.spanId, depth + 1),

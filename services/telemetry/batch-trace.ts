@@ -1,0 +1,22 @@
+// The span of a batch that is stored. It belongs to no request, so it is linked to those of its requests that are traced.
+
+import type { Event } from '#contracts/event.ts'
+import { saveSpan } from '#services/spans.ts'
+
+/** More are not kept by a span. */
+const MAX_LINKS = 128
+
+/** Rejects as `save` does. */
+export async function tracedSave<T>(facts: readonly Event[], messages: number, store: string, save: () => Promise<T>): Promise<T> {
+  const requests = facts.flatMap((fact) => (fact.name === 'req.end' && fact.traceparent ? [{ traceparent: fact.traceparent }] : []))
+  if (requests.length === 0) return save()
+  const span = saveSpan(requests.slice(0, MAX_LINKS), messages, facts.length, store)
+  try {
+    return await save()
+  } catch (error) {
+    span.fail('store_down')
+    throw error
+  } finally {
+    span.end()
+  }
+}
