@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import type { KeyValue } from '#contracts/bus.ts'
+import { type KeyValue, PayloadTooLarge } from '#contracts/bus.ts'
 import { buckets, routingKey } from '#contracts/subjects.ts'
 import { type Broker, openMemoryBroker } from './bus/memory.ts'
 import { type Document, DocumentUnreadable, openDocument } from './document.ts'
@@ -67,6 +67,13 @@ describe('a document', () => {
     ).rejects.toBe(refusal)
     await expect(document.change((now) => ({ ...now, names: [1] as unknown as string[] }))).rejects.toThrow()
     expect((await open()).current).toEqual({ version: 1, names: ['a'] })
+  })
+
+  it('that would be too large for one message is not written', async () => {
+    const document = await open()
+    await document.change(add('a'))
+    await expect(document.change(add('x'.repeat(1_000_000)))).rejects.toBeInstanceOf(PayloadTooLarge)
+    expect((await open()).current.names).toEqual(['a'])
   })
 
   it('of a newer version is left alone: what is known stays in force, and nothing is written over it', async () => {

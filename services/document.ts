@@ -2,7 +2,7 @@
 // Its version tells whether a process knows of a change.
 
 import type { z } from 'zod'
-import type { KeyValue } from '#contracts/bus.ts'
+import { type KeyValue, PayloadTooLarge } from '#contracts/bus.ts'
 import { openLedger } from './ledger.ts'
 
 interface Versioned {
@@ -17,7 +17,7 @@ export interface Document<T extends Versioned> {
   seen(version: number): Promise<void>
   /**
    * Replaces it by `apply(current)`, and resolves when this process knows of it. `apply` may run several times; what it throws, this
-   * throws. Throws DocumentUnreadable, and what the bucket throws.
+   * throws. Throws DocumentUnreadable, PayloadTooLarge, and what the bucket throws.
    */
   change(apply: (current: T) => T): Promise<{ before: T; after: T }>
   close(): void
@@ -29,6 +29,8 @@ export class DocumentUnreadable extends Error {
 }
 
 const SEEN_WITHIN_MS = 2_000
+/** What one message of the broker surely holds. */
+const MAX_BYTES = 900_000
 
 /** `schema` has to make a document of `{}`. `onUnreadable`: what stands there cannot be read; what we know stays in force. */
 export async function openDocument<T extends Versioned>(
@@ -78,6 +80,8 @@ export async function openDocument<T extends Versioned>(
         if (!read.success) throw new DocumentUnreadable('the stored settings are those of another version of freeway')
         before = read.data
         after = schema.parse({ ...apply(before), version: before.version + 1 })
+        const { byteLength } = new TextEncoder().encode(JSON.stringify(after))
+        if (byteLength > MAX_BYTES) throw new PayloadTooLarge(`${byteLength} bytes of settings are more than ${MAX_BYTES}`)
         return after
       })
       await seen(after.version)

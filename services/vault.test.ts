@@ -23,6 +23,11 @@ describe('a sealed key', () => {
     expect(new Set(Array.from({ length: 50 }, () => vault.seal('groq', key))).size).toBe(50)
   })
 
+  it('is known as one’s own, or not', () => {
+    expect([vault, createVault(other, [secret]), createVault(other)].map((one) => one.knows(sealed))).toEqual([true, true, false])
+    expect(vault.knows('fwk2.x')).toBe(false)
+  })
+
   it('holds any text', () => {
     for (const text of ['', 'ключ 🔑', 'x'.repeat(4_096)]) expect(vault.open('p', vault.seal('p', text))).toBe(text)
   })

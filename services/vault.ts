@@ -9,6 +9,8 @@ export interface Vault {
   seal(provider: string, key: string): string
   /** Throws VaultError. */
   open(provider: string, sealed: string): string
+  /** Whether it was sealed with a secret that is known here. */
+  knows(sealed: string): boolean
 }
 
 /** Never holds a key, nor any part of a secret. */
@@ -25,7 +27,9 @@ const SEALED = /^fwk1\.([\w-]{8})\.([\w-]+)$/
 export function createVault(secret: string, former: readonly string[] = []): Vault {
   const current = ringOf(secret)
   const rings = [current, ...former.map(ringOf)]
+  const ringFor = (sealed: string) => rings.find(({ id }) => id === SEALED.exec(sealed)?.[1])
   return {
+    knows: (sealed) => ringFor(sealed) !== undefined,
     seal(provider, key) {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, current.key, nonce, { authTagLength: TAG_BYTES })
@@ -34,9 +38,9 @@ export function createVault(secret: string, former: readonly string[] = []): Vau
       return `fwk1.${current.id}.${bytes.toString('base64url')}`
     },
     open(provider, sealed) {
-      const [, id, text = ''] = SEALED.exec(sealed) ?? []
-      if (id === undefined) throw new VaultError('it was stored by another version of freeway')
-      const ring = rings.find((one) => one.id === id)
+      const [, , text] = SEALED.exec(sealed) ?? []
+      if (text === undefined) throw new VaultError('it was stored by another version of freeway')
+      const ring = ringFor(sealed)
       if (!ring) throw new VaultError('it was stored with another FREEWAY_SECRET')
       const bytes = Buffer.from(text, 'base64url')
       // A shorter tag would be accepted, and could be guessed.

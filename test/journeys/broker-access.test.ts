@@ -101,6 +101,8 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
     }
     const changed = await fetch(`${ingress.url}/api/providers/alpha`, { ...asAdmin, method: 'PATCH', body: '{"weight":2}' })
     expect([changed.status, await changed.json()]).toMatchObject([200, { provider: { weight: 2 } }])
+    const tried = await fetch(`${ingress.url}/api/providers/alpha/test`, { ...asAdmin, method: 'POST', body: '{}' })
+    expect([tried.status, await tried.json()]).toMatchObject([200, { ok: true }])
     const kept = await fetch(`${ingress.url}/v1/responses`, {
       method: 'POST',
       body: JSON.stringify({ model: 'alpha/m', input: 'Hello' }),
@@ -164,6 +166,8 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
     ['worker-alpha', 'fw.v1.work.alpha'],
     ['worker-alpha', 'fw.v1.work.beta w'],
     ['worker-alpha', 'fw.v1.ctl.beta.>'],
+    ['worker-alpha', 'fw.v1.try.beta w'],
+    ['telemetry', 'fw.v1.ask.router router'],
     ['worker-beta-gamma', 'fw.v1.work.alpha w'],
     ['worker-beta-gamma', 'fw.v1.ctl.alpha.>'],
     ['telemetry', 'fw.v1.in.>'],

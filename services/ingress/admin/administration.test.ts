@@ -346,6 +346,11 @@ describe('what is refused changes nothing', () => {
     [{ ...whole, name: 'groq' }, 409, 'name'],
   ])('POST /api/providers %j', (body, status, param) => refused('POST', '/providers', body, status, param))
 
+  it('more than the store takes', () => {
+    const models = Array.from({ length: 9_000 }, (_, i) => ({ id: `m${i}`, note: 'n'.repeat(100) }))
+    return refused('POST', '/providers', { ...whole, models }, 413, null)
+  })
+
   it('DELETE of a provider of the catalogue', () => refused('DELETE', '/providers/groq', undefined, 409, 'name', /PATCH/))
 
   const rule = { field: 'tags', op: 'contains', value: 'fast' }

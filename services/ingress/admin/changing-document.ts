@@ -1,5 +1,6 @@
 // What the admin routes of providers and routing work on, and how they change it.
 
+import { PayloadTooLarge } from '#contracts/bus.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import type { CatalogOverrides } from '#contracts/catalog-change.ts'
 import { FreewayError } from '#contracts/failure.ts'
@@ -36,6 +37,11 @@ export function changingDocument<T extends Changed>(
     try {
       return await change()
     } catch (error) {
+      if (error instanceof PayloadTooLarge) {
+        throw new FreewayError('invalid_request_error', 'all changes together would be more than one message of the broker holds', {
+          status: 413,
+        })
+      }
       if (!(error instanceof DocumentUnreadable)) throw error
       throw new FreewayError('server_error', error.message, { status: 503, shouldRetry: false, cause: error })
     }
