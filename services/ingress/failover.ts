@@ -227,15 +227,8 @@ export class Failover {
     const { delivered } = this.#delivery
     const { widened, adapted } = this.#search
     const accounts = this.#desk.accountsOf(prov)
-    return {
-      id: this.#order.trace.publicId,
-      job: this.#job,
-      granted: this.#talk.granted,
-      delivered,
-      widened,
-      adapted: adapted?.adapt,
-      accounts,
-    }
+    const { publicId: id } = this.#order.trace
+    return { id, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
   }
 
   #finish(error: FreewayError, nowMs: number): void {
