@@ -1,16 +1,16 @@
-// Ingresses on one bus in the process, without any router: whoever is admitted is told 503 that there is none.
+// Ingresses in this process, on one bus, without any router: whoever is admitted is told 503 that there is none.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
 import { buckets, catalogKey } from '#contracts/subjects.ts'
-import { openMemoryBroker } from '#services/bus/memory.ts'
 import { type Ingress, startIngress } from '#services/ingress/ingress.ts'
 import { createLogger } from '#services/logger.ts'
 import { openOutbox } from '#services/outbox.ts'
 import { loadSettings } from '#services/settings.ts'
 import { createVault } from '#services/vault.ts'
+import { type Harness, openMemoryHarness } from './backbones.ts'
 
 export const ADMIN_TOKEN = 'Zk3vQ9xR7mW2pL5tN8bH'
 /** Of a request that was let in. */
@@ -28,17 +28,17 @@ export interface IngressWorld {
   readonly lines: string[]
   /** Every bucket of the bus, as text. */
   stored(): Promise<string>
-  /** The connection of all of them to the bus is down, until the returned function is called. */
-  cutOff(): () => void
+  /** The bus is gone, for all of them, until the returned function is called. */
+  cutOff(): Promise<() => Promise<void>>
   start(env?: Record<string, string>, config?: object): Promise<Ingress>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export async function openIngressWorld(): Promise<IngressWorld> {
+export async function openIngressWorld(openBus: () => Promise<Harness> = openMemoryHarness): Promise<IngressWorld> {
   const stack = new AsyncDisposableStack()
-  const broker = await openMemoryBroker()
-  stack.defer(() => broker.close())
-  const config = await broker.connect('router').keyValue(buckets.config)
+  const bus = await openBus()
+  stack.defer(() => bus.close())
+  const config = await (await bus.connect('router')).keyValue(buckets.config)
   const models = [
     { id: 'open', model_id: 1 },
     { id: 'locked', model_id: 2, tier: 'verified' },
@@ -46,32 +46,29 @@ export async function openIngressWorld(): Promise<IngressWorld> {
   const alpha = { name: 'alpha', base_url: 'http://127.0.0.1:1/v1', configured: true, models }
   await config.put(catalogKey, new TextEncoder().encode(JSON.stringify(catalogSchema.parse({ providers: [alpha], aliases: [] }))))
   const lines: string[] = []
-  const backbones: ReturnType<typeof broker.connect>[] = []
+  let count = 0
   return {
     lines,
     async stored() {
       let text = ''
       for (const bucket of Object.values(buckets)) {
-        const watch = await (await broker.connect('router').keyValue(bucket)).watch('>', ({ key, value }) => {
+        const watch = await (await (await bus.connect('router')).keyValue(bucket)).watch('>', ({ key, value }) => {
           text += `${key} ${new TextDecoder().decode(value)}\n`
         })
         watch.unsubscribe()
       }
       return text
     },
-    cutOff() {
-      for (const backbone of backbones) broker.faults(backbone).disconnect()
-      return () => {
-        for (const backbone of backbones) broker.faults(backbone).reconnect()
-      }
+    async cutOff() {
+      await bus.breakBroker()
+      return () => bus.restoreBroker()
     },
     async start(env = {}, config = {}) {
       const dir = await mkdtemp(join(tmpdir(), 'freeway-ingress-'))
       stack.defer(() => rm(dir, { recursive: true }))
       await writeFile(join(dir, 'freeway.json'), JSON.stringify(config))
-      const backbone = broker.connect('ingress')
-      backbones.push(backbone)
-      const instance = `ingress-${backbones.length}`
+      const backbone = await bus.connect('ingress')
+      const instance = `ingress-${++count}`
       const settings = loadSettings({ PORT: '0', ...env }, dir)
       const outbox = openOutbox({ events: backbone.events, role: 'ingress', instance })
       stack.defer(() => outbox.close())

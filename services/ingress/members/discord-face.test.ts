@@ -243,9 +243,9 @@ it('slows down whoever gives too many commands', async () => {
 it('says that the store is away', async () => {
   const user = join()
   const form = await command(user, 'signup')
-  const reconnect = world.cutOff()
+  const reconnect = await world.cutOff()
   const { text, ephemeral } = await fill(user, form, about)
-  reconnect()
+  await reconnect()
   expect([text, ephemeral]).toEqual(['The store of the gateway cannot be reached.', true])
   expect(keyIn(await fill(user, form, about))).toMatch(/^fai_/)
 })

@@ -296,7 +296,7 @@ it('says that the store is away, and leaves things as they were', async () => {
   await settings({ checkin_required: false })
   const { api_key } = (await signUp()).body
   const challenges = [await solved(), await solved({ reason })]
-  const reconnect = world.cutOff()
+  const reconnect = await world.cutOff()
   const forms = { use_case: useCase, bot_disclosure: 'no', ...challenges[0] }
   expect(problem(await call('POST', '/api/signup', forms, from()))).toEqual([503, 'server_error', 'server_error', null])
   expect(problem(await call('POST', '/api/resetkey', challenges[1], { ...bearer(api_key), ...from() }))).toEqual([
@@ -305,7 +305,7 @@ it('says that the store is away, and leaves things as they were', async () => {
     'server_error',
     null,
   ])
-  reconnect()
+  await reconnect()
   expect((await chat(api_key)).status).toBe(ADMITTED)
   expect((await call('POST', '/api/signup', forms, from())).status).toBe(201)
 })
