@@ -2,6 +2,7 @@
 
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
+import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Offer } from '#contracts/attempt.ts'
 import { provider as providerSchema } from '#contracts/catalog.ts'
 import type { JobKind } from '#contracts/job.ts'
@@ -25,6 +26,7 @@ interface Given {
   files?: MediaFile[]
   key?: string
   more?: object
+  adapt?: Adaptation
 }
 
 function opened({
@@ -36,11 +38,12 @@ function opened({
   more = {},
   fields = {},
   files = [],
+  adapt,
 }: Given) {
   const provider = providerSchema.parse({ name: 'p', base_url: base, media: { [kind]: media }, models: [{ id: model }], ...more })
   const full = { ...provider, configured: true, accounts: [] }
   const account = accountsOf(full, [key]).get('p-1')
-  const offer = { kind, model, id: 'r', account: 'p-1', est: { in: 9, out: 0, audio_seconds: 4 } } as Offer
+  const offer = { kind, model, id: 'r', account: 'p-1', est: { in: 9, out: 0, audio_seconds: 4 }, adapt } as Offer
   const call = openMediaCall({ provider: full, habits: { headers: {} }, limits: createLimitReader(full) }, offer)
   if (!call || !account) throw new Error('no call')
   return { call, request: call.request(account, writeMediaBody({ fields, files })) }
@@ -72,6 +75,16 @@ describe('what is sent', () => {
       },
       '/v1/embeddings',
       { model: 'org/m', input: 'a', output_dimension: 3, input_type: 'query' },
+    ],
+    [
+      'without what was refused before',
+      {
+        kind: 'image',
+        fields: { prompt: 'a', response_format: 'b64_json', user: 'u' },
+        adapt: { drop: ['response_format'], rename: { user: 'safety_id' } },
+      },
+      '/v1/images/generations',
+      { model: 'org/m', prompt: 'a', safety_id: 'u' },
     ],
     [
       'what the client has said stands before what is usual',

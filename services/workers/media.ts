@@ -1,6 +1,7 @@
 // Jobs other than chats: which style asks for them at a provider, where, and who reads the answer.
 
 import { randomBytes } from 'node:crypto'
+import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Offer } from '#contracts/attempt.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import type { JobKind } from '#contracts/job.ts'
@@ -44,11 +45,11 @@ type Place = ProviderKnowledge & { provider: Provider; habits: Pick<Habits, 'hea
 
 /** Undefined: it is a chat. */
 export function openMediaCall(place: Place, offer: Offer): MediaCall | undefined {
-  const { kind, model } = offer
+  const { kind, model, adapt } = offer
   if (kind === 'chat') return undefined
   const { provider, habits } = place
   let ask: MediaAsk | undefined
-  const route = provider.media[kind] ?? USUAL
+  const route = adapted(provider.media[kind] ?? USUAL, adapt)
   const style = styles[kind][route.style]
   return {
     request(account, body) {
@@ -81,6 +82,12 @@ export function openMediaCall(place: Place, offer: Offer): MediaCall | undefined
     answer: (sink) =>
       new MediaAnswer(offer, sink, place, (answer) => (style && ask ? style.read(answer, ask) : undefined), style?.streams === true),
   }
+}
+
+/** After a refusal that said what to change. */
+function adapted(route: MediaRoute, adapt: Adaptation | undefined): MediaRoute {
+  if (!adapt) return route
+  return { ...route, drop: [...route.drop, ...(adapt.drop ?? [])], rename: { ...route.rename, ...adapt.rename } }
 }
 
 /** `first_byte_ms`, where a provider makes something that takes its time, and says nothing before it is done. */
