@@ -29,8 +29,8 @@ export class DocumentUnreadable extends Error {
 }
 
 const SEEN_WITHIN_MS = 2_000
-/** What one message of the broker surely holds. */
-const MAX_BYTES = 900_000
+/** Half of what a message of the broker surely holds: what is made of it, e.g. the catalogue, has to fit as well. */
+const MAX_BYTES = 500_000
 
 /** `schema` has to make a document of `{}`. `onUnreadable`: what stands there cannot be read; what we know stays in force. */
 export async function openDocument<T extends Versioned>(
