@@ -85,7 +85,7 @@ describe.skipIf(!hasValidators)('a pod', () => {
       const talksToCluster = owner.metadata.name.endsWith('-broker-users')
       expect(spec.automountServiceAccountToken).toBe(talksToCluster)
       expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
-      for (const { securityContext, image, resources } of spec.containers) {
+      for (const { securityContext, image, resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
         expect(securityContext).toEqual({
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,

@@ -54,6 +54,7 @@ describe.skipIf(!hasValidators)('network policies', () => {
       'nats → nats:6222',
       'router → nats:4222',
       'setup → nats:4222',
+      'setup → nats:8222',
       'telemetry → mongodb:27017',
       'telemetry → nats:4222',
       'test → ingress:3001',

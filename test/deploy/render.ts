@@ -22,6 +22,7 @@ export interface Container {
 
 export interface PodSpec {
   containers: Container[]
+  initContainers?: Container[]
   volumes?: { name: string; secret?: { secretName: string; items: { key: string }[] } }[]
   securityContext?: Record<string, unknown>
   automountServiceAccountToken?: boolean
