@@ -135,6 +135,17 @@ describe('freeway.json', () => {
     expect(load().providers).toEqual({ alpha: { base_url: 'http://127.0.0.1:9001/v1', rpm_limit: 30 } })
   })
 
+  it.each([
+    [{ signup: 'yes' }, 'access.signup: expected off, community, open'],
+    [{ member_limits: { rpm: 3 } }, 'access.member_limits.rpm: unknown field'],
+    [{ checkin: true }, 'access.checkin: unknown field'],
+    [{ discord_roles: { Verified: 'verified' } }, 'access.discord_roles.Verified: expected the id of a role, 15 to 20 digits'],
+    [{ discord_roles: { '111111111111111111': 'Very Good' } }, 'access.discord_roles.111111111111111111: must match [a-z0-9_-]{1,32}'],
+  ])('refuses the rules %j for clients, with the path', (access, fault) => {
+    config({ access })
+    expect(faultsOf()).toEqual([`freeway.json: ${fault}`])
+  })
+
   it('is taken as a whole', () => {
     const written = {
       providers: {

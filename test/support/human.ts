@@ -34,10 +34,10 @@ export function answerOf(question: string): string {
     return alone[0] as string
   }
   if (question.startsWith('Which number comes next')) return next(question.match(/\d+/g)?.map(Number) ?? [])
-  const [, letter = '', word = ''] = /letter "(.)" occur in the word "(\w+)"/.exec(question) ?? []
-  if (letter) return String([...word].filter((one) => one === letter).length)
-  const [, place = '', text = ''] = /^What is the (.+) letter of the word "(\w+)"/.exec(question) ?? []
-  if (place) return [...text].at({ first: 0, second: 1, third: 2, last: -1, 'second to last': -2 }[place] ?? Number.NaN) ?? ''
+  const [, letter = '', words = ''] = /letter "(.)" occur in "([^"]+)"/.exec(question) ?? []
+  if (letter) return String([...words].filter((one) => one === letter).length)
+  const [, first = '', second = '', word = ''] = /^Write down the (\w+) and the (\w+) letter of the word "(\w+)"/.exec(question) ?? []
+  if (word) return [first, second].map((place) => word.at({ first: 0, second: 1, third: 2, last: -1 }[place] ?? Number.NaN)).join('')
   const values = (question.toLowerCase().match(/[a-z]+(-[a-z]+)?/g) ?? []).map(numberOf).filter((value) => !Number.isNaN(value))
   if (values.length !== 3) throw new Error(`cannot read: ${question}`)
   return String((values[0] as number) + (values[1] as number) - (values[2] as number))

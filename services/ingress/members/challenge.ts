@@ -29,7 +29,9 @@ export function diceOf(seed: Uint8Array): Dice {
 }
 
 export function isRight({ answers }: Question, answer: string): boolean {
-  return answers.includes(normal(answer))
+  const given = normal(answer)
+  // Letters that were asked for together may be typed apart.
+  return answers.includes(given) || answers.includes(given.replaceAll(/ (?:and )?/g, ''))
 }
 
 /** As people may type it: `" Seven. "`, `7`. */
@@ -107,18 +109,24 @@ function oddOneOut(dice: Dice): Question {
 }
 
 function letters(dice: Dice): Question {
-  const text = pick(words, dice)
   if (dice(2) === 0) {
-    const place = dice(5)
-    const name = ['first', 'second', 'third', 'last', 'second to last'][place]
-    return { text: `What is the ${name} letter of the word "${text}"?`, answers: [text.at([0, 1, 2, -1, -2][place] as number) as string] }
+    const text = pick(words, dice)
+    const [one, other] = some(places, 2, dice) as [(typeof places)[number], (typeof places)[number]]
+    const both = [one, other].map(([, at]) => text.at(at)).join('')
+    return { text: `Write down the ${one[0]} and the ${other[0]} letter of the word "${text}".`, answers: [both] }
   }
-  const letter = pick([...text], dice)
-  return {
-    text: `How many times does the letter "${letter}" occur in the word "${text}"?`,
-    answers: [String(text.split(letter).length - 1)],
-  }
+  // Over several words, for most letters stand in a word but once.
+  const text = some(words, 4, dice).join(', ')
+  const letter = pick([...text.replaceAll(/[^a-z]/g, '')], dice)
+  return { text: `How many times does the letter "${letter}" occur in "${text}"?`, answers: [String(text.split(letter).length - 1)] }
 }
+
+const places = [
+  ['first', 0],
+  ['second', 1],
+  ['third', 2],
+  ['last', -1],
+] as const
 
 function pattern(dice: Dice): Question {
   const start = 1 + dice(9)

@@ -188,6 +188,19 @@ describe('/resetkey', () => {
   })
 })
 
+it('obeys freeway.json where the settings say nothing, and the settings where they do', async () => {
+  const now = async () => {
+    const { signup, resetkey, member_limits, discord_roles } = (await call('GET', '/api/settings')).body
+    return { signup, resetkey, rpm: member_limits.rpm_limit, roles: Object.keys(discord_roles) }
+  }
+  const configured = { signup: 'community', resetkey: true, rpm: 60, roles: [VERIFIED] }
+  expect(await now()).toEqual(configured)
+  await call('PATCH', '/api/settings', { resetkey: false, discord_roles: {}, member_limits: { rpm_limit: null } })
+  expect(await now()).toEqual({ ...configured, resetkey: false, rpm: null, roles: [] })
+  await call('DELETE', '/api/settings')
+  expect(await now()).toEqual(configured)
+})
+
 describe('membership', () => {
   it('is taken over from every command: roles, and coming back', async () => {
     const user = join()
