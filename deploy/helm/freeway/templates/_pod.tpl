@@ -6,8 +6,9 @@ Pod of a service. (dict "root" $ "component" "worker" "args" (list "worker" "gro
 {{- $root := .root -}}
 {{- $part := dict "root" $root "component" .component "provider" (default "" .provider) -}}
 metadata:
+  # Only what never changes: a version here would restart pods that a release does not touch.
   labels:
-    {{- include "freeway.labels" $part | nindent 4 }}
+    {{- include "freeway.selector" $part | nindent 4 }}
   annotations:
     # A change of what a service reads at its start rolls it.
     checksum/config: {{ include (print $root.Template.BasePath "/config.yaml") $root | sha256sum | quote }}
