@@ -100,10 +100,15 @@ export function forgotten(before: CatalogOverrides, name: string): CatalogOverri
   return { ...before, resets: { ...before.resets, [name]: (own(before.resets, name) ?? 0) + 1 } }
 }
 
-/** For the records: keys are only counted. */
+/** For the records: keys and models are only counted, and of a provider of one's own only what tells it from others. */
 export function described(overrides: CatalogOverrides, name: string): object {
+  const custom = own(overrides.custom, name)
   const stored = own(overrides.keys, name)
-  return { ...own(overrides.custom, name), ...own(overrides.providers, name), ...(stored && { stored_keys: stored.length }) }
+  return {
+    ...(custom && { base_url: custom.base_url, models: custom.models.length }),
+    ...own(overrides.providers, name),
+    ...(stored && { stored_keys: stored.length }),
+  }
 }
 
 export function exists(name: string): FreewayError {
