@@ -252,8 +252,8 @@ describe('a provider', () => {
       actor: 'admin',
       action: 'provider.change',
       target: 'mine',
-      before: {},
-      after: { weight: 3, stored_keys: 1 },
+      before: { models: 2 },
+      after: { models: 2, weight: 3, stored_keys: 1 },
     })
     expect(JSON.stringify(entry)).not.toContain('fwk1.')
     expect(lines.join()).not.toContain('canary')
