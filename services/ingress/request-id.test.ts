@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import { isToken } from '#contracts/subjects.ts'
 import { callersId, newRequestId, withRequestId } from './request-id.ts'
@@ -6,6 +7,13 @@ it('a new id is a token of a subject, and never the same again', () => {
   const ids = Array.from({ length: 1_000 }, newRequestId)
   expect(new Set(ids).size).toBe(1_000)
   expect(ids.every((id) => isToken(id) && id.length === 22)).toBe(true)
+})
+
+it('an id begins with its time, so that ids of one moment stand together', () => {
+  const before = Date.now()
+  const time = Buffer.from(newRequestId(), 'base64url').readUIntBE(0, 6)
+  expect(time).toBeGreaterThanOrEqual(before)
+  expect(time).toBeLessThanOrEqual(Date.now())
 })
 
 describe('the caller’s own id', () => {

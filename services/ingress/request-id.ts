@@ -3,17 +3,23 @@
 import { Buffer } from 'node:buffer'
 import { randomFillSync } from 'node:crypto'
 
+/** Six of time, ten of chance. */
 const ID_BYTES = 16
+const TIME_BYTES = 6
 /** Asking for randomness once for many ids costs a tenth of asking each time. */
 const pool = Buffer.allocUnsafe(256 * ID_BYTES)
 let used = pool.length
 
-/** 16 random bytes, so that nobody guesses another's request. */
+/**
+ * Eighty random bits, so that nobody guesses another's request, behind the time in ms: what began together stands together in
+ * every index of every database, which makes storing it cheaper.
+ */
 export function newRequestId(): string {
   if (used === pool.length) {
     randomFillSync(pool)
     used = 0
   }
+  pool.writeUIntBE(Date.now(), used, TIME_BYTES)
   used += ID_BYTES
   return pool.toString('base64url', used - ID_BYTES, used)
 }

@@ -87,13 +87,38 @@ function place(parts: Parts, event: RequestEvent): void {
       return
     }
     case 'req.end': {
-      const { id, name: _name, request: _request, traceparent: _traceparent, last, ...content } = event
+      const { at, provider, model, last } = event
       // Telemetry itself speaks only where nobody else did.
-      parts[id.endsWith('.telemetry') ? 'reaped' : 'end'] = content
-      if (last) {
-        const { n, ...attempt } = last
-        parts[`attempts.${n}.ingress`] = { at: event.at, provider: event.provider, model: event.model, ...attempt }
-      }
+      parts[event.id.endsWith('.telemetry') ? 'reaped' : 'end'] = endOf(event)
+      if (!last) return
+      const { n, worker, account, granted_at, result, sent, in: tokensIn, out, ttfb_ms, duration_ms } = last
+      const used = { in: tokensIn, out, ttfb_ms, duration_ms }
+      parts[`attempts.${n}.ingress`] = { at, provider, model, worker, account, granted_at, result, sent, ...used }
     }
+  }
+}
+
+/** Field by field: this is on the way of every request, and leaving fields out of a copy takes several times as long. */
+function endOf(event: Extract<Event, { name: 'req.end' }>): Fields {
+  const { at, outcome, status, provider, model, attempts, in: tokensIn, out, duration_ms, ttfb_ms } = event
+  const { client, format, strategy, asked, error, stream, trace } = event
+  return {
+    at,
+    outcome,
+    status,
+    provider,
+    model,
+    attempts,
+    in: tokensIn,
+    out,
+    duration_ms,
+    ttfb_ms,
+    client,
+    format,
+    strategy,
+    asked,
+    error,
+    stream,
+    trace,
   }
 }

@@ -54,6 +54,16 @@ it('an ingress that is killed before the first byte takes its upstream calls wit
   await expectInvariants(stack, [], { lostRequests: 10 })
 })
 
+it('an ingress that is killed as soon as a client has its answer: what became of the request is known all the same', async () => {
+  const reply = await chat(ingress.url)
+  ingress.kill('SIGKILL')
+  expect(reply).toMatchObject({ status: 200, done: true })
+  // By the ingress, if that was quick; else by the worker, which notices within a second or two that nobody stored it.
+  await until('somebody has told', () => facts(stack, 'att.end').some(({ result, sent }) => result === 'ok' && sent))
+  const toldByIngress = facts(stack, 'req.end').length
+  await expectInvariants(stack, [reply], { lostRequests: 1 - toldByIngress })
+})
+
 it('an ingress asked to stop finishes its streams, refuses new connections and exits cleanly', async () => {
   stack.simulator.setFault({}, slow)
   const open = openChat(ingress.url)

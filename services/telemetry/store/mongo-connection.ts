@@ -30,6 +30,8 @@ const OTHER_OPTIONS = [85, 86]
 const options: MongoClientOptions = {
   appName: APP_NAME,
   maxPoolSize: 4,
+  // What a fact does not say is not written.
+  ignoreUndefined: true,
   serverSelectionTimeoutMS: 2_000,
   connectTimeoutMS: 2_000,
   waitQueueTimeoutMS: 1_000,
