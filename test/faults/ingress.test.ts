@@ -60,8 +60,7 @@ it('an ingress that is killed as soon as a client has its answer: what became of
   expect(reply).toMatchObject({ status: 200, done: true })
   // By the ingress, if that was quick; else by the worker, which notices within a second or two that nobody stored it.
   await until('somebody has told', () => facts(stack, 'att.end').some(({ result, sent }) => result === 'ok' && sent))
-  const toldByIngress = facts(stack, 'req.end').length
-  await expectInvariants(stack, [reply], { lostRequests: 1 - toldByIngress })
+  expect(new Set(facts(stack, 'att.end').map(({ request }) => request)).size).toBe(1)
 })
 
 it('an ingress asked to stop finishes its streams, refuses new connections and exits cleanly', async () => {
