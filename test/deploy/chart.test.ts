@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { loadSettings } from '#services/settings.ts'
 import type { Container, KubernetesObject } from './render.ts'
 import { example, examples, find, ofKind, podsOf, render, variable } from './render.ts'
 import { chart, hasValidators, helm } from './tools.ts'
@@ -66,6 +70,28 @@ describe.skipIf(!hasValidators)('the chart', () => {
     ['a host that is none', { exposure: { ingress: { enabled: true } } }, 'exposure.ingress.host'],
   ])('refuses %s', (_, values, words) => {
     expect(() => render(values)).toThrow(words)
+  })
+
+  it.each(all)('writes a freeway.json that freeway takes with %s', (name) => {
+    const dir = mkdtempSync(join(tmpdir(), 'freeway-config-'))
+    try {
+      writeFileSync(join(dir, 'freeway.json'), find(example(name), 'ConfigMap', 'fw-freeway-config').data['freeway.json'])
+      expect(Object.keys(loadSettings({}, dir).providers)).toEqual(name === 'ha.yaml' ? ['house-llm'] : [])
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
+  })
+
+  it('ends with the next commands', () => {
+    const said = helm('install', 'fw', chart, '--namespace', 'ai', '--dry-run=client', '-f', `${chart}/values-examples/dev.yaml`)
+    for (const next of [
+      'kubectl -n ai rollout status deployment/fw-freeway-ingress',
+      'helm -n ai test fw --logs',
+      'kubectl -n ai port-forward service/fw-freeway-ingress 3001:80',
+      "get secret fw-freeway-secrets -o go-template='{{.data.FREEWAY_ADMIN_TOKEN|base64decode}}'",
+      '"model":"demo/chat"',
+    ])
+      expect(said).toContain(next)
   })
 
   it('generates no password that could be guessed, and none twice', () => {
@@ -160,6 +186,24 @@ describe.skipIf(!hasValidators)('a pod', () => {
     const objects = render({ ...sealed, providers: { cloudflare: { apiKeys } } })
     expect(variable(container(objects, 'fw-freeway-router'), 'FREEWAY_WORKER_KEYS')).toBe('cloudflare=3')
     expect(Object.keys(find(objects, 'Secret', 'fw-freeway-key-cloudflare').data)).toEqual(Object.keys(apiKeys).sort())
+  })
+
+  it('is replaced for a change that is its own, and for no other', () => {
+    const values = (key: string, max: number) => ({
+      ...sealed,
+      providers: { groq: { apiKeys: { GROQ_API_KEY: key }, worker: { autoscaling: { max } } }, gemini: { existingSecret: 'g' } },
+      longestStreamSeconds: 60,
+    })
+    const before = podsOf(render(values('old', 5)))
+    const replaced = (objects: KubernetesObject[]) =>
+      podsOf(objects)
+        .filter(({ owner }, i) => JSON.stringify(owner.spec.template) !== JSON.stringify(before[i]?.owner.spec.template))
+        .map(({ owner }) => owner.metadata.name)
+    expect(replaced(render(values('old', 9)))).toEqual([])
+    expect(replaced(render(values('new', 5)))).toEqual(['fw-freeway-worker-groq'])
+    const added = render({ ...values('old', 5), image: { tag: '9.9.9' } })
+    expect(replaced(added).filter((name) => /nats|mongodb/.test(name))).toEqual([])
+    expect(replaced(added).length).toBeGreaterThan(5)
   })
 
   it('of the test reaches the gateway with the admin token', () => {

@@ -1,6 +1,6 @@
 {{/*
 Pod of a service. (dict "root" $ "component" "worker" "args" (list "worker" "groq") "values" {…} "user" "worker-groq"
-  "provider" "groq" (or "") "env" "YAML" "envFrom" "YAML" "ports" "YAML" "graceSeconds" 330)
+  "provider" "groq" (or "") "env" "YAML" "envFrom" "YAML" "keys" "HASH" "ports" "YAML" "graceSeconds" 330)
 */}}
 {{- define "freeway.pod" -}}
 {{- $root := .root -}}
@@ -12,7 +12,9 @@ metadata:
   annotations:
     # A change of what a service reads at its start rolls it.
     checksum/config: {{ include (print $root.Template.BasePath "/config.yaml") $root | sha256sum | quote }}
-    checksum/secrets: {{ toJson (list $root.Values.secrets $root.Values.providers) | sha256sum | quote }}
+    {{- with .keys }}
+    checksum/keys: {{ . | quote }}
+    {{- end }}
     {{- with .values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
