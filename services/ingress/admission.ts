@@ -27,10 +27,6 @@ export interface Admission {
   readonly audit: Audit
   /** Whether there was no client at the start, so that nobody on this machine needs a key. */
   readonly open: boolean
-  /** How many clients there are. */
-  readonly clients: number
-  /** Whether a request from this machine needs a key. */
-  readonly keyRequired: boolean
   readonly routes: Route[]
   close(): Promise<void>
 }
@@ -77,12 +73,6 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
     policy,
     audit,
     open,
-    get clients() {
-      return accounts.size
-    },
-    get keyRequired() {
-      return settings.requireAuth || accounts.begun
-    },
     routes,
     async close() {
       await community.close()

@@ -100,7 +100,6 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     ...catalogRoutes({ catalog: () => catalog.current, viewerOf }),
     ...admission.routes,
     ...administration.routes,
-    { method: 'GET', path: '/api/health', access: 'public', handle: health },
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
     ...openApiRoutes({ routes: () => routes, version }),
   ]
@@ -126,17 +125,6 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   function ready(): Response {
     const faults = missing()
     return json({ status: faults.length === 0 ? 'ready' : 'not_ready', missing: faults, version }, {}, faults.length === 0 ? 200 : 503)
-  }
-
-  /** As FreeAI tells it. */
-  function health(): Response {
-    const configured = catalog.current.providers.filter(({ enabled, configured }) => enabled && configured).length
-    return json({
-      status: bus.connected && desk.routerSeen && configured > 0 ? 'ok' : 'degraded',
-      providers_configured: configured,
-      clients_configured: admission.clients,
-      auth_required: admission.keyRequired,
-    })
   }
 
   function publicHealth(): Response {
