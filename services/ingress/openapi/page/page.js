@@ -73,7 +73,7 @@ function boundsOf(schema) {
 /** The schemas inside of it whose fields a reader may want to see. */
 function partsOf(schema) {
   const found = resolved(schema)
-  if (found.properties) return [found]
+  if (Object.keys(found.properties ?? {}).length > 0) return [found]
   const inner = [found.anyOf, found.oneOf, found.allOf, found.items, found.additionalProperties].flat()
   return inner.filter((one) => typeof one === 'object').flatMap(partsOf)
 }
