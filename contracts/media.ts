@@ -11,6 +11,8 @@ export interface MediaFile {
   /** A media type without parameters, e.g. `audio/mpeg`. */
   type: string
   bytes: Uint8Array
+  /** So many bytes that stand before it in its buffer nobody needs any more. */
+  spareBytes?: number
 }
 
 export interface MediaBody {
@@ -18,11 +20,24 @@ export interface MediaBody {
   files: MediaFile[]
 }
 
-/** One line of JSON; where there are files, a line feed and their bytes, one behind the other. */
+/**
+ * One line of JSON; where there are files, a line feed and their bytes, one behind the other. A single file with bytes to spare
+ * before it is not copied: of 25 MB that took longer than all else, and as much memory again.
+ */
 export function writeMediaBody({ fields, files }: MediaBody): Uint8Array {
   const described = files.map(({ field, name, type, bytes }) => ({ field, name, type, size: bytes.length }))
   const line = utf8(JSON.stringify({ fields, files: described }))
-  return files.length === 0 ? line : concat([line, new Uint8Array([LINE_FEED]), ...files.map(({ bytes }) => bytes)])
+  if (files.length === 0) return line
+  const head = concat([line, new Uint8Array([LINE_FEED])])
+  const [only] = files
+  return (only && files.length === 1 && inPlace(head, only)) || concat([head, ...files.map(({ bytes }) => bytes)])
+}
+
+function inPlace(head: Uint8Array, { bytes, spareBytes = 0 }: MediaFile): Uint8Array | undefined {
+  if (head.length > spareBytes || spareBytes > bytes.byteOffset) return undefined
+  const body = new Uint8Array(bytes.buffer, bytes.byteOffset - head.length, head.length + bytes.length)
+  body.set(head)
+  return body
 }
 
 const LINE_FEED = 0x0a

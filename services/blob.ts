@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto'
 import type { BlobReference } from '#contracts/attempt.ts'
 import { blobQuestion } from '#contracts/attempt.ts'
 import type { Bus, Subscription } from '#contracts/bus.ts'
-import { readBodyPart, writeBodyPart } from '#contracts/frame.ts'
+import { allocate } from '#contracts/bytes.ts'
+import { bodyPartBytes, readBodyPart, writeBodyPart } from '#contracts/frame.ts'
 import { decode, encode } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asAnswerInbox, blobs, isToken } from '#contracts/subjects.ts'
@@ -28,6 +29,8 @@ export function blobReference(body: Uint8Array): BlobReference {
 
 /** Answers for granted attempts only: `bodyOf` gives undefined for anything else. */
 export function serveBlobs(bus: Bus, ingress: string, bodyOf: (request: string, n: number) => Uint8Array | undefined): Subscription {
+  // Half a megabyte made anew for every part of a large file kept the collector busy for longer than the file was on its way.
+  let room: Uint8Array | undefined
   return bus.subscribe(blobs(ingress), (message) => {
     const answerTo = asAnswerInbox(message.reply)
     const request = message.subject.slice(message.subject.lastIndexOf('.') + 1)
@@ -37,7 +40,8 @@ export function serveBlobs(bus: Bus, ingress: string, bodyOf: (request: string, 
     const at = question.k * PART_BYTES
     if (!body || at >= body.length) return void bus.publish(answerTo, encode({ t: 'fail', phase: 'body' }))
     const payload = body.subarray(at, at + PART_BYTES)
-    bus.publish(answerTo, writeBodyPart({ part: question.k, parts: Math.ceil(body.length / PART_BYTES), payload }))
+    room ??= allocate(bodyPartBytes(PART_BYTES))
+    bus.publish(answerTo, writeBodyPart({ part: question.k, parts: Math.ceil(body.length / PART_BYTES), payload }, room))
   })
 }
 

@@ -44,7 +44,8 @@ export function readRequest(bytes: Uint8Array, contentType: string): Transcripti
   const fields = gather(form.fields)
   const { response_format, timestamp_granularities, temperature } = checked(request, fields)
   const { stream, include: _, chunking_strategy: __, model, ...rest } = fields
-  const sound: MediaFile = { ...file, type: typeOf(file) }
+  // The form has been read, and is ours.
+  const sound: MediaFile = { ...file, type: typeOf(file), spareBytes: file.bytes.byteOffset - bytes.byteOffset }
   const seconds = soundSeconds(sound)
   return {
     job: mediaJob({
