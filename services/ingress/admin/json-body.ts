@@ -5,9 +5,9 @@ import { FreewayError } from '#contracts/failure.ts'
 import { InvalidJson, parseJson } from '#contracts/json.ts'
 import { readBody } from '../front.ts'
 
-/** Unknown fields are ignored. Rejects with FreewayError 400. */
-export async function jsonBody<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
-  return checked(schema, jsonOf(await readBody(request)))
+/** Unknown fields are ignored. Rejects with FreewayError 400, and 413 over `maxBytes`. */
+export async function jsonBody<T>(request: Request, schema: z.ZodType<T>, maxBytes?: number): Promise<T> {
+  return checked(schema, jsonOf(await readBody(request, maxBytes)))
 }
 
 /** Throws FreewayError 400, whose `param` is the path of the first field at fault. */

@@ -15,7 +15,7 @@ import { readBody } from '../front.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import type { Challenges } from './challenges.ts'
-import { answerForm, resetForm, signUpForm } from './forms.ts'
+import { answerForm, MAX_FORM_BYTES, resetForm, signUpForm } from './forms.ts'
 import type { Field } from './interaction.ts'
 import { form, type Interaction, isFromDiscord, message, pong, readInteraction, type Sender } from './interaction.ts'
 import type { Hand, Members } from './members.ts'
@@ -106,7 +106,7 @@ export function discordRoutes({ admin, members, challenges, roster, settings, lo
   return [{ method: 'POST', path: '/discord/interactions', access: 'public', handle: interact }]
 
   async function interact(request: Request): Promise<Response> {
-    const body = await readBody(request)
+    const body = await readBody(request, MAX_FORM_BYTES)
     if (!(await isFromDiscord(request.headers, body, settings.publicKey, admin.now()))) {
       throw new FreewayError('invalid_api_key', 'invalid request signature')
     }

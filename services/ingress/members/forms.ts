@@ -3,6 +3,8 @@
 import { z } from 'zod'
 import { accountName, owner } from '#contracts/account.ts'
 
+/** Of a form that anybody may send. */
+export const MAX_FORM_BYTES = 128 * 1024
 const MIN_CHARACTERS = 12
 const MIN_LETTERS = 5
 

@@ -143,6 +143,10 @@ describe('sign-up', () => {
     expect(problem(await signUp(change))).toEqual([400, 'invalid_request_error', 'invalid_request_error', param])
   })
 
+  it('takes no form of any size', async () => {
+    expect((await signUp({ padding: 'x'.repeat(200_000) })).status).toBe(413)
+  })
+
   it('refuses a wrong answer, and a challenge that was used', async () => {
     expect(problem(await signUp({ answer: 'nonsense' }))).toEqual([400, 'invalid_request_error', 'wrong_answer', 'answer'])
     const used = await solved()

@@ -15,7 +15,7 @@ import { jsonBody } from '../admin/json-body.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import type { Challenges } from './challenges.ts'
-import { answerForm, resetForm, signUpForm, vouched } from './forms.ts'
+import { answerForm, MAX_FORM_BYTES, resetForm, signUpForm, vouched } from './forms.ts'
 import type { Issued, Members, Newcomer } from './members.ts'
 import type { Roster } from './roster.ts'
 
@@ -56,7 +56,7 @@ export function memberRoutes({ admin, members, challenges, roster }: MemberRoute
     members.mustBeOn('signup')
     access.refuseBanned(request)
     const vouches = isVouchedFor(request)
-    const form = await jsonBody(request, signUpForm.extend(vouched.shape))
+    const form = await jsonBody(request, signUpForm.extend(vouched.shape), MAX_FORM_BYTES)
     const who = vouches ? await vouchedFor(form) : stranger(request, form.name)
     return shown(await members.signUp(who, form, { request, holder: HOLDER, actor: vouches ? 'admin' : 'sign-up' }), 201)
   }
@@ -65,7 +65,7 @@ export function memberRoutes({ admin, members, challenges, roster }: MemberRoute
     members.mustBeOn('checkin')
     slowDown(request)
     const account = ownAccount(request)
-    const form = await jsonBody(request, answerForm)
+    const form = await jsonBody(request, answerForm, MAX_FORM_BYTES)
     const { day, validUntilMs } = await members.checkIn(account, form, { request, holder: HOLDER, actor: 'member' })
     return json({ checked_in: day, valid_until: validUntilMs / 1000 })
   }
@@ -74,7 +74,7 @@ export function memberRoutes({ admin, members, challenges, roster }: MemberRoute
     members.mustBeOn('resetkey')
     const isAdmin = access.callerOf(request)?.kind === 'admin'
     if (!isAdmin) slowDown(request)
-    const form = await jsonBody(request, resetForm.extend(vouched.shape))
+    const form = await jsonBody(request, resetForm.extend(vouched.shape), MAX_FORM_BYTES)
     const account = isAdmin ? accountOf(form.owner) : ownAccount(request)
     return shown(await members.resetKey(account, form, { request, holder: HOLDER, actor: isAdmin ? 'admin' : 'member' }), 200)
   }
