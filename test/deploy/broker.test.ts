@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -85,6 +85,26 @@ describe('the Job that makes the users of the broker', () => {
     const job = spawn(process.execPath, [script, ...args], { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] })
     const [said, [code]] = await Promise.all([text(job.stderr), once(job, 'exit')])
     if (code !== 0) throw new Error(said)
+  }
+})
+
+it('the setup begins when every server of the broker is healthy', async () => {
+  const answers = [503, 200, 503, 503, 200]
+  const asked: string[] = []
+  const monitor = createServer((request, response) => {
+    asked.push(`${request.url} ${answers[0]}`)
+    response.writeHead(answers.shift() ?? 200).end('{"status":"unavailable"}')
+  })
+  await once(monitor.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const url = `http://127.0.0.1:${(monitor.address() as AddressInfo).port}`
+    const script = readFileSync(join(root, 'deploy/helm/freeway/files/await-broker.mjs'), 'utf8')
+    const job = spawn(process.execPath, ['--input-type=module', '--eval', script, `${url}/a`, `${url}/b`], { stdio: 'ignore' })
+    expect((await once(job, 'exit'))[0]).toBe(0)
+    expect(asked).toEqual(['/a/healthz 503', '/a/healthz 200', '/b/healthz 503', '/b/healthz 503', '/b/healthz 200'])
+  } finally {
+    monitor.closeAllConnections()
+    monitor.close()
   }
 })
 
