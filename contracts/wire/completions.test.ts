@@ -73,6 +73,16 @@ describe('an answer', () => {
     })
   })
 
+  it('of a model that was cut while it thought is what it has thought', () => {
+    const cut: Chunk[] = [
+      { t: 'start', id: 'x', model: 'm', created: 5 },
+      { t: 'reasoning', choice: 0, text: 'Let me ' },
+      { t: 'reasoning', choice: 0, text: 'see' },
+      { t: 'finish', choice: 0, reason: 'length' },
+    ]
+    expect(new CompletionWriter('').whole(cut)).toMatchObject({ choices: [{ text: 'Let me see', finish_reason: 'length' }] })
+  })
+
   it('in pieces says the prompt once for each choice, and its end last', () => {
     const writer = new CompletionWriter('Once')
     const events = chunks.flatMap((chunk) => writer.write(chunk)) as {

@@ -94,6 +94,8 @@ export class CompletionWriter {
   #model = ''
   /** How many characters of each choice were said. */
   readonly #said = new Map<number, number>()
+  /** Of choices that have only thought so far; undefined once they speak. */
+  readonly #thoughts = new Map<number, string | undefined>()
 
   constructor(echo: string) {
     this.#echo = echo
@@ -107,11 +109,17 @@ export class CompletionWriter {
         this.#created = chunk.created
         this.#model = chunk.model
         return []
+      case 'reasoning':
+        if (chunk.redacted === undefined && !this.#speaks(chunk.choice))
+          this.#thoughts.set(chunk.choice, (this.#thoughts.get(chunk.choice) ?? '') + chunk.text)
+        return []
       case 'text':
+        this.#thoughts.set(chunk.choice, undefined)
         return [...this.#begin(chunk.choice), this.#event([this.#piece(chunk.choice, chunk.text, chunk.logprobs)])]
       case 'finish':
         return [
           ...this.#begin(chunk.choice),
+          ...this.#aloud(chunk.choice),
           this.#event([{ index: chunk.choice, text: '', logprobs: null, finish_reason: reasonOf(chunk.reason) }]),
         ]
       case 'usage':
@@ -131,6 +139,16 @@ export class CompletionWriter {
       }
     }
     return { ...this.#event([...choices.values()].sort((a, b) => a.index - b.index)), ...(usage && { usage }) }
+  }
+
+  #speaks(choice: number): boolean {
+    return this.#thoughts.has(choice) && this.#thoughts.get(choice) === undefined
+  }
+
+  /** What was cut while it thought has said nothing else, and this format has no other place for what a model wrote. */
+  #aloud(choice: number): object[] {
+    const thoughts = this.#thoughts.get(choice)
+    return thoughts ? [this.#event([this.#piece(choice, thoughts, undefined)])] : []
   }
 
   #begin(choice: number): object[] {

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { z } from 'zod'
 import { readReply } from '#contracts/wire/transcription.ts'
-import { changed, fileOf, jsonRequest, type Style, unsupported } from './media-style.ts'
+import { changed, fileOf, jsonRequest, oneOnly, type Style, unsupported } from './media-style.ts'
 
 const PATH = '../run/{model}'
 
@@ -53,6 +53,7 @@ export const speech: Style = {
 export const image: Style = {
   write: ({ fields, files, route }) => {
     if (files.length > 0) throw unsupported('changing pictures')
+    oneOnly(fields)
     return jsonRequest(PATH, changed({ prompt: fields.prompt }, route))
   },
   read({ type, bytes, json }) {

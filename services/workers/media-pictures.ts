@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer'
 import { z } from 'zod'
 import type { MediaFile } from '#contracts/media.ts'
-import { changed, jsonRequest, type MediaAsk, type Style, unsupported } from './media-style.ts'
+import { changed, jsonRequest, type MediaAsk, oneOnly, type Style, unsupported } from './media-style.ts'
 
 const artifacts = z.looseObject({ artifacts: z.array(z.looseObject({ base64: z.string().min(1) })).min(1) })
 const images = z.looseObject({ images: z.array(z.looseObject({ url: z.string().min(1) })).min(1) })
@@ -11,6 +11,7 @@ const images = z.looseObject({ images: z.array(z.looseObject({ url: z.string().m
 /** NVIDIA's, one address for each model: https://docs.api.nvidia.com/nim/reference/visual-models-apis */
 export const nvidia: Style = {
   write({ fields, files, route }) {
+    oneOnly(fields)
     const { prompt, seed, size } = fields
     const pictures = files.filter(({ field }) => field === 'image').map(dataUrl)
     const [width, height] = sides(size)
@@ -40,6 +41,7 @@ export const siliconflow: Style = {
 export const getBytes: Style = {
   write(ask: MediaAsk) {
     if (ask.files.length > 0) throw unsupported('changing pictures')
+    oneOnly(ask.fields)
     const [width, height] = sides(ask.fields.size)
     const wanted = changed({ model: ask.model, width, height, seed: ask.fields.seed }, ask.route)
     const query = new URLSearchParams(Object.entries(wanted).map(([name, value]) => [name, String(value)]))

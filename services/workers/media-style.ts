@@ -72,6 +72,11 @@ export function jsonRequest(path: string, fields: object): MediaRequest {
   return { path, headers: JSON_HEADERS, body: JSON.stringify(fields) }
 }
 
+/** For those that make one picture at a time: fewer than were asked for would not be noticed. */
+export function oneOnly({ n }: Record<string, unknown>): void {
+  if (typeof n === 'number' && n > 1) throw unsupported('more than one picture at a time')
+}
+
 /** The file of a field that must be there, within what the provider takes. */
 export function fileOf({ files, route }: MediaAsk, field: string): MediaBody['files'][number] {
   const file = files.find((one) => one.field === field)

@@ -315,6 +315,11 @@ describe('what a provider cannot do is found out before it is asked', () => {
       'changing pictures',
     ],
     [
+      'several pictures',
+      { kind: 'image', media: { style: 'nvidia-genai' }, fields: { prompt: 'a', n: 2 } },
+      'more than one picture at a time',
+    ],
+    [
       'a style that it does not have for this',
       { kind: 'embedding', media: { style: 'gemini' }, fields: { input: 'a' } },
       'embedding at this provider',
