@@ -31,6 +31,8 @@ export const storedAccount = z.object({
   /** Parallel requests. */
   max_concurrency: positive.optional(),
   roles: roles.optional(),
+  /** What the owner's roles in the community open; made anew at every look-up, whereas `roles` are the staff's. */
+  community_roles: roles.optional(),
   /** False: the key is refused as if it did not exist. */
   enabled: z.boolean().optional(),
   /** Stopped by the staff for a while. */
@@ -59,10 +61,13 @@ export interface Account extends Readonly<StoredAccount> {
 export const accountShard = z.object({ accounts: z.array(storedAccount) })
 export type AccountShard = z.infer<typeof accountShard>
 
-/** `verified` members are members as well. */
-export function rolesOf({ roles = [] }: Pick<Account, 'roles'>): readonly string[] {
-  return roles.includes('verified') && !roles.includes('member') ? [...roles, 'member'] : roles
+/** Tiers that are open to it, beside `public`. `verified` members are members as well. */
+export function rolesOf({ roles = none, community_roles = none }: Pick<Account, 'roles' | 'community_roles'>): readonly string[] {
+  const all = community_roles.length === 0 ? roles : [...new Set([...roles, ...community_roles])]
+  return all.includes('verified') && !all.includes('member') ? [...all, 'member'] : all
 }
+
+const none: string[] = []
 
 // Bans --------------------------------------------------------------------------------------------
 

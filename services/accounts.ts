@@ -190,10 +190,17 @@ const roleLists = new Map<string, string[]>()
  * and equal lists of roles only once.
  */
 function compact({ id, name, key_hash, created_ms, rpm_limit, daily_limit, max_concurrency, roles = [], owner, ...rare }: StoredAccount) {
-  const known = roleLists.get(roles.join(' ')) ?? roles
-  roleLists.set(roles.join(' '), known)
-  const common: StoredAccount = { id, name, key_hash, created_ms, rpm_limit, daily_limit, max_concurrency, roles: known, owner }
+  const common: StoredAccount = { id, name, key_hash, created_ms, rpm_limit, daily_limit, max_concurrency, roles: shared(roles), owner }
+  if (rare.community_roles) rare.community_roles = shared(rare.community_roles)
   return Object.keys(rare).length === 0 ? common : { ...common, ...rare }
+}
+
+function shared(roles: string[]): string[] {
+  const text = roles.join(' ')
+  const known = roleLists.get(text)
+  if (known) return known
+  roleLists.set(text, roles)
+  return roles
 }
 
 function readShard(bytes: Uint8Array): AccountShard | undefined {

@@ -1,6 +1,7 @@
 // Pure. `x-freeway-trace: 1` asks why a request goes where it goes; `x-freeway-explained` tells it, as JSON in ASCII and at most 4 KB.
 // Admins may ask, whoever sits at the machine before there is any client, and keys with the role `trace`: it names providers and keys.
 
+import { rolesOf } from '#contracts/account.ts'
 import type { Explained } from '#contracts/explained.ts'
 import type { Caller } from './access/gate.ts'
 
@@ -10,7 +11,7 @@ const ROLE = 'trace'
 /** From anybody else the header is ignored. */
 export function wantsExplanation(headers: Pick<Headers, 'get'>, caller: Caller | undefined): boolean {
   if (headers.get('x-freeway-trace') !== '1') return false
-  return caller?.kind === 'client' ? (caller.account.roles ?? []).includes(ROLE) : caller !== undefined
+  return caller?.kind === 'client' ? rolesOf(caller.account).includes(ROLE) : caller !== undefined
 }
 
 /** Those who came nearest stay; `truncated` says how many were left out. */

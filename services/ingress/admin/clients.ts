@@ -138,6 +138,7 @@ export function row(account: Account) {
     daily_limit: account.daily_limit ?? null,
     max_concurrency: account.max_concurrency ?? null,
     roles: account.roles ?? [],
+    community_roles: account.community_roles ?? [],
     enabled: account.enabled ?? true,
     paused: account.paused ?? false,
     owner: account.owner ?? null,

@@ -100,7 +100,7 @@ describe('/signup', () => {
     expect([reply.type, reply.ephemeral]).toEqual([4, true])
     const key = keyIn(reply)
     const { owner, membership, clients } = (await call('GET', `/api/members/${user}`)).body
-    expect({ owner, membership, ...clients[0] }).toMatchObject({ owner: user, membership: 'member', roles: ['member'], ...about })
+    expect({ owner, membership, ...clients[0] }).toMatchObject({ owner: user, membership: 'member', community_roles: ['member'], ...about })
     expect((await chat(key)).body.error.type).toBe('daily_checkin_required')
     expect(JSON.stringify((await call('GET', '/api/audit?limit=1')).body)).toContain(`discord ${user}`)
   })
@@ -216,11 +216,22 @@ describe('membership', () => {
     expect((await chat(key)).status).toBe(ADMITTED)
   })
 
+  it('gives nothing that a rule of yesterday gave, and takes nothing that the staff gave', async () => {
+    const user = join([VERIFIED])
+    const key = await signUp(user)
+    await call('PATCH', `/api/members/${user}`, { roles: ['staff'], checked_in: new Date().toISOString().slice(0, 10) })
+    expect((await chat(key, 'alpha/locked')).status).toBe(ADMITTED)
+    await call('PATCH', '/api/settings', { discord_roles: {} })
+    await command(user, 'checkin')
+    expect((await chat(key, 'alpha/locked')).body.error.type).toBe('model_access_denied')
+    expect((await call('GET', `/api/members/${user}`)).body.clients[0]).toMatchObject({ roles: ['staff'], community_roles: ['member'] })
+  })
+
   const vouchFor = async (owner: string) => {
     const { id, question } = (await call('GET', '/api/challenge')).body
     const body = { owner, ...about, challenge_id: id, answer: answerOf(question) }
     const { status, body: answer, headers } = await call('POST', '/api/signup', body)
-    return [status, answer.error?.type ?? answer.roles, headers.get('retry-after') !== null]
+    return [status, answer.error?.type ?? answer.community_roles, headers.get('retry-after') !== null]
   }
 
   it('is looked up for whom the admin vouches', async () => {

@@ -61,7 +61,7 @@ export function discordRoutes({ admin, members, challenges, roster, settings, lo
         }
       },
       async finish({ id, username, roles }, fields, hand) {
-        const newcomer = { owner: id, name: username.slice(0, 64) || id, membership: 'member' as const, roles: roster.tiersOf(roles) }
+        const newcomer = { owner: id, name: username.slice(0, 64) || id, standing: roster.standingOf(roles) }
         const { key } = await members.signUp(newcomer, filled(signUpForm, fields), hand)
         return said.signedUp(key, admin.policy.settings.checkin_required)
       },

@@ -115,7 +115,7 @@ export function memberRoutes({ admin, members, challenges, roster }: MemberRoute
       throw new FreewayError('discord_membership_required', 'this owner is not a member of the community: join it first', {
         param: 'owner',
       })
-    return { owner, name: name ?? owner, membership: 'member', roles: roster.tiersOf(found.roles) }
+    return { owner, name: name ?? owner, standing: roster.standingOf(found.roles) }
   }
 
   /** A name that somebody gives himself proves nothing, so it identifies nobody. */

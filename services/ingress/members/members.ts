@@ -9,6 +9,7 @@ import { type AccessAdmin, asRefusal, changing } from '../admin/changing.ts'
 import { row } from '../admin/clients.ts'
 import type { Challenges } from './challenges.ts'
 import type { AnswerForm, ResetForm, SignUpForm } from './forms.ts'
+import type { Standing } from './standing.ts'
 import type { Tally } from './tally.ts'
 
 /** Until every replica has heard of a new account or key. */
@@ -19,8 +20,8 @@ const OPEN_SIGNUPS = 5
 export interface Newcomer {
   owner: string
   name: string
-  membership?: 'member'
-  roles?: string[]
+  /** Where it is known. */
+  standing?: Standing
   /** Where nobody vouches for the owner: how many come from one place is bounded. */
   network?: string
 }
@@ -93,7 +94,7 @@ export function openMembers(admin: AccessAdmin, challenges: Challenges, tally: T
       if (accounts.ownedBy(owner).length > 0) throw hasKey()
     },
 
-    async signUp({ owner, name, membership, roles, network }, form, hand) {
+    async signUp({ owner, name, standing, network }, form, hand) {
       self.mustBeOn('signup')
       self.mustBeNew(owner)
       const key = newClientKey(admin.keyPrefix)
@@ -108,7 +109,7 @@ export function openMembers(admin: AccessAdmin, challenges: Challenges, tally: T
             self.mustBeNew(owner)
             const { use_case, bot_disclosure } = form
             const key_hash = hashOfKey(key)
-            const about = { owner, use_case, bot_disclosure, ...(membership ? { membership } : {}), ...(roles ? { roles } : {}) }
+            const about = { owner, use_case, bot_disclosure, ...standing }
             return accounts.create({
               id: accountId(key_hash),
               name,

@@ -59,7 +59,7 @@ async function replica(backbone: Backbone = broker.connect('ingress')): Promise<
 async function member(owner: string): Promise<() => [string | undefined, readonly string[] | undefined]> {
   const key_hash = hashOfKey(newClientKey('fai_'))
   await accounts.create({ id: accountId(key_hash), name: 'x', key_hash, created_ms: nowMs, owner })
-  return () => [accounts.find(key_hash)?.membership, accounts.find(key_hash)?.roles]
+  return () => [accounts.find(key_hash)?.membership, accounts.find(key_hash)?.community_roles]
 }
 
 /** The round at the start is done with. */
@@ -83,7 +83,7 @@ describe('a round of look-ups', () => {
       .toEqual([
         ['member', ['member', 'verified']],
         ['left', []],
-        [undefined, []],
+        [undefined, undefined],
       ])
   })
 

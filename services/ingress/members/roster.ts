@@ -11,7 +11,7 @@ import { AccountError, type Accounts } from '#services/accounts.ts'
 import { type Discord, DiscordError, type GuildMember, PAGE_MEMBERS } from '#services/discord.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Policy } from '../access/policy.ts'
-import { standing } from './standing.ts'
+import { isSameStanding, type Standing, standing } from './standing.ts'
 import type { Tally } from './tally.ts'
 
 /** What was known holds for so long while Discord cannot be reached. */
@@ -28,8 +28,8 @@ export interface Roster {
   readonly stale: boolean
   /** Undefined: not on the server. Throws FreewayError 503 `discord_membership_error`. */
   lookUp(id: string): Promise<GuildMember | undefined>
-  /** Access tiers of somebody with these roles there. */
-  tiersOf(roles: readonly string[]): string[]
+  /** What somebody with these roles there is here. */
+  standingOf(roles: readonly string[]): Standing
   /** Takes over what Discord has told of a member. Resolves when this process sees it. Throws what the bucket throws. */
   take(id: string, roles: readonly string[] | undefined): Promise<void>
   /** Looks everybody up now, unless another replica has just done so. Never rejects. */
@@ -61,10 +61,10 @@ export async function openRoster(options: RosterOptions): Promise<Roster> {
   })
 
   async function apply(account: Account, roles: readonly string[] | undefined): Promise<boolean> {
-    const change = (current: Account) => standing(current, roles, policy.settings.discord_roles)
-    if (account.configured || !change(account)) return false
+    const next = standing(roles, policy.settings.discord_roles)
+    if (account.configured || isSameStanding(account, next)) return false
     try {
-      await accounts.change(account.key_hash, (current) => change(current) ?? current)
+      await accounts.change(account.key_hash, (current) => ({ ...current, ...next }))
       return true
     } catch (error) {
       if (error instanceof AccountError) return false // revoked in the meantime
@@ -167,7 +167,7 @@ export async function openRoster(options: RosterOptions): Promise<Roster> {
       if (cache.size > MAX_CACHED) cache.delete(cache.keys().next().value as string)
       return found
     },
-    tiersOf: (roles) => standing({}, roles, policy.settings.discord_roles)?.roles ?? [],
+    standingOf: (roles) => standing(roles, policy.settings.discord_roles),
     async take(id, roles) {
       for (const account of accounts.ownedBy(id)) await apply(account, roles)
     },

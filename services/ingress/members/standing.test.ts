@@ -1,49 +1,43 @@
 import { describe, expect, it } from 'vitest'
-import { standing } from './standing.ts'
+import { rolesOf } from '#contracts/account.ts'
+import { isSameStanding, standing } from './standing.ts'
 
-const tiers = { '111111111111111111': 'verified', '222222222222222222': 'vip' }
 const VERIFIED = '111111111111111111'
 const VIP = '222222222222222222'
+const tiers = { [VERIFIED]: 'verified', [VIP]: 'vip' }
+const member = (...community_roles: string[]) => ({ membership: 'member' as const, community_roles })
 
-describe('what roles at Discord make of an account', () => {
-  it.each<[string, { membership?: 'member' | 'left' | 'unknown'; roles?: string[] }, string[] | undefined, object | undefined]>([
-    ['whoever is on the server is a member', {}, [], { membership: 'member', roles: ['member'] }],
-    [
-      'a role opens its tier',
-      { membership: 'member', roles: ['member'] },
-      [VERIFIED],
-      { membership: 'member', roles: ['member', 'verified'] },
-    ],
-    ['several roles open several', {}, [VIP, VERIFIED], { membership: 'member', roles: ['member', 'vip', 'verified'] }],
-    ['a role that stands for nothing opens nothing', {}, ['333333333333333333'], { membership: 'member', roles: ['member'] }],
-    [
-      'a role that is lost closes its tier',
-      { membership: 'member', roles: ['member', 'verified'] },
-      [],
-      { membership: 'member', roles: ['member'] },
-    ],
-    [
-      'whoever leaves loses what the server gave',
-      { membership: 'member', roles: ['member', 'verified'] },
-      undefined,
-      { membership: 'left', roles: [] },
-    ],
-    ['what the staff gave stays', { roles: ['staff-gift', 'vip'] }, [], { membership: 'member', roles: ['staff-gift', 'member'] }],
-    [
-      'and stays with whoever leaves',
-      { membership: 'member', roles: ['member', 'staff-gift'] },
-      undefined,
-      { membership: 'left', roles: ['staff-gift'] },
-    ],
-    ['whoever was not known is known', { membership: 'unknown', roles: ['member'] }, [], { membership: 'member', roles: ['member'] }],
-    ['nothing changes for the same', { membership: 'member', roles: ['verified', 'member'] }, [VERIFIED], undefined],
-    ['nothing changes for whoever is gone', { membership: 'left' }, undefined, undefined],
-    ['a name of the prototype is no role', {}, ['constructor'], { membership: 'member', roles: ['member'] }],
-  ])('%s', (_, account, roles, expected) => {
-    expect(standing(account, roles, tiers)).toEqual(expected)
+describe('what roles at Discord open', () => {
+  it.each<[string, string[] | undefined, object]>([
+    ['whoever is on the server is a member', [], member('member')],
+    ['a role opens its tier', [VERIFIED], member('member', 'verified')],
+    ['several roles open several, in whatever order they come', [VIP, VERIFIED], member('member', 'verified', 'vip')],
+    ['a role that stands for nothing opens nothing', ['333333333333333333'], member('member')],
+    ['a name of the prototype is no role', ['constructor', '__proto__'], member('member')],
+    ['whoever has left has nothing', undefined, { membership: 'left', community_roles: [] }],
+  ])('%s', (_, roles, expected) => expect(standing(roles, tiers)).toEqual(expected))
+
+  it('is bounded', () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [String(i), `tier-${i}`]))
+    expect(standing(Object.keys(many), many).community_roles).toHaveLength(16)
+  })
+})
+
+describe('an account', () => {
+  it('opens what the staff gave it and what its owner is in the community', () => {
+    expect(rolesOf({ roles: ['vip'], community_roles: ['member'] })).toEqual(['vip', 'member'])
+    expect(rolesOf({ roles: ['member'], community_roles: ['member', 'verified'] })).toEqual(['member', 'verified'])
+    expect(rolesOf({ roles: ['verified'] })).toEqual(['verified', 'member'])
+    expect(rolesOf({})).toEqual([])
   })
 
-  it('keeps the rest of the account', () => {
-    expect(standing({ id: 'c1', membership: 'left' as const }, [], tiers)).toMatchObject({ id: 'c1', membership: 'member' })
+  it.each([
+    [{}, member('member'), false],
+    [member('member'), member('member'), true],
+    [member('member'), member('member', 'verified'), false],
+    [{ membership: 'unknown' as const, community_roles: ['member'] }, member('member'), false],
+    [{ membership: 'left' as const }, { membership: 'left' as const, community_roles: [] }, true],
+  ])('is written anew only where something has changed: %j, %j', (account, next, same) => {
+    expect(isSameStanding(account, next)).toBe(same)
   })
 })

@@ -19,6 +19,7 @@ export const client = given(
     daily_limit: count.describe('Successes per UTC day.'),
     max_concurrency: count.describe('Parallel requests.'),
     roles: z.array(z.string()).describe('Tiers of models that are open to it.'),
+    community_roles: z.array(z.string()).describe("Tiers that the owner's roles in the community open beside them."),
     enabled: z.boolean(),
     paused: z.boolean(),
     owner: z.string().nullable(),
