@@ -45,11 +45,12 @@ export function permissionsOf(role: BrokerRole, providers: readonly string[] = [
           // A job that waits is withdrawn; a response is cancelled at the ingress that runs it.
           below('rt'),
           oneBelow('rs'),
+          oneBelow('live'),
           below('re', 'worker'),
           below('re', 'ingress'),
           ...readAndWrite('config', 'access', 'quota', 'responses'),
         ],
-        subscribe: [answers, below('in'), below('blob'), oneBelow('rs'), oneBelow('stored')],
+        subscribe: [answers, below('in'), below('blob'), oneBelow('rs'), oneBelow('stored'), oneBelow('live')],
       }
     case 'router':
       return {

@@ -96,6 +96,10 @@ export const eventConsumer = 'telemetry'
 /** Events that telemetry has not acknowledged by then are handed out again. */
 export const eventAckWaitMs = 30_000
 
+/** What happens now, told among the ingresses as long as one of them says that somebody watches; see live.ts. */
+export const liveFeed = subject('live', 'feed')
+export const liveWanted = subject('live', 'wanted')
+
 /** What telemetry is asked; see question.ts. */
 export const questions = subject('ask', 'telemetry')
 export const questionQueue = 'telemetry'

@@ -15,6 +15,7 @@ import type { Settlements } from '#services/settlements.ts'
 import { serveStored } from '#services/stored-facts.ts'
 import type { AttemptPatience } from './attempt.ts'
 import { Failover } from './failover.ts'
+import { type LiveFeed, openLiveFeed } from './live/feed.ts'
 import type { Order } from './order.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { openStarts } from './starts.ts'
@@ -48,6 +49,7 @@ export class Desk {
   readonly patience: AttemptPatience
   readonly retries = createRetryBudget()
   readonly starts = openStarts()
+  readonly live: LiveFeed
   readonly #catalog: CatalogWatch
   readonly #live = new Map<string, Failover>()
   /** When a worker was last told that its request is over; only of those that did not know. */
@@ -69,6 +71,7 @@ export class Desk {
     this.ingress = ingress
     this.outbox = outbox
     this.settlements = settlements
+    this.live = openLiveFeed(bus)
     this.#catalog = catalog
     this.patience = { silenceMs: SILENCE_MS, acceptMs: ACCEPT_MS, ...confirmation[bus.topology] }
     const subscription = bus.subscribe(inboxes(ingress), (message) => this.#onInbox(message))
@@ -79,6 +82,7 @@ export class Desk {
       () => subscription.unsubscribe(),
       () => blobs.unsubscribe(),
       () => kept.unsubscribe(),
+      () => this.live.close(),
       () => clearInterval(ticker),
     )
     bus.onStatus((status) => {

@@ -16,6 +16,7 @@ export class Facts {
   readonly #desk: Desk
   readonly #startedAt = Date.now()
   #startTold = false
+  #waits = false
   #target: Target | undefined
   #granted: { n: number; worker: string; at: number } | undefined
   /** The attempt that has ended, until it is known whether the request ends with it. */
@@ -25,6 +26,17 @@ export class Facts {
     this.#order = order
     this.#desk = desk
     desk.starts.add(order.id, this)
+    if (!desk.live.wanted) return
+    const { format, job } = order
+    const asked = job.model ?? null
+    desk.live.tell({ event: 'request_started', at: this.#startedAt, ...this.#who, format, asked, stream: job.stream })
+  }
+
+  /** A router keeps it until a window of quota opens; may be repeated. */
+  waits(): void {
+    if (this.#waits || !this.#desk.live.wanted) return
+    this.#waits = true
+    this.#desk.live.tell({ event: 'request_waiting', at: Date.now(), ...this.#who })
   }
 
   /** Of a request that lasts. */
@@ -75,6 +87,10 @@ export class Facts {
       ttfb_ms: firstByteMs === undefined ? null : rounded(firstByteMs - submittedMs),
       duration_ms: rounded(performance.now() - submittedMs),
     }
+    const { result } = end
+    if (result === 'ok' || result.startsWith('canceled') || !this.#desk.live.wanted) return
+    const { prov: provider, model } = target
+    this.#desk.live.tell({ event: 'attempt_failed', at: Date.now(), ...this.#who, n, provider, model, result })
   }
 
   /** The request goes on with another attempt. */
@@ -111,6 +127,27 @@ export class Facts {
       traceparent: trace.traceparent,
       last: this.#last,
     })
+    if (!this.#desk.live.wanted) return
+    const { outcome, status, attempts, in: tokensIn, out, error } = ending
+    this.#desk.live.tell({
+      event: 'request_ended',
+      at: Date.now(),
+      ...this.#who,
+      outcome,
+      status,
+      provider: this.#target?.prov ?? null,
+      model: this.#target?.model ?? null,
+      attempts,
+      in: tokensIn,
+      out,
+      duration_ms: rounded(duration_ms),
+      ttfb_ms: typeof ttfb_ms === 'number' ? rounded(ttfb_ms) : null,
+      error,
+    })
+  }
+
+  get #who(): { request: string; client: string | undefined } {
+    return { request: this.#order.id, client: this.#client }
   }
 
   /** Nobody's, where a gateway without clients lets this machine in. */

@@ -156,7 +156,7 @@ export class Failover {
         return
       case 'wait':
         this.#placingSinceMs = nowMs
-        return
+        return this.#talk.report.waits()
       case 'grant':
         return this.#talk.grant(nowMs)
       case 'open':

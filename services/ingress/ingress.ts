@@ -12,6 +12,7 @@ import type { Vault } from '#services/vault.ts'
 import { rolesOfCaller } from './access/gate.ts'
 import { openAdministration } from './admin/administration.ts'
 import { analyticsRoutes } from './admin/analytics.ts'
+import { askRouter } from './admin/ask.ts'
 import { openAdmission } from './admission.ts'
 import { catalogRoutes } from './catalog/catalog-routes.ts'
 import type { Viewer } from './catalog/full.ts'
@@ -27,6 +28,7 @@ import { countMessageTokens, messages } from './formats/messages.ts'
 import { speech } from './formats/speech.ts'
 import { transcription } from './formats/transcription.ts'
 import { openFront } from './front.ts'
+import { openLive } from './live/live.ts'
 import { measureLoad } from './measures.ts'
 import { openApiRoutes } from './openapi/openapi.ts'
 import { json } from './respond.ts'
@@ -75,6 +77,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const { requestTimeoutMs, maxWaitMs } = settings
   const serving = { desk, access, requestTimeoutMs, maxWaitMs, fallback: () => administration.fallback }
   const responses = await openResponses({ backbone, instance, logger, access, serving })
+  const live = openLive(desk.live, () => askRouter(bus)({ kind: 'providers', version: 0 }))
   let draining = false
 
   const routes: Route[] = [
@@ -101,6 +104,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     ...admission.routes,
     ...administration.routes,
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
+    ...live.routes,
     ...openApiRoutes({ routes: () => routes, version }),
   ]
 
@@ -169,6 +173,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     idle: (graceMs) => desk.idle(graceMs),
     async close() {
       stopMeasuring()
+      live.close()
       desk.close()
       await responses.close()
       await front.close()

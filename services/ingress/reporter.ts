@@ -49,6 +49,11 @@ export class Reporter {
     this.#facts = new Facts(order, desk)
   }
 
+  /** For a window of quota; may be repeated. */
+  waits(): void {
+    this.#facts.waits()
+  }
+
   /** Another attempt follows. */
   next(): void {
     this.#facts.goesOn()

@@ -11,10 +11,17 @@ const faults = (sources: readonly Source[], find: (source: Source) => string[]) 
 
 /** The command line: what starts services, in this process or in others. */
 const opensDoors = (path: string) =>
-  ['freeway', 'processes', 'cluster', 'backbones', 'broker-access'].some((name) => path === `services/${name}.ts`)
+  ['freeway', 'processes', 'cluster', 'backbones', 'broker-access'].some((name) => path === `services/${name}.ts`) ||
+  path.startsWith('services/doctor/')
 
-/** The file named like its folder. Adapters of a port are chosen from outside, so they are doors as well. */
-const isDoor = (path: string) => /^services\/([^/]+)\/\1\.ts$/.test(path) || /^services\/(bus|telemetry\/store)\/[^/]+\.ts$/.test(path)
+/**
+ * The file named like its folder. Adapters of a port are chosen from outside, so they are doors as well; and so is what is of use
+ * without the service: its facts, and the trial of a key.
+ */
+const isDoor = (path: string) =>
+  /^services\/([^/]+)\/\1\.ts$/.test(path) ||
+  /^services\/(bus|telemetry\/store)\/[^/]+\.ts$/.test(path) ||
+  /^services\/(router\/(shipped|build-catalog|local-servers)|workers\/key-trial)\.ts$/.test(path)
 
 export const contractsImportOnlyZodAndThemselves: Rule = (sources) =>
   faults(
@@ -56,6 +63,7 @@ const owners: readonly (readonly [packages: RegExp, paths: readonly string[]])[]
   [/^node:sqlite$/, ['services/telemetry/store/sqlite', 'services/bus/sqlite']],
   [/^srvx$/, ['services/ingress/']],
   [/^discord-interactions$/, ['services/ingress/members/interaction.ts']],
+  [/^@elysiajs\/stream$/, ['services/ingress/live/reader.ts']],
   [/^(@elysiajs\/.*|elysia)$/, ['services/ingress/routes.ts', 'services/ingress/front.ts']],
   [/^@opentelemetry\//, ['services/trace.ts', 'services/metrics.ts']],
   [/^undici$/, ['services/workers/']],
