@@ -72,11 +72,11 @@ const cases: Record<string, Case> = {
     silent: [[`freeway_bus_round_trip_seconds{${ns},pod="i-1"}`, '0.002x60']],
   },
   FreewayEventLoopLate: {
-    rows: [[`freeway_event_loop_lag_seconds{${ns},pod="i-1",quantile="p99"}`, '0.5x60']],
+    rows: [[`freeway_event_loop_lag_seconds{${ns},pod="i-1",statistic="p99"}`, '0.5x60']],
     atM: 7,
     fires: [{ labels: { ...ai, pod: 'i-1' }, summary: 'i-1 is late by 500ms' }],
     silent: [
-      [`freeway_event_loop_lag_seconds{${ns},pod="i-1",quantile="p99"}`, '0.02x60'],
+      [`freeway_event_loop_lag_seconds{${ns},pod="i-1",statistic="p99"}`, '0.02x60'],
       [`freeway_event_loop_lag_seconds{${ns},pod="i-1",quantile="max"}`, '2x60'],
     ],
   },
