@@ -89,3 +89,34 @@ it('what somebody else has used with the same key counts until the provider rese
   clock.nowMs += 7_000
   expect(await take('4.1')).toEqual({ ok: true })
 })
+
+it('seconds of sound and pictures count as they were, not as they were expected', async () => {
+  const media = {
+    ...provider,
+    limits: [
+      { unit: 'audio_seconds', max: 100, per: 'day', clock: 'UTC' },
+      { unit: 'images', max: 5, per: 'day', clock: 'UTC' },
+    ] satisfies CatalogProvider['limits'],
+  }
+  const at = { provider: media, account: 'groq-1', model: m }
+  const spent = () =>
+    budget
+      .statusOf(media, 'groq-1')
+      .filter(({ limit }) => limit.unit !== 'requests')
+      .map(({ limit, used }) => [limit.unit, used])
+  await budget.reserve('a', at, { kind: 'transcription', est: { in: 0, out: 0, audio_seconds: 90 } }, 60_000)
+  await budget.reserve('b', at, { kind: 'image', est: { in: 5, out: 0, images: 4 } }, 60_000)
+  expect(spent()).toEqual([
+    ['audio_seconds', 90],
+    ['images', 4],
+  ])
+  expect(await budget.reserve('c', at, { kind: 'transcription', est: { in: 0, out: 0, audio_seconds: 20 } }, 60_000)).toMatchObject({
+    ok: false,
+  })
+  budget.settle('a', { in: 0, out: 0, audio_seconds: 30 }, 'actual')
+  budget.settle('b', { in: 5, out: 0, images: 1 }, 'actual')
+  expect(spent()).toEqual([
+    ['audio_seconds', 30],
+    ['images', 1],
+  ])
+})

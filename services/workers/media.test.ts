@@ -1,6 +1,7 @@
 // What each provider is sent, and what its answers mean: a row for each way of asking. Shapes are from the providers' own documents.
 
 import { Buffer } from 'node:buffer'
+import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Offer } from '#contracts/attempt.ts'
@@ -573,4 +574,42 @@ it('who makes pictures or listens is waited for longer than who talks', () => {
   expect(patientFor('chat', provider)).toBe(provider)
   expect(patientFor('image', provider).first_byte_ms).toBe(120_000)
   expect(patientFor('speech', provider).first_byte_ms).toBe(90_000)
+})
+
+describe('every medium that is shipped can be asked for', async () => {
+  const folder = new URL('../router/catalog/', import.meta.url)
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.json') && file !== 'aliases.json')
+  const shipped = await Promise.all(
+    files.map(async (file) => providerSchema.parse(JSON.parse(await readFile(new URL(file, folder), 'utf8')))),
+  )
+  const wav: MediaFile = { ...sound, type: 'audio/wav' }
+  const asks: Record<string, Given> = {
+    embeddings: { kind: 'embedding', fields: { input: 'a' } },
+    tts: { kind: 'speech', fields: { input: 'a', voice: 'alloy' } },
+    stt: { kind: 'transcription', fields: { language: 'en' }, files: [wav] },
+    image_gen: { kind: 'image', fields: { prompt: 'a' } },
+    image_edit: { kind: 'image', fields: { prompt: 'a' }, files: [picture] },
+  }
+  const rows = shipped.flatMap((provider) =>
+    provider.models
+      .filter(({ enabled }) => enabled && provider.enabled)
+      .flatMap(({ id, capabilities }) =>
+        capabilities.filter((one) => Object.hasOwn(asks, one)).map((capability) => [provider.name, id, capability, provider] as const),
+      ),
+  )
+
+  it('of many kinds', () => expect(new Set(rows.map(([, , capability]) => capability)).size).toBe(5))
+
+  it.each(rows)('%s %s: %s', (_, id, capability, provider) => {
+    const key = provider.auth.key_format === 'account_id:api_token' ? 'acc:tok' : SECRET
+    const full = { ...provider, configured: true, accounts: [] }
+    const account = accountsOf(full, [key]).get(`${provider.name}-1`)
+    const ask = asks[capability] as Given
+    const offer = { kind: ask.kind, model: id, id: 'r', account: 'a', est: { in: 1, out: 0 } } as Offer
+    const call = openMediaCall({ provider: full, habits: { headers: {} }, limits: createLimitReader(full) }, offer)
+    const body = writeMediaBody({ fields: ask.fields ?? {}, files: ask.files ?? [] })
+    const request = account && call?.request(account, body)
+    expect(request?.path).toMatch(/^\/[!-~]+$/)
+    expect(request?.path).not.toContain('{')
+  })
 })
