@@ -77,7 +77,7 @@ const cases: Record<string, Case> = {
     fires: [{ labels: { ...ai, pod: 'i-1' }, summary: 'i-1 is late by 500ms' }],
     silent: [
       [`freeway_event_loop_lag_seconds{${ns},pod="i-1",statistic="p99"}`, '0.02x60'],
-      [`freeway_event_loop_lag_seconds{${ns},pod="i-1",quantile="max"}`, '2x60'],
+      [`freeway_event_loop_lag_seconds{${ns},pod="i-1",statistic="max"}`, '2x60'],
     ],
   },
   FreewayNoProvider: {
