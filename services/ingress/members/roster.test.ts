@@ -160,6 +160,20 @@ describe('a round of look-ups', () => {
   })
 })
 
+it('closing leaves the rest of a round to another replica', async () => {
+  const ids = Array.from({ length: 500 }, (_, i) => String(300_000_000_000_000_000n + BigInt(i)))
+  for (const id of ids) discord.members.set(id, [])
+  const states = await Promise.all(ids.map(member))
+  const known = () => states.filter((state) => state()[0] !== undefined).length
+  const roster = await replica()
+  await expect.poll(known, { interval: 1 }).toBeGreaterThan(0)
+  await roster.close()
+  expect(known()).toBeLessThan(500)
+  const next = await replica()
+  await expect.poll(known).toBe(500)
+  await next.close()
+})
+
 describe('while Discord fails', () => {
   it('nobody is taken for gone, and what is known holds for an hour', async () => {
     discord.members.set(ann, [VERIFIED])

@@ -95,6 +95,8 @@ export async function openRoster(options: RosterOptions): Promise<Roster> {
     const missing = Map.groupBy(owned, ({ owner }) => owner as string)
     let changed = 0
     async function settle(id: string, roles: readonly string[] | undefined): Promise<void> {
+      // At the first round thousands may have to be written; a process that stops leaves the rest to another one.
+      signal.throwIfAborted()
       for (const account of missing.get(id) ?? []) if (await apply(account, roles)) changed++
     }
     if (missing.size === 0) return 0
