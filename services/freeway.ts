@@ -49,6 +49,10 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
     const { checkHealth } = await import('./health-check.ts')
     await checkHealth(loadSettings(process.env, process.cwd()))
   },
+  doctor: async (args) => {
+    const { doctorCommand } = await import('./doctor/doctor.ts')
+    await doctorCommand(args, { env: process.env, cwd: process.cwd(), write: (text) => void process.stdout.write(text) })
+  },
   help: async () => void process.stdout.write(USAGE),
   '--help': async () => void process.stdout.write(USAGE),
   '--version': async () => void process.stdout.write(`${version}\n`),

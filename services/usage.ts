@@ -11,6 +11,7 @@ export const USAGE = `Usage: freeway <command>
   worker [provider...]   serve these providers; without a name, all whose key is set
   simulate [--port 9001] an upstream that answers and misbehaves on command
   health                 exit code 0 if the process with these settings is ready, for containers without a shell
+  doctor [--offline]     look for what is wrong with settings, ports, broker, store, network and provider keys, and say what mends it
   key create <name>      issue a client's key, shown once; key list, key revoke <which>
       --rpm 60  --daily N  --concurrency N  --tier T  --owner O
   discord register       register /signup, /checkin and /resetkey at Discord
