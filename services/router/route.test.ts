@@ -311,6 +311,18 @@ describe('embeddings', () => {
     expect(routed(catalog, { kind: 'embedding', exclude: ['alpha', 'beta'] })).toBe('none')
   })
   it('come from another only if it is named', () => expect(routed(catalog, { kind: 'embedding', model: 'lone' })).toBe('alpha/lone'))
+
+  it('of a name for several are those of the first that has a key, whoever fails', () => {
+    const providers = {
+      alpha: { models: [embeds('x')] },
+      beta: { models: [embeds('y', { canonical: 'why' })] },
+      gamma: { models: [embeds('z', { canonical: 'why' })] },
+    }
+    const aliases: [string, string][] = ['keyless/k', 'beta/y', 'alpha/x', 'gamma/z'].map((target) => ['ours', target])
+    const all = catalogOf({ keyless: { configured: false, models: [embeds('k')] }, ...providers }, aliases)
+    const from = (exclude: string[]) => routed(all, { kind: 'embedding', model: 'ours', exclude })
+    expect([from([]), from(['beta']), from(['beta', 'gamma'])]).toEqual(['beta/y', 'gamma/z', 'none'])
+  })
 })
 
 describe('several accounts', () => {

@@ -12,7 +12,7 @@ import type { Label } from './intent/model.ts'
 import { type Scene, sceneOf, scoreOf } from './score.ts'
 import { type Ask, askOf, type Obstacle, obstacleOf, obstacles } from './shortlist.ts'
 import { type Strategy, strategyOf, suited } from './strategy.ts'
-import type { Candidate, RoutingTable } from './table.ts'
+import { type Candidate, comparable, type RoutingTable, serves } from './table.ts'
 
 /** One that may serve the job. */
 export interface Ranked {
@@ -56,8 +56,9 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
   // A default that is gone must not refuse everybody.
   const asked = wanted ?? (job.strategy === undefined ? strategyOf('auto', table.strategies) : undefined)
   if (asked === undefined) return { noroute: { reason: 'unknown_strategy' } }
-  const named = job.model === undefined || virtual !== undefined ? undefined : (table.named(job.model) ?? [])
-  if (named?.length === 0) return { noroute: { reason: 'unknown_model' } }
+  const meant = job.model === undefined || virtual !== undefined ? undefined : (table.named(job.model) ?? [])
+  if (meant?.length === 0) return { noroute: { reason: 'unknown_model' } }
+  const named = job.kind === 'embedding' ? meant && oneModelOf(meant) : meant
 
   const strategy = named ? asked : suited(asked, world.wish)
   const scene = sceneOf(job, strategy, world)
@@ -75,6 +76,12 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
   const why = job.explain ? { explained: explain(whole, asked.name) } : {}
   if (order.length === 0) return noroute(whole, why)
   return { order, reason: reasonOf(named !== undefined, asked, world), strategy: asked.name, ...why }
+}
+
+/** Of a name that leads to several; those that embed nothing only tell why it is refused. */
+function oneModelOf(candidates: readonly Candidate[]): readonly Candidate[] {
+  const able = candidates.filter((candidate) => serves(candidate, 'embedding'))
+  return able.length > 0 ? comparable(able) : candidates
 }
 
 function reasonOf(named: boolean, { name }: Strategy, { wish }: World): string {

@@ -109,16 +109,21 @@ export function serves({ can, provider }: Candidate, kind: JobKind): boolean {
 }
 
 /**
- * Vectors of two models cannot be compared, so where the choice is ours it is the same for every request: the model that most
- * of the providers with keys have, then the better one.
+ * Vectors of two models cannot be compared, so whoever does not name one gets the same for every request, whatever fails: that of
+ * an alias' first target with a key, else the model that most of the providers with keys have, then the better one.
  */
-function comparable(candidates: readonly Candidate[]): Candidate[] {
+export function comparable(candidates: readonly Candidate[]): Candidate[] {
   const groups = [...Map.groupBy(candidates, ({ model }) => model.canonical ?? model.id)]
   const usable = (group: readonly Candidate[]) => group.filter(({ provider }) => provider.configured).length
   const best = (group: readonly Candidate[]) => Math.max(...group.map(({ quality }) => quality))
-  groups.sort(([aName, a], [bName, b]) => usable(b) - usable(a) || best(b) - best(a) || (aName < bName ? -1 : 1))
+  const placeOf = (group: readonly Candidate[]) =>
+    Math.min(...group.map(({ place, provider }) => place + (provider.configured ? 0 : NO_KEY)))
+  groups.sort(([aName, a], [bName, b]) => placeOf(a) - placeOf(b) || usable(b) - usable(a) || best(b) - best(a) || (aName < bName ? -1 : 1))
   return groups[0]?.[1] ?? []
 }
+
+/** Behind every place in an alias. */
+const NO_KEY = 1e6
 
 function candidateOf(provider: CatalogProvider, account: string, model: Model): Candidate {
   return {
