@@ -35,6 +35,8 @@ export interface NatsServerOptions {
   monitor?: boolean
   /** Who may connect; without it everybody on this machine. */
   access?: Pick<ServerConfig, 'users' | 'systemUser' | 'tls'>
+  /** One of several that hold everything together. */
+  cluster?: NonNullable<ServerConfig['cluster']>
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -68,7 +70,7 @@ export function natsServers(env: Environment): string[] {
 }
 
 /** Throws if there is no binary, or if the server does not accept connections within ten seconds. */
-export async function startNatsServer({ dir, binary, port, monitor, access }: NatsServerOptions): Promise<NatsServer> {
+export async function startNatsServer({ dir, binary, port, monitor, access, cluster }: NatsServerOptions): Promise<NatsServer> {
   const program = binary ?? findNatsServer(process.env)
   if (!program)
     throw new Error('no nats-server found; set NATS_SERVER_BIN, or install one (apt install nats-server, brew install nats-server)')
@@ -87,6 +89,7 @@ export async function startNatsServer({ dir, binary, port, monitor, access }: Na
       logFile: join(dir, 'nats.log'),
       ...(monitorPort !== undefined && { monitor: `127.0.0.1:${monitorPort}` }),
       ...access,
+      ...(cluster && { cluster }),
     }),
   )
   let running: ChildProcess

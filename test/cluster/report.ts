@@ -1,0 +1,67 @@
+// Pure. What was done and survived, as a table.
+
+import { percentile } from '#test/bench/figures.ts'
+import { table } from '#test/bench/report.ts'
+import type { Told } from './asking.ts'
+import { type Deed, isLimited, isRight } from './judge.ts'
+
+export interface Survived {
+  what: string
+  role: string
+  times: number
+  /** Under way while it was so. */
+  requests: number
+  streams: number
+  failed: number
+  /** How long the slowest new request waited for its first byte, or for its failure; ms. */
+  slowestMs: number
+  p99Ms: number
+  /** From the deed until the last request that failed had been sent; ms. */
+  recoveredMs: number
+}
+
+/** One row for each kind of deed and role; a deed lasts until everything is whole again. */
+export function summarize(deeds: Deed[], told: Told[]): Survived[] {
+  return [...Map.groupBy(deeds, ({ what, role }) => `${what} ${role}`).values()].map((group) => {
+    const [{ what, role }] = group as [Deed, ...Deed[]]
+    const under = group.flatMap((deed) => told.filter((one) => one.sentAt <= deed.wholeAt && one.endedAt >= deed.at))
+    const since = group.flatMap((deed) =>
+      told.filter((one) => one.sentAt > deed.at && one.sentAt <= deed.wholeAt && !isLimited(one)).map((one) => ({ one, deed })),
+    )
+    const waits = Float64Array.from(since.map(({ one }) => (one.firstAt ?? one.endedAt) - one.sentAt)).sort()
+    const failed = under.filter((one) => !isRight(one) && !isLimited(one))
+    const late = since.filter(({ one }) => !isRight(one)).map(({ one, deed }) => one.sentAt - deed.at)
+    return {
+      what,
+      role,
+      times: group.length,
+      requests: under.length,
+      streams: under.filter(({ stream }) => stream).length,
+      failed: failed.length,
+      slowestMs: waits.at(-1) ?? 0,
+      p99Ms: waits.length > 0 ? percentile(waits, 0.99) : 0,
+      recoveredMs: Math.max(0, ...late),
+    }
+  })
+}
+
+export function survivedTable(rows: Survived[]): string {
+  const head = [
+    'fault',
+    'of',
+    'times',
+    'requests meanwhile',
+    'streams',
+    'failed, with a clear error',
+    'p99 of new',
+    'slowest new',
+    'recovered after',
+  ]
+  const ms = (value: number) => `${Math.round(value)} ms`
+  return table(
+    head,
+    rows.map(({ what, role, times, requests, streams, failed, p99Ms, slowestMs, recoveredMs }) =>
+      [what, role, times, requests, streams, failed, ms(p99Ms), ms(slowestMs), ms(recoveredMs)].map(String),
+    ),
+  )
+}
