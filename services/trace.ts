@@ -2,8 +2,10 @@
 // is set and costs nothing otherwise. Parents are handed over explicitly, in messages: there is no ambient context.
 
 import process from 'node:process'
-import type { Attributes, Context, Span as OtelSpan, SpanContext, SpanKind, Tracer } from '@opentelemetry/api'
+import type { Attributes, Context, SpanContext, SpanKind, Tracer } from '@opentelemetry/api'
 import type { Role } from '#contracts/event.ts'
+import { epochMs, Recorded } from './recorded-span.ts'
+import { type EndedSpan, exportSettings, openSpanExport, type SpanExport } from './trace-export.ts'
 import { isSampled, type SamplingRule, samplingRule } from './trace-sampler.ts'
 
 /** As in the W3C headers of the same names. */
@@ -82,6 +84,7 @@ export async function startTracing({ roles, endpoint, version, bus }: TracingOpt
     parent: trace.getSpanContext(context),
     forced: context.getValue(forcedKey) === true,
   }))
+  const sending = exportSettings(process.env)
   const sdks: { shutdown(): Promise<void> }[] = []
   const tracers = new Map<Role, Tracer>()
   for (const role of roles) {
@@ -93,6 +96,7 @@ export async function startTracing({ roles, endpoint, version, bus }: TracingOpt
         logRecordProcessors: [],
         logLevel: process.env.OTEL_LOG_LEVEL || 'error',
         sampler,
+        ...(sending && { spanProcessors: [processorOf(openSpanExport({ ...sending, scope: { name: 'freeway', version } }))] }),
       }),
     )
     tracers.set(role, trace.getTracerProvider().getTracer('freeway', version))
@@ -114,12 +118,11 @@ export async function startTracing({ roles, endpoint, version, bus }: TracingOpt
       return forced ? context.setValue(forcedKey, true) : context
     },
     spanContextOf(context) {
-      const [, traceId, spanId, flags] = TRACEPARENT.exec(context?.traceparent ?? '') ?? []
-      if (!traceId || !spanId || !flags) return undefined
-      const traceState = context?.tracestate === undefined ? undefined : api.createTraceState(context.tracestate)
-      const found = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & SAMPLED, isRemote: true, traceState }
-      // An all-zero id is invalid.
-      return api.isSpanContextValid(found) ? found : undefined
+      if (!context || !TRACEPARENT.test(context.traceparent)) return undefined
+      const { traceparent, tracestate } = context
+      const traceState = tracestate === undefined ? undefined : api.createTraceState(tracestate)
+      const traceFlags = Number.parseInt(traceparent.slice(53, 55), 16) & SAMPLED
+      return { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), traceFlags, isRemote: true, traceState }
     },
   }
 
@@ -134,6 +137,17 @@ export async function startTracing({ roles, endpoint, version, bus }: TracingOpt
       await Promise.race([Promise.all(sdks.map((sdk) => sdk.shutdown().catch(() => {}))), late])
       clearTimeout(timer)
     },
+  }
+}
+
+function processorOf(sending: SpanExport) {
+  return {
+    onStart() {},
+    onEnd(span: EndedSpan) {
+      if (span.spanContext().traceFlags & SAMPLED) sending.take(span)
+    },
+    forceFlush: async () => {},
+    shutdown: () => sending.close(),
   }
 }
 
@@ -155,8 +169,8 @@ function samplerOf(rule: SamplingRule, factsOf: (context: Context) => { parent: 
   }
 }
 
-/** Higher versions than 00 may have further fields. */
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/
+/** Higher versions than 00 may have further fields; an id of nothing but zeros is none. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
 
 const silent = { set() {}, event() {}, fail() {}, keep() {}, end() {} }
 const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, ...silent })
@@ -172,75 +186,15 @@ export function startSpan(name: string, options: SpanOptions): Span {
   }
   const otelOptions = {
     kind: active.kinds[kind],
-    attributes: attributes && found(attributes),
     startTime: epochMs(startedMs),
     links: links.flatMap((link) => active?.spanContextOf(link) ?? []).map((context) => ({ context })),
   }
-  return new Recorded(tracer.startSpan(name, otelOptions, active.contextOf(parent, forced)))
+  const span = new Recorded(tracer.startSpan(name, otelOptions, active.contextOf(parent, forced)))
+  if (attributes) span.set(attributes)
+  return span
 }
 
 /** For attributes of spans that send or take messages. */
 export function messagingSystem(): string | undefined {
   return active?.bus
-}
-
-function found(attributes: LazyAttributes): Attributes {
-  return typeof attributes === 'function' ? attributes() : attributes
-}
-
-/** Fractions of a millisecond tell who came first, and the clock of the machine has none: it is only asked whether it was set. */
-let originMs = performance.timeOrigin
-const MAX_DRIFT_MS = 2
-
-function epochMs(atMs: number): number {
-  const nowMs = Date.now() - performance.now()
-  if (Math.abs(nowMs - originMs) > MAX_DRIFT_MS) originMs = nowMs
-  return originMs + atMs
-}
-
-const ERROR_STATUS = 2
-
-class Recorded implements Span {
-  readonly #span: OtelSpan
-  #context: TraceContext | undefined
-
-  constructor(span: OtelSpan) {
-    this.#span = span
-  }
-
-  get context(): TraceContext {
-    this.#context ??= contextOf(this.#span.spanContext())
-    return this.#context
-  }
-
-  get traceId(): string {
-    return this.#span.spanContext().traceId
-  }
-
-  set(attributes: LazyAttributes): void {
-    this.#span.setAttributes(found(attributes))
-  }
-
-  event(name: string, attributes?: Attributes): void {
-    this.#span.addEvent(name, attributes, epochMs(performance.now()))
-  }
-
-  fail(type: string): void {
-    this.#span.setAttribute('error.type', type).setStatus({ code: ERROR_STATUS })
-  }
-
-  keep(): void {
-    // Read when the span ends: whether it is sent.
-    this.#span.spanContext().traceFlags |= SAMPLED
-  }
-
-  end(): void {
-    this.#span.end(epochMs(performance.now()))
-  }
-}
-
-function contextOf({ traceId, spanId, traceFlags, traceState }: SpanContext): TraceContext {
-  const traceparent = `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`
-  const tracestate = traceState?.serialize()
-  return tracestate ? { traceparent, tracestate } : { traceparent }
 }

@@ -1,13 +1,15 @@
 // What freeway costs, compared with the least a proxy can cost. `npm run bench [-- --quick] [--assert] [--profile <contestant>]`
 // --quick: one round, in about a minute. --assert: exit code 1 if a target is missed. --profile: where a contestant spends its time.
+// --traced: what traces of every request cost.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { discardTraces } from './collector.ts'
 import { type Contestant, clientKey, type Surroundings, startCluster, startEmbedded, startProxy } from './contestants.ts'
-import { type Measurement, contestants as names } from './figures.ts'
+import { type Measurement, median, contestants as names } from './figures.ts'
 import type { Load, LoadResult } from './load.ts'
 import { findNatsServer } from './nats.ts'
 import { ask, cpuMs, memory, type Process, start } from './processes.ts'
@@ -27,7 +29,12 @@ const TOP = 25
 const NO_NATS = '\n!!! NO nats-server FOUND (NATS_SERVER_BIN, PATH, /usr/sbin, ~/go/bin): THE CLUSTER WAS NOT MEASURED !!!\n'
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, assert: { type: 'boolean', default: false }, profile: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    assert: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+    traced: { type: 'boolean', default: false },
+  },
 })
 
 interface Bench extends Surroundings {
@@ -47,7 +54,8 @@ const loadBefore = loadavg()[0] as number
 
 try {
   const bench = await open()
-  await (options.profile ? profile(bench, options.profile) : compare(bench))
+  if (options.traced) await compareTraced(bench)
+  else await (options.profile ? profile(bench, options.profile) : compare(bench))
   if (loadBefore > cpus().length / 2) {
     console.log(`!!! The machine was busy before the run (load ${loadBefore.toFixed(1)}): take latencies and profiles with doubt !!!`)
   }
@@ -128,6 +136,39 @@ async function startAll(bench: Bench, nats: Awaited<ReturnType<typeof findNatsSe
     results.firstAnswerMs[name] = [...(results.firstAnswerMs[name] ?? []), firstAnswerMs]
   }
   return running
+}
+
+/** The same gateway without and with a collector that takes every span, turn by turn. */
+async function compareTraced(bench: Bench): Promise<void> {
+  const silent = await startEmbedded(bench)
+  const traced = await startTraced(bench)
+  for (const contestant of [silent, traced]) await warmUp(bench, contestant)
+  const cpuUs = async (contestant: Contestant, scenario: Scenario, turn: number) => {
+    const { cpuMs: used, requests } = await measure(bench, contestant, scenario, turn)
+    return (Object.values(used).reduce((sum, ms) => sum + ms, 0) * 1000) / requests
+  }
+  const rows: string[][] = []
+  for (const scenario of busiest()) {
+    progress(`traced: ${scenario.name}`)
+    const turns: [silent: number, traced: number][] = []
+    const part = { ...scenario, durationMs: scenario.durationMs / scenario.turns }
+    for (let turn = 0; turn < 2 * scenario.turns; turn++) {
+      const first = await cpuUs(turn % 2 ? traced : silent, part, turn)
+      const second = await cpuUs(turn % 2 ? silent : traced, part, turn)
+      turns.push(turn % 2 ? [second, first] : [first, second])
+    }
+    const off = median(turns.map(([silent]) => silent))
+    const on = median(turns.map(([, traced]) => traced))
+    const ratio = median(turns.map(([silent, traced]) => traced / silent - 1))
+    rows.push([scenario.name, off.toFixed(0), on.toFixed(0), percent(ratio)])
+  }
+  console.log(`\n${table(['scenario', 'µs/request without', 'with traces', 'more'], rows)}`)
+}
+
+async function startTraced(bench: Surroundings): Promise<Contestant> {
+  const collector = await discardTraces()
+  stack.defer(() => collector.close())
+  return startEmbedded({ ...bench, folder: join(bench.folder, 'traced') }, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
 }
 
 /** Starts a contestant and stops it again. */
@@ -214,7 +255,8 @@ function print(title: string, read: CpuProfile, span: Span, requests: number): v
 async function startNamed(around: Surroundings, wanted: string): Promise<Contestant> {
   if (wanted === 'proxy') return startProxy(around)
   if (wanted === 'embedded') return startEmbedded(around)
-  if (wanted !== 'cluster') throw new Error(`--profile: no contestant "${wanted}"; there are: proxy, embedded, cluster`)
+  if (wanted === 'traced') return startTraced(around)
+  if (wanted !== 'cluster') throw new Error(`--profile: no contestant "${wanted}"; there are: proxy, embedded, traced, cluster`)
   const nats = await findNatsServer()
   if (!nats) throw new Error(NO_NATS)
   return startCluster(around, nats)

@@ -46,8 +46,10 @@ export async function startProxy(around: Surroundings): Promise<Contestant> {
   return serving('proxy', proxy.ready.port as number, [proxy], began)
 }
 
-export async function startEmbedded(around: Surroundings): Promise<Contestant> {
+/** `env`: on top of what every contestant gets. */
+export async function startEmbedded(around: Surroundings, env: Record<string, string> = {}): Promise<Contestant> {
   const settings = await prepare(around, 'embedded')
+  Object.assign(settings.env, env)
   const began = performance.now()
   const process = await service(around, 'freeway', ['start'], settings)
   return serving('embedded', settings.port, [process], began)

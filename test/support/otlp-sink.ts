@@ -73,10 +73,10 @@ interface OtlpBody {
         traceId: string
         spanId: string
         parentSpanId?: string
-        status: { code: number }
+        status: { code?: number }
         attributes: OtlpAttribute[]
-        events: { name: string }[]
-        links: { traceId: string }[]
+        events?: { name: string }[]
+        links?: { traceId: string }[]
         startTimeUnixNano: string
         endTimeUnixNano: string
       }[]
@@ -99,8 +99,8 @@ function spansOf(body: OtlpBody): SinkSpan[] {
         parentSpanId: span.parentSpanId ?? '',
         failed: span.status.code === ERROR,
         attributes: record(span.attributes),
-        events: span.events.map(({ name }) => name),
-        links: span.links.map(({ traceId }) => traceId),
+        events: (span.events ?? []).map(({ name }) => name),
+        links: (span.links ?? []).map(({ traceId }) => traceId),
         startMs: Number(span.startTimeUnixNano) / 1e6,
         durationMs: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
       })),
