@@ -2,6 +2,7 @@
 
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Simulator } from '#services/simulator/simulator.ts'
@@ -343,12 +344,68 @@ describe('transcriptions', () => {
     ['no sound', async () => form({ file: new File(['hello'], 'a.txt') }), 400, 'expected mp3'],
     ['a shape that is none', async () => form({ file: await upload(), response_format: 'pdf' }), 400, 'response_format'],
     ['a model that is deaf', async () => form({ file: await upload(), model: 'm-chat' }), 400, 'unsupported media operation'],
+    ['a body that is larger than any file may be', async () => form({ file: await upload(30e6) }), 413, '25 MB'],
     ['more than 25 MB', async () => form({ file: await upload(26.3e6) }), 413, '25 MB'],
   ])('refuse %s', async (_, body, status, message) => {
     const response = await raw('/v1/audio/transcriptions', await body())
     expect(response.status).toBe(status)
     expect((await errorOf(response)).message).toContain(message)
     expect(upstream.calls).toHaveLength(0)
+  })
+})
+
+describe('any body is answered, and with no fault of ours', () => {
+  const paths = [
+    '/v1/embeddings',
+    '/v1/completions',
+    '/v1/images/generations',
+    '/v1/images/edits',
+    '/v1/audio/speech',
+    '/v1/audio/transcriptions',
+    '/api/chat.php',
+  ]
+  const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.string(), { maxLength: 2 }))
+  const name = fc.constantFrom(
+    'model',
+    'input',
+    'prompt',
+    'messages',
+    'image',
+    'voice',
+    'n',
+    'size',
+    'stream',
+    'max_tokens',
+    'dimensions',
+    'response_format',
+  )
+  const good = {
+    input: 'a',
+    prompt: 'a',
+    image: `data:image/png;base64,${PNG.toString('base64')}`,
+    messages: [{ role: 'user', content: 'a' }],
+  }
+  it.each(paths)('%s', async (path) => {
+    const statuses = new Set<number>()
+    const ask = async (body: string, type: string) => {
+      const response = await fetch(gateway.url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': type },
+        body,
+      })
+      await response.arrayBuffer()
+      statuses.add(response.status)
+      expect([200, 400, 403, 404, 413, 429]).toContain(response.status)
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(name, value, { maxKeys: 3 }), (fields) =>
+        ask(JSON.stringify({ ...good, ...fields }), 'application/json'),
+      ),
+      { numRuns: 25 },
+    )
+    for (const body of ['', '{', '[]', 'null', '\u0000', '--x\r\n'])
+      for (const type of ['application/json', 'multipart/form-data; boundary=x', 'text/plain']) await ask(body, type)
+    expect(statuses).toContain(400)
   })
 })
 
