@@ -32,6 +32,10 @@ export const question = z.discriminatedUnion('kind', [
     limit: z.int().min(PAGE_LIMIT.min).max(PAGE_LIMIT.max),
   }),
   z.object({ kind: z.literal('request'), id: word }),
+  /** Messages of the event log that could not be read. */
+  z.object({ kind: z.literal('dead_letters'), cursor: word.optional(), limit: z.int().min(PAGE_LIMIT.min).max(PAGE_LIMIT.max) }),
+  /** Reads one again, after whatever was wrong is mended, and lets it go if it is stored now. */
+  z.object({ kind: z.literal('requeue'), id: word }),
 ])
 export type Question = z.infer<typeof question>
 export type QuestionKind = Question['kind']
@@ -137,6 +141,25 @@ export interface AttemptEntry {
   tokens_out: number
 }
 
+/** What could not be read of a message of the event log; kept for a week. */
+export interface DeadLetterEntry {
+  id: string
+  at: number
+  /** What was wrong when it came. */
+  reason: string
+  /** The beginning of it. */
+  text: string
+  /** Of all that is kept. */
+  length: number
+}
+
+export interface Requeued {
+  /** Facts that are stored now. */
+  facts: number
+  /** What is still wrong; null if nothing is, and the letter is gone. */
+  reason: string | null
+}
+
 export interface Answers {
   analytics: Analytics
   stats: Stats
@@ -144,6 +167,9 @@ export interface Answers {
   /** A page may hold fewer entries than asked for, or none, and still have a next one. */
   requests: { data: RequestEntry[]; next: string | null }
   request: RequestEntry | null
+  dead_letters: { data: DeadLetterEntry[]; next: string | null }
+  /** Null: there is no such letter. */
+  requeue: Requeued | null
 }
 
 /** On the wire. A refusal's words are public. */

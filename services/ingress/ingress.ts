@@ -13,6 +13,7 @@ import { rolesOfCaller } from './access/gate.ts'
 import { openAdministration } from './admin/administration.ts'
 import { analyticsRoutes } from './admin/analytics.ts'
 import { askRouter } from './admin/ask.ts'
+import { deadLetterRoutes } from './admin/dead-letters.ts'
 import { openAdmission } from './admission.ts'
 import { catalogRoutes } from './catalog/catalog-routes.ts'
 import type { Viewer } from './catalog/full.ts'
@@ -105,6 +106,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     ...administration.routes,
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
     ...live.routes,
+    ...deadLetterRoutes(bus),
     ...openApiRoutes({ routes: () => routes, version }),
   ]
 

@@ -5,6 +5,7 @@ import { type Answers, type Question, type QuestionKind, question, type Reply } 
 import { asAnswerInbox, questionQueue, questions } from '#contracts/subjects.ts'
 import type { Logger } from '#services/logger.ts'
 import { openSummary, type Plan, planOf } from './analytics.ts'
+import { listLetters, requeue } from './letters.ts'
 import { entryOf } from './record.ts'
 import type { EventStore } from './store/store.ts'
 import { spans } from './tally.ts'
@@ -63,6 +64,8 @@ export async function answerTo(store: EventStore, asked: Question, now: number):
     const record = await store.find(asked.id)
     return record ? entryOf(record) : null
   }
+  if (asked.kind === 'dead_letters') return listLetters(store, asked)
+  if (asked.kind === 'requeue') return requeue(store, asked.id)
   const { records, next } = await store.page(asked, asked.cursor, asked.limit)
   return { data: records.map(entryOf), next }
 }

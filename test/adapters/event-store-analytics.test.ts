@@ -239,6 +239,42 @@ function analyticsSuite(openHarness: () => Promise<StoreHarness>, numRuns: numbe
     expect((await store.unended(at(30), 1)).map(({ id }) => id)).toEqual(['a'])
   })
 
+  it('dead letters are listed page by page, the latest first', async () => {
+    const { harness, store } = await opened()
+    const ask = await askable(harness, stack.current)
+    for (let i = 0; i < 5; i++) await store.bury({ id: `l${i}`, at: someTimeMs + (i >> 1), reason: 'r', text: 'x'.repeat(5_000) })
+    const ids: string[] = []
+    let cursor: string | undefined
+    do {
+      const { data, next } = await ask({ kind: 'dead_letters', limit: 2, ...(cursor ? { cursor } : {}) })
+      for (const { id, text, length } of data) {
+        ids.push(id)
+        expect([text.length, length]).toEqual([2_000, 5_000])
+      }
+      cursor = next ?? undefined
+    } while (cursor)
+    expect(ids).toEqual(['l4', 'l3', 'l2', 'l1', 'l0'])
+  })
+
+  it('a dead letter is read again once it can be, counts once, and is gone', async () => {
+    const { harness, store } = await opened()
+    const ask = await askable(harness, stack.current)
+    const text = JSON.stringify({ events: [started('a', someTimeMs), started('b', someTimeMs)] })
+    await store.bury({ id: 'now', at: someTimeMs, reason: 'nobody knew the name', text })
+    await store.bury({
+      id: 'never',
+      at: someTimeMs,
+      reason: 'x',
+      text: JSON.stringify({ events: [started('c', someTimeMs), { name: 'of.tomorrow' }] }),
+    })
+    await store.save([started('a', someTimeMs)])
+    expect(await ask({ kind: 'requeue', id: 'now' })).toEqual({ facts: 2, reason: null })
+    expect(await ask({ kind: 'requeue', id: 'never' })).toEqual({ facts: 1, reason: expect.stringContaining('name') })
+    expect(await ask({ kind: 'requeue', id: 'now' })).toBeNull()
+    expect((await store.letters(undefined, 9)).letters.map(({ id }) => id)).toEqual(['never'])
+    expect((await ask({ kind: 'requests', limit: 9 })).data.map(({ id }) => id)).toEqual(['c', 'b', 'a'])
+  })
+
   it('statistics are those of today', async () => {
     const { harness, store } = await opened()
     const now = Date.now()

@@ -1,6 +1,8 @@
 // What an operator reads of what has happened, in a gateway as one starts it: one process, SQLite, no broker.
 
 import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Answers } from '#contracts/question.ts'
 import { type Gateway, startGateway } from '#test/support/gateway.ts'
@@ -96,6 +98,65 @@ it('the log can be taken away as CSV and as JSON', async () => {
   expect(reply.headers.get('content-disposition')).toContain('freeway-requests.json')
   expect(await reply.json()).toHaveLength(CALLS)
   expect(await (await asAdmin('/api/requests/export?format=json&outcome=lost')).json()).toEqual([])
+})
+
+it('what was told of a request is found wherever an operator looks', async () => {
+  const [entry] = ((await (await asAdmin('/api/requests?limit=1')).json()) as Page).data
+  expect(entry).toMatchObject({ format: 'chat/completions', client: expect.any(String), strategy: expect.any(String), asked_model: null })
+  expect(entry?.ttfb_ms).toBeGreaterThan(0)
+  expect(entry?.duration_ms).toBeGreaterThanOrEqual(entry?.ttfb_ms ?? 0)
+  expect(entry?.attempts[0]).toMatchObject({
+    worker: expect.stringMatching(/./),
+    granted_at: expect.any(Number),
+    ended_at: expect.any(Number),
+  })
+  const said = await analytics()
+  expect(said.by_client).toMatchObject([{ client: entry?.client, calls: CALLS }])
+  expect(said.by_strategy).toMatchObject([{ strategy: entry?.strategy, calls: CALLS }])
+})
+
+it('a request that is refused by every provider is told with its error', async () => {
+  const reply = await fetch(`${gateway.url}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': KEY },
+    body: JSON.stringify({ model: 'no-such-model', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] }),
+  })
+  const { error } = (await reply.json()) as { error: { type: string } }
+  expect(reply.status).toBeGreaterThanOrEqual(400)
+  expect(error.type).toMatch(/./)
+  const failed = async () =>
+    ((await (await asAdmin('/api/requests?limit=100')).json()) as Page).data.find(({ outcome }) => outcome !== 'ok')
+  await until('it is told', async () => (await failed()) !== undefined, { timeoutMs: 10_000 })
+  expect(await failed()).toMatchObject({
+    format: 'messages',
+    asked_model: 'no-such-model',
+    status: expect.any(Number),
+    error: expect.any(String),
+    provider: null,
+    attempts: [],
+  })
+})
+
+it('what telemetry cannot read is listed, and read again when it can be', async () => {
+  const fact = { id: 'again.0.req.start.ingress', at: Date.now(), name: 'req.start', request: 'again', model: null, stream: false }
+  using db = new DatabaseSync(join(gateway.dir, 'data/telemetry.db'))
+  db.prepare('insert into dead_letter values (?, ?, ?, ?)').run('a/1', Date.now(), 'name: unknown', JSON.stringify({ events: [fact] }))
+  db.prepare('insert into dead_letter values (?, ?, ?, ?)').run('b', Date.now() - 5_000, 'no JSON', 'hello')
+  const listed = (await (await asAdmin('/api/dead-letters')).json()) as Answers['dead_letters']
+  expect(listed).toMatchObject({
+    data: [
+      { id: 'a/1', reason: 'name: unknown' },
+      { id: 'b', text: 'hello', length: 5 },
+    ],
+    next: null,
+  })
+  const requeue = (id: string) =>
+    fetch(`${gateway.url}/api/dead-letters/${encodeURIComponent(id)}/requeue`, { method: 'POST', headers: { 'x-admin-token': ADMIN } })
+  expect([(await requeue('b')).status, (await requeue('nobody')).status]).toEqual([409, 404])
+  expect(await (await requeue('a/1')).json()).toEqual({ facts: 1 })
+  expect(await (await asAdmin('/api/requests/again')).json()).toMatchObject({ id: 'again', outcome: 'open' })
+  expect((await (await asAdmin('/api/dead-letters')).json()) as Answers['dead_letters']).toMatchObject({ data: [{ id: 'b' }] })
+  expect((await fetch(`${gateway.url}/api/dead-letters`)).status).toBe(401)
 })
 
 it.each(['/api/analytics', '/api/requests', '/api/requests/export', '/api/requests/x'])('%s is for the admin alone', async (path) => {

@@ -58,6 +58,7 @@ it('readers who leave make room for others', async () => {
     const live = await watch()
     expect(live.reply.status).toBe(200)
     live.leave()
+    // It ends with what the client cut off itself.
     await live.until('never').catch(() => {})
     // The server hears of it a moment after the reader has gone.
     if (i % 10 === 9) await (await chat()).text()

@@ -63,6 +63,13 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
       const sorted = found.sort(orderOf((command.sort ?? {}) as Record<string, number>)).slice(0, Number(command.limit ?? 0) || undefined)
       return page(`db.${name}`, sorted, Number(command.batchSize ?? 101), 'firstBatch')
     }
+    if (verb === 'delete') {
+      const doomed = (command.deletes as Document[]).flatMap(({ q }) =>
+        [...documents.values()].filter((one) => matches(one, q as Document)),
+      )
+      for (const { _id } of doomed) documents.delete(String(_id))
+      return { ok: 1, n: doomed.length }
+    }
     if (verb === 'getMore') {
       const rest = cursors.get(BigInt(String(name))) ?? []
       return page(`db.${command.collection}`, rest, Number(command.batchSize ?? 101), 'nextBatch')

@@ -105,7 +105,8 @@ function fresh(value: unknown): Response {
   return json(value, { 'cache-control': 'no-store' })
 }
 
-function decoded(text: string): string {
+/** A part of a path. */
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

@@ -4,6 +4,7 @@
 import { type AnyBulkWriteOperation, type Collection, type Document as Filter, MongoBulkWriteError } from 'mongodb'
 import { type Change, changesOf, type Dropped } from '../merge.ts'
 import { type MongoConnection, openConnection } from './mongo-connection.ts'
+import { openLetters } from './mongo-letters.ts'
 import { openReading } from './mongo-reading.ts'
 import { openRollUps } from './mongo-roll-ups.ts'
 import { type EventStore, type Retention, retention } from './store.ts'
@@ -38,13 +39,10 @@ export function openMongoStore(url: string, { retention: kept = retention }: Mon
       await rollUps.changed(failed.length === 0 ? requests : requests.filter((change) => !failed.includes(change)))
       return { saved: events.map(({ id }) => id).filter((id) => !unsaved.has(id)) }
     },
-    async bury({ id, at, reason, text }) {
-      const letters = await collection('dead_letters')
-      await letters.updateOne({ _id: id }, { $setOnInsert: { at: new Date(at), reason, text } }, { upsert: true })
-    },
     rollUp: rollUps.rollUp,
     cells: rollUps.cells,
     ...openReading(collection),
+    ...openLetters(collection),
     close: connection.close,
   }
 }

@@ -9,6 +9,7 @@ import { type Change, changesOf, type Parts } from '../merge.ts'
 import { endOf } from '../record.ts'
 import { type Cells, countedOf, negated, openCells, startOf } from '../tally.ts'
 import { openCellTable } from './sqlite-cells.ts'
+import { openLetters } from './sqlite-letters.ts'
 import { openReading } from './sqlite-reading.ts'
 import { openSweeper } from './sqlite-sweeper.ts'
 import { type EventStore, type Retention, retention } from './store.ts'
@@ -55,7 +56,6 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
     'update request set first = ?, ended = ?, client = ?, provider = ?, model = ?, outcome = ?, parts = ? where key = ?',
   )
   const insertDropped = db.prepare('insert or ignore into dropped values (?, ?, ?, ?)')
-  const insertLetter = db.prepare('insert or ignore into dead_letter values (?, ?, ?, ?)')
   const table = openCellTable(db)
   const sweep = openSweeper(db, kept, maxBytes)
 
@@ -102,13 +102,10 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
       await sweep()
       return { saved: events.map(({ id }) => id) }
     },
-    async bury({ id, at, reason, text }) {
-      insertLetter.run(id, at, reason, text)
-      await sync(wal)
-    },
     rollUp: async () => {},
     cells: table.read,
     ...openReading(db),
+    ...openLetters(db, () => sync(wal)),
     async close() {
       if (!db.isOpen) return
       closeSync(wal)

@@ -4,14 +4,14 @@ import type { Event } from '#contracts/event.ts'
 import type { RequestRecord } from '../record.ts'
 import type { Cell, Span } from '../tally.ts'
 
-/** A message of the log that could not be read. */
+/** What could not be read of a message of the log. */
 export interface DeadLetter {
   /** Of the message; the same one again is kept once. */
   id: string
   /** In ms since 1970. */
   at: number
   reason: string
-  /** The beginning of the message. */
+  /** As a message of its own: its facts that could not be read, or the beginning of what is no message at all. */
   text: string
 }
 
@@ -43,6 +43,11 @@ export interface EventStore {
   save(events: readonly Event[]): Promise<{ saved: string[] }>
   /** Resolves once it is durable. */
   bury(letter: DeadLetter): Promise<void>
+  /** The latest first. A cursor that is not ours begins there. */
+  letters(cursor: string | undefined, limit: number): Promise<{ letters: DeadLetter[]; next: string | null }>
+  letter(id: string): Promise<DeadLetter | undefined>
+  /** It may be gone already. */
+  forget(id: string): Promise<void>
   /**
    * Brings the roll-ups up to what is saved, as far as it is due; `all`: at once and altogether. Where they are written with
    * the records there is nothing to do. Any number of replicas may do it at the same time.

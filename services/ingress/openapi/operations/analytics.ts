@@ -1,7 +1,15 @@
 // What was asked and what came of it.
 
 import { z } from 'zod'
-import { type Analytics, BUCKET_COUNT, type Figures, PAGE_LIMIT, type RequestEntry, WINDOW_SECONDS } from '#contracts/question.ts'
+import {
+  type Analytics,
+  BUCKET_COUNT,
+  type DeadLetterEntry,
+  type Figures,
+  PAGE_LIMIT,
+  type RequestEntry,
+  WINDOW_SECONDS,
+} from '#contracts/question.ts'
 import { gives, type Operation } from '../operation.ts'
 import { given } from '../schemas.ts'
 
@@ -85,6 +93,16 @@ const request = given(
     attempts: z.array(attempt),
   }) satisfies z.ZodType<RequestEntry>,
 )
+const letter = given(
+  'DeadLetter',
+  z.object({
+    id: z.string(),
+    at: z.number().describe('Milliseconds since 1970.'),
+    reason: z.string().describe('What was wrong when it came.'),
+    text: z.string().describe('The beginning of it.'),
+    length: z.int().describe('Of all that is kept.'),
+  }) satisfies z.ZodType<DeadLetterEntry>,
+)
 const between = ({ min, max, default: otherwise }: typeof PAGE_LIMIT | typeof WINDOW_SECONDS | typeof BUCKET_COUNT) =>
   z.int().min(min).max(max).default(otherwise)
 const filters = {
@@ -149,5 +167,28 @@ export const analyticsOperations: Operation[] = [
     params: { id: 'As in `x-request-id`, or a trace id.' },
     errors: [404],
     answers: gives('The request.', request),
+  },
+  {
+    method: 'GET',
+    path: '/api/dead-letters',
+    id: 'listDeadLetters',
+    tag,
+    summary: 'List what telemetry could not read',
+    query: {
+      cursor: { schema: z.string(), about: '`next` of the page before.' },
+      limit: { schema: between(PAGE_LIMIT), about: 'Entries of a page.' },
+    },
+    answers: gives('A page, the latest first.', z.object({ object: z.literal('list'), data: z.array(letter), next: word })),
+  },
+  {
+    method: 'POST',
+    path: '/api/dead-letters/{id}/requeue',
+    id: 'requeueDeadLetter',
+    tag,
+    summary: 'Read a dead letter again',
+    description: 'After whatever was wrong is mended, as by an upgrade of telemetry. What was stored before counts once.',
+    params: { id: 'As it is listed.' },
+    errors: [404, 409],
+    answers: gives('How many facts are stored now; the letter is gone.', z.object({ facts: z.int() })),
   },
 ]
