@@ -169,10 +169,28 @@ describe('what the gateway answers', () => {
 
   it('to an admin who looks around is described', async () => {
     for (const { operation, method, path } of operations) {
-      const asks = method === 'get' && !path.includes('{') && operation.operationId !== 'getChallenge'
+      const asks = method === 'get' && !path.includes('{') && !['getChallenge', 'watchLive'].includes(operation.operationId)
       if (asks) expect((await perform(operation.operationId)).status, path).toBe(200)
     }
     expect((await perform('retrieveModel', { model: 'freeai-auto' })).status).toBe(200)
+  })
+
+  it('to an admin who watches is described, as far as it has come', async () => {
+    const live = named('watchLive')
+    const leaving = new AbortController()
+    const response = await fetch(`${gateway.url}${live.path}`, { headers: credentials(live), signal: leaving.signal })
+    const { content } = resolve(document, live.operation.responses['200']) as { content: Record<string, { schema: Json }> }
+    const [[type, { schema } = {}] = []] = Object.entries(content)
+    expect(response.headers.get('content-type')).toContain(type)
+    await perform('createChatCompletion')
+    let text = ''
+    for await (const part of response.body as ReadableStream<Uint8Array>) {
+      text += new TextDecoder().decode(part)
+      if (/^event: request_ended$[\s\S]*?\n\n/m.test(text)) break
+    }
+    leaving.abort()
+    const told = eventsIn(text.slice(0, text.lastIndexOf('\n\n')))
+    for (const event of told) expect(compile(document, schema, true).safeParse(event).error?.issues ?? []).toEqual([])
   })
 
   it('to an admin who changes clients, bans and rules is described', async () => {

@@ -88,10 +88,25 @@ export function resolve(document: OpenApi, value: unknown): Json | undefined {
 
 /** As a schema that parses. With `complete`, a field that is not described is a fault. Throws if it is no JSON Schema. */
 export function compile(document: OpenApi, wanted: unknown, complete = false): z.ZodType {
-  const moved = JSON.parse(
-    JSON.stringify({ $defs: document.components.schemas, ...(wanted as Json) }).replaceAll('#/components/schemas/', '#/$defs/'),
-  )
+  const $defs = definitionsFor(wanted, document)
+  const moved = JSON.parse(JSON.stringify({ $defs, ...(wanted as Json) }).replaceAll(SCHEMAS, '#/$defs/'))
   return z.fromJSONSchema(complete ? closed(moved) : moved)
+}
+
+const SCHEMAS = '#/components/schemas/'
+
+/** Those that it refers to, and those that they refer to. */
+function definitionsFor(wanted: unknown, { components }: OpenApi): Record<string, Json> {
+  const found: Record<string, Json> = {}
+  const open = referencesIn(wanted)
+  for (const ref of open) {
+    const name = ref.slice(SCHEMAS.length)
+    const schema = components.schemas[name]
+    if (!schema || found[name]) continue
+    found[name] = schema
+    open.push(...referencesIn(schema))
+  }
+  return found
 }
 
 function closed<T>(value: T): T {

@@ -7,6 +7,7 @@ import { chatOperations } from './operations/chat.ts'
 import { clientOperations } from './operations/clients.ts'
 import { communityOperations } from './operations/community.ts'
 import { healthOperations } from './operations/health.ts'
+import { liveOperations } from './operations/live.ts'
 import { mediaOperations } from './operations/media.ts'
 import { modelOperations } from './operations/models.ts'
 import { phpOperations } from './operations/php.ts'
@@ -28,5 +29,6 @@ export const operations: readonly Operation[] = [
   ...accessOperations,
   ...communityOperations,
   ...analyticsOperations,
+  ...liveOperations,
   ...healthOperations,
 ]
