@@ -4,16 +4,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { serve } from 'srvx'
-import { allocate, concat, utf8 } from '#contracts/bytes.ts'
+import { concat, utf8 } from '#contracts/bytes.ts'
 import { errorBody, FreewayError } from '#contracts/failure.ts'
 import { envelopeOf } from '#contracts/wire/envelope.ts'
+import { roomFor } from './large-body.ts'
 import { newRequestId, requestIdHeaders } from './request-id.ts'
 import { errorResponse } from './respond.ts'
 
 export const MAX_BODY_BYTES = 32 * 1024 * 1024
 const MAX_HEADER_BYTES = 16 * 1024
-/** Larger bodies come in many pieces. */
-const LARGE_BYTES = 128 * 1024
 const HEADER_TIMEOUT_MS = 10_000
 const BODY_TIMEOUT_MS = 30_000
 const LINGER_MS = 1_000
@@ -109,8 +108,7 @@ export function readBody(request: Request, maxBytes = MAX_BODY_BYTES): Promise<U
     let bytes = 0
     // What is announced to be too much is not kept until it is.
     const said = Number(req.headers['content-length'] ?? 0)
-    // Collected where it will stay: pieces that are joined in the end take twice the memory. What is not filled costs nothing.
-    const whole = said >= LARGE_BYTES && said <= maxBytes ? allocate(said) : undefined
+    const whole = said <= maxBytes ? roomFor(said, (done) => req.once('close', done)) : undefined
     req.on('data', (part: Uint8Array) => {
       bytes += part.length
       if (whole) return whole.set(part, bytes - part.length)
