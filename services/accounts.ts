@@ -6,6 +6,7 @@ import { accountShard, storedAccount } from '#contracts/account.ts'
 import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
 import { accessKeys } from '#contracts/subjects.ts'
 import type { ConfiguredClient } from './config-file.ts'
+import { newerFormat } from './data-format.ts'
 import { openLedger } from './ledger.ts'
 
 export interface Accounts {
@@ -205,7 +206,8 @@ function shared(roles: string[]): string[] {
 
 function readShard(bytes: Uint8Array): AccountShard | undefined {
   try {
-    return accountShard.parse(JSON.parse(decoder.decode(bytes)))
+    const stored: unknown = JSON.parse(decoder.decode(bytes))
+    return newerFormat(stored) === undefined ? accountShard.parse(stored) : undefined
   } catch {
     return undefined // the caller keeps the last good one
   }

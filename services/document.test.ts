@@ -85,4 +85,13 @@ describe('a document', () => {
     expect([unreadable, document.current]).toEqual([1, { version: 3, names: ['a'] }])
     expect(new TextDecoder().decode((await (await bucket()).get(routingKey))?.value)).toContain('colours')
   })
+
+  it('whose format is newer is left alone, also where all its fields are known', async () => {
+    await stored({ version: 3, names: ['a'] })
+    let unreadable = 0
+    const document = await open(() => unreadable++)
+    await stored({ format: 2, version: 4, names: ['b'] })
+    await expect(document.change(add('c'))).rejects.toThrow('was written by a newer version of freeway')
+    expect([unreadable, document.current.names]).toEqual([1, ['a']])
+  })
 })

@@ -3,6 +3,7 @@
 
 import type { z } from 'zod'
 import { type KeyValue, PayloadTooLarge } from '#contracts/bus.ts'
+import { NewerEntry, newerFormat } from './data-format.ts'
 import { openLedger } from './ledger.ts'
 
 interface Versioned {
@@ -44,8 +45,9 @@ export async function openDocument<T extends Versioned>(
   let current = schema.parse({})
 
   const subscription = await kv.watch(key, ({ value }) => {
-    const read = schema.safeParse(value === undefined ? {} : jsonOf(value))
-    if (!read.success) return onUnreadable()
+    const stored = value === undefined ? {} : jsonOf(value)
+    const read = schema.safeParse(stored)
+    if (newerFormat(stored) !== undefined || !read.success) return onUnreadable()
     current = read.data
     for (const listener of listeners) listener(current)
   })
@@ -75,7 +77,7 @@ export async function openDocument<T extends Versioned>(
     async change(apply) {
       let before = current
       let after = current
-      await ledger.update<unknown>(key, (stored) => {
+      const written = ledger.update<unknown>(key, (stored) => {
         const read = schema.safeParse(stored ?? {})
         if (!read.success) throw new DocumentUnreadable('the stored settings are those of another version of freeway')
         before = read.data
@@ -83,6 +85,9 @@ export async function openDocument<T extends Versioned>(
         const { byteLength } = new TextEncoder().encode(JSON.stringify(after))
         if (byteLength > MAX_BYTES) throw new PayloadTooLarge(`${byteLength} bytes of settings are more than ${MAX_BYTES}`)
         return after
+      })
+      await written.catch((error: unknown) => {
+        throw error instanceof NewerEntry ? new DocumentUnreadable(error.message) : error
       })
       await seen(after.version)
       return { before, after }

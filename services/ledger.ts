@@ -2,13 +2,14 @@
 // Changes that wait for the same key are written together, so one busy key costs one write for many changes.
 
 import { type KeyValue, type KeyValueEntry, RevisionConflict } from '#contracts/bus.ts'
+import { refuseNewerEntry } from './data-format.ts'
 
 export interface Ledger {
   get<T>(key: string): Promise<T | undefined>
   /**
    * Replaces the value by `change(value)`; undefined leaves it as it is. Resolves with what stands there afterwards.
    * `change` may run several times, so it must not do anything else. What it throws, this throws.
-   * Throws RevisionConflict when others were faster too many times, and what the bucket throws.
+   * Throws RevisionConflict when others were faster too many times, NewerEntry, and what the bucket throws.
    */
   update<T>(key: string, change: (current: T | undefined) => T | undefined): Promise<T | undefined>
 }
@@ -44,6 +45,7 @@ export function openLedger(kv: KeyValue): Ledger {
     for (let tries = 1; ; tries++) {
       const entry = await kv.get(key)
       const before = parsed(entry)
+      refuseNewerEntry(key, before)
       const { after, settle } = applyAll(before, changes)
       try {
         if (after !== before) await kv.update(key, encoder.encode(JSON.stringify(after)), entry?.revision ?? 0)

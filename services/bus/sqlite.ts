@@ -4,6 +4,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers'
 import type { KeyValueEntry } from '#contracts/bus.ts'
+import { refuseNewerFile } from '#services/data-format.ts'
 
 export interface LogRow {
   seq: number
@@ -43,11 +44,22 @@ const schema = `
   create table if not exists consumer (durable text primary key, floor integer not null) without rowid;
 `
 
-/** `file` may be `:memory:`. The folder must exist. */
+/** Of the tables above. Files from before there was a number have 0, and the same tables. */
+const SCHEMA_VERSION = 1
+
+/** `file` may be `:memory:`. The folder must exist. Throws SettingsError if a newer version has written it. */
 export function openStore(file: string): Store {
   const db = new DatabaseSync(file)
   db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 2000;')
+  const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number }
+  try {
+    refuseNewerFile(file, version, SCHEMA_VERSION)
+  } catch (error) {
+    db.close()
+    throw error
+  }
   db.exec(schema)
+  db.exec(`pragma user_version = ${SCHEMA_VERSION}`)
   const selectEntries = db.prepare('select key, value, revision from entry where bucket = ? order by revision')
   const upsertEntry = db.prepare('insert or replace into entry (bucket, key, value, revision) values (?, ?, ?, ?)')
   const deleteEntry = db.prepare('delete from entry where bucket = ? and key = ?')

@@ -11,7 +11,7 @@ import type { Load, LoadEnd } from './load.ts'
 import { type Fault, FROZEN_MS, PARTED_MS, planFaults, type Role } from './plan.ts'
 import { chanceOf } from './random.ts'
 import { openRecords, type Records } from './records.ts'
-import { summarize, survivedTable } from './report.ts'
+import { reasons, summarize, survivedTable } from './report.ts'
 import type { Seen } from './upstreams.ts'
 
 const { values: options } = parseArgs({
@@ -77,6 +77,7 @@ try {
       `${seen.length} calls of providers; ${entries.length} records, ${open} of them left to be given up; ` +
       `longest standstill of the machine ${Math.round(Math.max(0, ...stalls.map(({ ms }) => ms)))} ms; ${Math.round((performance.now() - began) / 1000)} s; seed ${seed}`,
   )
+  for (const reason of reasons(failed)) console.log(reason)
   for (const [rule, group] of Map.groupBy(breaches, (breach) => breach.rule)) {
     console.log(`\nBREACH: ${rule} (${group.length})`)
     for (const { detail } of group.slice(0, SHOWN)) console.log(`  ${detail}`)

@@ -181,6 +181,7 @@ export async function startDeployment({ ingress, routers }: DeploymentOptions): 
 
 function untilReady({ name, url }: Service): Promise<void> {
   const isReady = async () => {
+    // Not there yet, or frozen: not ready.
     const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
     await response?.arrayBuffer()
     return response?.status === 200

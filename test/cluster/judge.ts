@@ -116,7 +116,7 @@ const UNDER_WAY_MS = 3_000
 
 function judgeQuotas({ told, seen }: Evidence): Breach[] {
   const breaches: Breach[] = []
-  for (const [provider, { keys, rpm_limit, max_concurrency }] of Object.entries(providers)) {
+  for (const [provider, { keys, rpm_limit, at_once }] of Object.entries(providers)) {
     const own = seen.filter((call) => call.provider === provider)
     for (const [key, calls] of Map.groupBy(own, (call) => call.key)) {
       const most = mostWithin(
@@ -126,8 +126,8 @@ function judgeQuotas({ told, seen }: Evidence): Breach[] {
       if (rpm_limit !== undefined && most > rpm_limit)
         breaches.push({ rule: 'no quota is exceeded', detail: `${provider} ${key}: ${most} calls in a minute of ${rpm_limit}` })
       const open = mostOpen(calls)
-      if (max_concurrency !== undefined && open > max_concurrency)
-        breaches.push({ rule: 'no quota is exceeded', detail: `${provider} ${key}: ${open} calls at once of ${max_concurrency}` })
+      if (at_once !== undefined && open > at_once)
+        breaches.push({ rule: 'no quota is exceeded', detail: `${provider} ${key}: ${open} calls at once of ${at_once}` })
     }
     if (Map.groupBy(own, (call) => call.key).size > keys.length)
       breaches.push({ rule: 'no quota is exceeded', detail: `${provider} was called with a key that is not one of its ${keys.length}` })

@@ -45,6 +45,15 @@ export function summarize(deeds: Deed[], told: Told[]): Survived[] {
   })
 }
 
+/** What clients were told, the most frequent first. */
+export function reasons(failed: Told[]): string[] {
+  const groups = Map.groupBy(failed, ({ status, error, tail, broken }) => {
+    const message = /"message":"([^"]*)"/.exec(tail ?? '')?.[1] ?? tail ?? ''
+    return `${status} ${broken ? 'connection broken' : error}: ${message.replaceAll(/[A-Za-z0-9_-]{22}/g, '…')}`
+  })
+  return [...groups].sort(([, a], [, b]) => b.length - a.length).map(([reason, group]) => `${String(group.length).padStart(5)} × ${reason}`)
+}
+
 export function survivedTable(rows: Survived[]): string {
   const head = [
     'fault',

@@ -35,10 +35,10 @@ export const clients: Client[] = [
 ]
 
 /** Two whose minute is too short for the load, one whose room is too small, and one that takes the rest. */
-export const providers: Record<string, { keys: string[]; rpm_limit?: number; max_concurrency?: number; weight: number }> = {
+export const providers: Record<string, { keys: string[]; rpm_limit?: number; at_once?: number; weight: number }> = {
   alpha: { keys: ['sk-alpha-1'], rpm_limit: 120, weight: 2 },
   beta: { keys: ['sk-beta-1', 'sk-beta-2'], rpm_limit: 60, weight: 2 },
-  gamma: { keys: ['sk-gamma-1'], max_concurrency: 6, weight: 1 },
+  gamma: { keys: ['sk-gamma-1'], at_once: 6, weight: 1 },
   delta: { keys: ['sk-delta-1'], weight: 1 },
 }
 
@@ -46,12 +46,13 @@ export const providers: Record<string, { keys: string[]; rpm_limit?: number; max
 export function configFor(portOf: (provider: string) => number, host = '127.0.0.1'): object {
   return {
     providers: Object.fromEntries(
-      Object.entries(providers).map(([name, { keys, ...limits }]) => [
+      Object.entries(providers).map(([name, { keys, at_once, ...rest }]) => [
         name,
         {
           base_url: `http://${host}:${portOf(name)}/v1`,
           api_keys: keys,
-          ...limits,
+          ...rest,
+          ...(at_once !== undefined && { limits: [{ unit: 'concurrency', max: at_once }] }),
           models: Object.keys(models).map((id) => ({ id, capabilities: ['chat'], context_window: 1_000_000 })),
         },
       ]),

@@ -5,6 +5,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { refuseNewerFile } from '#services/data-format.ts'
 import { type Change, changesOf, type Parts } from '../merge.ts'
 import { endOf } from '../record.ts'
 import { type Cells, countedOf, negated, openCells, startOf } from '../tally.ts'
@@ -40,14 +41,19 @@ export interface SqliteOptions {
   maxBytes?: number
 }
 
-/** The folder must exist. */
+/** The folder must exist. Throws SettingsError if a newer version has written the file. */
 export function openSqliteStore(file: string, { retention: kept = retention, maxBytes = 4 * 1024 ** 3 }: SqliteOptions = {}): EventStore {
   const db = new DatabaseSync(file)
   // Whoever else holds the file is waited for only shortly, for the whole process waits; then the facts come again.
   db.exec(
     `pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 100; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};`,
   )
-  prepareTables(db)
+  try {
+    prepareTables(db, file)
+  } catch (error) {
+    db.close()
+    throw error
+  }
   // The log is synced by a thread of the runtime and not by the commit, which would stop the process for as long.
   const wal = openSync(`${file}-wal`, 'r+')
   const insert = db.prepare('insert or ignore into request values (?, ?, ?, ?, ?, ?, ?, ?)')
@@ -115,9 +121,10 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
 }
 
 /** Records of before there were roll-ups were never read by anybody, and count in none: they go. */
-function prepareTables(db: DatabaseSync): void {
+function prepareTables(db: DatabaseSync, file: string): void {
   const version = () => (db.prepare('pragma user_version').get() as { user_version: number }).user_version
   if (version() === SCHEMA_VERSION) return
+  refuseNewerFile(file, version(), SCHEMA_VERSION)
   db.exec('begin immediate')
   // Another process may have been first.
   if (version() !== SCHEMA_VERSION) {
