@@ -11,6 +11,9 @@ const MAX_BEHIND = 256
 const PING_EVERY_MS = 15_000
 const RETRY_MS = 3_000
 
+/** Also a sign of life. */
+type WatchedEvent = LiveEvent | { event: 'ping'; at: number }
+
 export interface Reader {
   readonly body: ReadableStream<Uint8Array>
   push(event: LiveEvent): void
@@ -20,7 +23,7 @@ export interface Reader {
 /** `onGone` is called once, when nobody reads any more. */
 export function openReader(onGone: () => void): Reader {
   // The first one goes out at once, so that the reader has the headers.
-  const waiting: (LiveEvent | { event: 'ping'; at: number })[] = [{ event: 'ping', at: Date.now() }]
+  const waiting: WatchedEvent[] = [{ event: 'ping', at: Date.now() }]
   let skipped = 0
   let wake: (() => void) | undefined
   let over = false
@@ -29,7 +32,7 @@ export function openReader(onGone: () => void): Reader {
   const frames = (events.value as unknown as ReadableStream<Uint8Array>).getReader()
   const ping = setInterval(() => add({ event: 'ping', at: Date.now() }), PING_EVERY_MS)
 
-  function add(event: (typeof waiting)[number]): void {
+  function add(event: WatchedEvent): void {
     if (over) return
     if (waiting.length >= MAX_BEHIND) skipped += sizeOf(waiting.shift())
     waiting.push(event)
@@ -55,7 +58,7 @@ export function openReader(onGone: () => void): Reader {
           })
         }
         if (over) return gone ? undefined : controller.close()
-        const next = skipped > 0 ? { event: 'skipped', at: Date.now(), count: skipped } : waiting.shift()
+        const next: WatchedEvent | undefined = skipped > 0 ? { event: 'skipped', at: Date.now(), count: skipped } : waiting.shift()
         if (next?.event === 'skipped') skipped = 0
         if (!next) return
         const { event, ...data } = next
@@ -63,6 +66,8 @@ export function openReader(onGone: () => void): Reader {
         // An object is written as JSON: no line feed gets out, and nothing in it is taken for a field of the event.
         events.send(data)
         const { value } = await frames.read()
+        // Said once.
+        events.retry = undefined
         if (value && !over) controller.enqueue(value)
       },
       cancel() {
@@ -76,7 +81,7 @@ export function openReader(onGone: () => void): Reader {
 }
 
 /** How many events are left out with this one: it may itself say how many were, or say nothing. */
-function sizeOf(event: { event: string; count?: number } | undefined): number {
+function sizeOf(event: WatchedEvent | undefined): number {
   if (event?.event === 'ping') return 0
-  return event?.event === 'skipped' ? (event.count ?? 0) : 1
+  return event?.event === 'skipped' ? event.count : 1
 }
