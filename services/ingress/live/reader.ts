@@ -68,7 +68,8 @@ export function openReader(onGone: () => void): Reader {
         const { value } = await frames.read()
         // Said once.
         events.retry = undefined
-        if (value && !over) controller.enqueue(value)
+        if (over) return gone ? undefined : controller.close()
+        if (value) controller.enqueue(value)
       },
       cancel() {
         gone = true
