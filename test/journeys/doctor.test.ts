@@ -1,5 +1,7 @@
 // `freeway doctor` as an operator runs it, over real servers: what is well, what is wrong, and what mends it.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,6 +10,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startSimulator } from '#services/simulator/simulator.ts'
 import { type GatewayOptions, runFreeway, startGateway } from '#test/support/gateway.ts'
+import { startMongoStandIn } from '#test/support/mongo-stand-in.ts'
 import { natsBinaries, startTestNats } from '#test/support/nats.ts'
 
 const KEY = 'sk-canary-of-the-doctor-7Zq3Vx9LmB2k'
@@ -40,6 +43,7 @@ async function provider(answer: { status: number; body: object }): Promise<strin
   return `http://127.0.0.1:${await listening(server)}/v1`
 }
 
+const brokers = natsBinaries()
 const models = [{ id: 'm', capabilities: ['chat'] }]
 
 describe('a machine on which nothing is wrong', () => {
@@ -152,7 +156,15 @@ describe('a broker and a database that are away', () => {
   })
 })
 
-describe.each(natsBinaries())('a broker, $name', ({ binary }) => {
+it('a MongoDB that answers is told with its version', async () => {
+  const mongo = await startMongoStandIn()
+  stack.defer(() => mongo.stop())
+  const { code, text } = await doctor({ env: { MONGODB_URL: mongo.url } })
+  expect(text).toMatch(/ok +store +MongoDB \d+\.\d+\S* at 127.0.0.1:\d+\/\w+, about 0 requests/)
+  expect(code).toBe(0)
+})
+
+describe.each(brokers)('a broker, $name', ({ binary }) => {
   it('is told with its version and whether it has JetStream', async () => {
     const nats = await startTestNats(binary)
     stack.defer(() => nats.stop())
@@ -162,6 +174,47 @@ describe.each(natsBinaries())('a broker, $name', ({ binary }) => {
     expect(code).toBe(0)
   })
 })
+
+describe.each(brokers)('a broker with a user for each service, $name', ({ binary, name }) => {
+  it('is told by what its user may do, and until it was set up, that it was not', async () => {
+    const port = await freePort()
+    const version = /v(\d+\.\d+\.\d+)/.exec(name)?.[1] as string
+    const places = ['--dir', join(dir, 'nats'), '--store', join(dir, 'store'), '--listen', `127.0.0.1:${port}`]
+    await finished(['nats-config', ...places, '--server-version', version])
+    const server = spawn(binary, ['-c', join(dir, 'nats/nats.conf')], { stdio: 'ignore' })
+    stack.defer(async () => {
+      server.kill('SIGKILL')
+      await once(server, 'exit')
+    })
+    const as = (user: string) => ({ NATS_URL: `nats://127.0.0.1:${port}`, NATS_NKEY_FILE: join(dir, `nats/seeds/${user}.nk`) })
+    // It waits until the broker listens.
+    const before = await doctor({ env: as('ingress') })
+    expect(before.text).toMatch(/ok +broker +this user may do the work of ingress/)
+    expect(before.text).toMatch(/fault +broker +its stream and buckets are not there yet[\s\S]+nats-setup/)
+    await finished(['nats-setup'], as('setup'))
+    for (const user of ['ingress', 'router', 'worker', 'telemetry']) {
+      const { code, text } = await doctor({ env: as(user) })
+      expect(text, user).toMatch(new RegExp(`ok +broker +this user may do the work of ${user}`))
+      expect(code, text).toBe(0)
+    }
+    const stranger = await doctor({ env: { NATS_URL: `nats://127.0.0.1:${port}` } })
+    expect(stranger.text).toMatch(/fault +broker +cannot connect.*[\s\S]+the broker knows no such user/i)
+  })
+})
+
+async function finished(args: string[], env?: Record<string, string>): Promise<void> {
+  await using run = await runFreeway(args, { dir, ...(env && { env }) })
+  const { code } = await run.exited
+  expect(code, run.stderr).toBe(0)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise<void>((resolve) => void server.close(() => resolve()))
+  return port
+}
 
 it('refuses an option that it does not know', async () => {
   const { code, text } = await doctor({}, '--fast')

@@ -54,6 +54,8 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
     const documents = collections.get(String(name)) ?? new Map<string, Document>()
     if (/^(hello|ismaster)$/i.test(verb)) return { ...hello, ...limits }
     if (verb === 'createIndexes' || verb === 'endSessions' || verb === 'killCursors' || verb === 'ping') return { ok: 1 }
+    if (verb === 'buildInfo') return { version: '8.0.0', ok: 1 }
+    if (verb === 'count') return { n: documents.size, ok: 1 }
     if (verb === 'update') {
       collections.set(String(name), documents)
       return update(documents, command.updates as Document[])

@@ -66,8 +66,9 @@ function bare(route: Route): { operation: Operation; route: Route } {
   }
 }
 
+/** Where the route ends in `*`, the path goes on with a parameter. */
 function fits(pattern: string, path: string): boolean {
-  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) && path.length >= pattern.length : path === pattern
+  return pattern.endsWith('*') ? path.startsWith(`${pattern.slice(0, -1)}{`) : path === pattern
 }
 
 function describe(operation: Operation, route: Route): JsonSchema {
