@@ -45,6 +45,10 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
     await setUpBroker(loadSettings(process.env, process.cwd()), randomBytes(12).toString('base64url'))
     process.stdout.write('stream, consumer and buckets are there\n')
   },
+  trace: async (args) => {
+    const { traceCommand } = await import('./trace-command.ts')
+    process.stdout.write(await traceCommand(args, process.env))
+  },
   health: async () => {
     const { checkHealth } = await import('./health-check.ts')
     await checkHealth(loadSettings(process.env, process.cwd()))

@@ -10,6 +10,8 @@ export const USAGE = `Usage: freeway <command>
   ingress | router | telemetry
   worker [provider...]   serve these providers; without a name, all whose key is set
   simulate [--port 9001] an upstream that answers and misbehaves on command
+  trace [id]             one request's waterfall: of a demonstration, or with JAEGER_URL of the gateway that runs here; or of the trace,
+                         request or error with this id
   health                 exit code 0 if the process with these settings is ready, for containers without a shell
   doctor [--offline]     look for what is wrong with settings, ports, broker, store, network and provider keys, and say what mends it
   key create <name>      issue a client's key, shown once; key list, key revoke <which>

@@ -1,23 +1,13 @@
 // The same freeway under Deno: the same answers, the same cancellation, the same end.
 
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Simulator } from '#services/simulator/simulator.ts'
+import { denoBinary } from '#test/support/deno.ts'
 import { type Gateway, startGateway } from '#test/support/gateway.ts'
 import { openRaw } from '#test/support/raw.ts'
 import { configWith, startUpstream } from '#test/support/upstream.ts'
-
-/** The launcher of the package waits for its child and passes no signals on, so the binary is run itself. */
-function denoBinary(): string {
-  const require = createRequire(import.meta.url)
-  const { runInstall } = require('deno/install_api.cjs') as { runInstall(): string }
-  const own = join(import.meta.dirname, '../../node_modules/deno/deno')
-  return existsSync(own) ? own : runInstall()
-}
 
 let upstream: Simulator
 let gateway: Gateway

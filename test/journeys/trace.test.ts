@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Simulator, startSimulator } from '#services/simulator/simulator.ts'
 import { chat, openChat } from '#test/support/chat.ts'
-import { type GatewayOptions, startGateway } from '#test/support/gateway.ts'
+import { denoBinary } from '#test/support/deno.ts'
+import { type GatewayOptions, runFreeway, startGateway } from '#test/support/gateway.ts'
 import { natsBinaries } from '#test/support/nats.ts'
 import { type OtlpSink, type SinkSpan, startOtlpSink, tree } from '#test/support/otlp-sink.ts'
 import { load, type Service, type Stack, startStack } from '#test/support/stack.ts'
@@ -399,4 +400,50 @@ describe('of requests of which none is sampled', () => {
     expect(id(silent)).toMatch(/^[0-9a-f]{32}$/)
     expect(sink.spans.filter(({ traceId }) => traceId === id(silent))).toEqual([])
   })
+})
+
+it('freeway on Deno tells the same', async () => {
+  await using sink = await startOtlpSink()
+  const house = await oneProcess(sink, {}, { runtime: [denoBinary(), 'run', '-A'] })
+  try {
+    const response = await fetch(`${house.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'beta/m', stream: true, messages: [{ role: 'user', content: 'Hello' }] }),
+    })
+    await response.text()
+    const spans = await spansOf(sink, response.headers.get('x-trace-id') ?? '', 7)
+    expect(tree(spans)).toEqual([
+      `freeway-ingress SERVER ${root}`,
+      '  freeway-ingress PRODUCER publish fw.v1.job',
+      '    freeway-router CONSUMER process fw.v1.job',
+      '      freeway-router PRODUCER publish fw.v1.work.{provider}',
+      '        freeway-worker CONSUMER process fw.v1.work.{provider}',
+      '          freeway-worker CLIENT chat m',
+      '  freeway-ingress INTERNAL stream response',
+    ])
+  } finally {
+    await house.close()
+  }
+})
+
+it('freeway trace shows a failover as a waterfall, without anything else running', async () => {
+  await using run = await runFreeway(['trace'])
+  expect(await run.exited).toEqual({ code: 0, signal: null })
+  const lines = run.stdout.split('\n')
+  expect(lines[0]).toMatch(/^trace [0-9a-f]{32}$/)
+  expect(lines.slice(2, 14).map((line) => line.replace(/ *\|[=. |]*.*$/, '').replace(/ +/g, ' '))).toEqual([
+    `freeway-ingress SERVER ${root}`,
+    'freeway-ingress PRODUCER publish fw.v1.job',
+    'freeway-router CONSUMER process fw.v1.job',
+    'freeway-router PRODUCER publish fw.v1.work.{provider}',
+    'freeway-worker CONSUMER process fw.v1.work.{provider}',
+    'freeway-worker CLIENT chat swift-1 [ERROR]',
+    'freeway-ingress PRODUCER publish fw.v1.job',
+    'freeway-router CONSUMER process fw.v1.job',
+    'freeway-router PRODUCER publish fw.v1.work.{provider}',
+    'freeway-worker CONSUMER process fw.v1.work.{provider}',
+    'freeway-worker CLIENT chat steady-1',
+    'freeway-ingress INTERNAL stream response',
+  ])
 })
