@@ -1,6 +1,8 @@
 // Proof over many processes: a cluster of NATS, several replicas of every service and a steady mixed load, while everything is rolled,
-// killed, frozen and cut off. `npm run test:cluster [-- --short] [--seed 1] [--rounds 3]`; exit code 1 if anything was lost, doubled or hung.
+// killed, frozen and cut off. `npm run test:cluster [-- --short] [--seed 1] [--rounds 3] [--rate 60] [--save evidence.json]`; exit code 1 if
+// anything was lost, doubled or hung. With MONGODB_URL there are two of telemetry. FREEWAY_CLUSTER_SHORT=1 is --short.
 
+import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ask as askTool } from '#test/bench/processes.ts'
@@ -15,10 +17,16 @@ import { reasons, summarize, survivedTable } from './report.ts'
 import type { Seen } from './upstreams.ts'
 
 const { values: options } = parseArgs({
-  options: { short: { type: 'boolean', default: false }, seed: { type: 'string' }, rounds: { type: 'string' }, rate: { type: 'string' } },
+  options: {
+    short: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+    rounds: { type: 'string' },
+    rate: { type: 'string' },
+    save: { type: 'string' },
+  },
 })
 const short = options.short || process.env['FREEWAY_CLUSTER_SHORT'] === '1'
-const seed = Number(options.seed ?? process.env['FREEWAY_CLUSTER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31))
 const rounds = Number(options.rounds ?? (short ? 1 : 3))
 /** The long run rolls through 5,000 requests. */
 const ratePerSecond = Number(options.rate ?? (short ? 20 : 60))
@@ -64,7 +72,9 @@ try {
   progress(`${rolledUp} have ended in the records`)
   const entries = await records.entries(since)
   await records.close()
-  const breaches = judge({ told, seen, entries, deeds, stalls, badExits, rolledUp })
+  const evidence = { told, seen, entries, deeds, stalls, badExits, rolledUp }
+  if (options.save) await writeFile(options.save, JSON.stringify(evidence))
+  const breaches = judge(evidence)
 
   console.log(`\n${survivedTable(summarize(deeds, told))}\n`)
   const streams = told.filter(({ stream }) => stream).length

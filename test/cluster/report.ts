@@ -47,9 +47,10 @@ export function summarize(deeds: Deed[], told: Told[]): Survived[] {
 
 /** What clients were told, the most frequent first. */
 export function reasons(failed: Told[]): string[] {
-  const groups = Map.groupBy(failed, ({ status, error, tail, broken }) => {
-    const message = /"message":"([^"]*)"/.exec(tail ?? '')?.[1] ?? tail ?? ''
-    return `${status} ${broken ? 'connection broken' : error}: ${message.replaceAll(/[A-Za-z0-9_-]{22}/g, '…')}`
+  const groups = Map.groupBy(failed, ({ status, error, tail = '', broken }) => {
+    if (broken) return `${status} connection broken`
+    const message = /"message":"([^"]*)"/.exec(tail)?.[1] ?? tail
+    return `${status} ${error}: ${message.replace(/Error id: .*/, '').trim()}`
   })
   return [...groups].sort(([, a], [, b]) => b.length - a.length).map(([reason, group]) => `${String(group.length).padStart(5)} × ${reason}`)
 }
