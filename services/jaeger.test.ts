@@ -90,6 +90,7 @@ it('finds a request by its own id and by that of its error', async () => {
   expect(await spansFromJaeger(base, 'groq-3a7fc48ad810')).toHaveLength(2)
   expect(asked.map(({ searchParams }) => Object.keys(JSON.parse(searchParams.get('tags') ?? '{}'))[0])).toEqual([
     'freeway.request_id',
+    'freeway.client_request_id',
     'freeway.error_id',
   ])
   expect(asked.every(({ searchParams }) => searchParams.get('service') === 'freeway-ingress')).toBe(true)

@@ -9,7 +9,7 @@ const WITHIN_DAYS = 7
 /** By the id of a trace, of a request, or of an error. Empty if Jaeger knows none. Throws SettingsError if it cannot be asked. */
 export async function spansFromJaeger(base: string, id: string): Promise<ToldSpan[]> {
   if (TRACE_ID.test(id)) return spansOf(await ask(base, `/api/traces/${id}`))
-  for (const name of ['freeway.request_id', 'freeway.error_id']) {
+  for (const name of ['freeway.request_id', 'freeway.client_request_id', 'freeway.error_id']) {
     const query = new URLSearchParams({ service: 'freeway-ingress', tags: JSON.stringify({ [name]: id }), limit: '1' })
     const startUs = (Date.now() - WITHIN_DAYS * 86_400_000) * 1000
     query.set('start', String(startUs))

@@ -41,7 +41,14 @@ it('a call says whom it asks for what, in the words of the conventions', async (
   vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json')
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', '')
   const { stop } = await startTracing({ roles: ['ingress', 'worker'], endpoint: sink.url, version: '1', bus: 'nats' })
-  const parent = requestSpan({ route: '/v1/embeddings', id: 'r1', receivedMs: performance.now(), parent: undefined, forced: true })
+  const parent = requestSpan({
+    route: '/v1/embeddings',
+    id: 'r1',
+    publicId: 'mine',
+    receivedMs: performance.now(),
+    parent: undefined,
+    forced: true,
+  })
   const call = (prov: string, model: string, baseUrl: string) =>
     callSpan(parent.context, { kind: 'embedding', prov, model, stream: false }, baseUrl).end()
   call('gemini', 'embed-1', 'https://gemini.example/v1')
@@ -68,5 +75,9 @@ it('a call says whom it asks for what, in the words of the conventions', async (
     told('mistral_ai', 'embed-2', 'local.example', 80),
     told('groq', 'embed-3', '127.0.0.1', 9001),
   ])
-  expect(sink.spans.find(({ kind }) => kind === 'SERVER')?.attributes).toMatchObject({ 'freeway.trace.forced': true })
+  expect(sink.spans.find(({ kind }) => kind === 'SERVER')?.attributes).toMatchObject({
+    'freeway.request_id': 'r1',
+    'freeway.client_request_id': 'mine',
+    'freeway.trace.forced': true,
+  })
 })

@@ -29,6 +29,8 @@ export interface RequestSpan {
   /** The path as the table of routes has it. */
   route: string
   id: string
+  /** What the client calls it. */
+  publicId: string
   receivedMs: number
   /** Where the client is traced itself. */
   parent: TraceContext | undefined
@@ -36,8 +38,9 @@ export interface RequestSpan {
   forced: boolean
 }
 
-export function requestSpan({ route, id, receivedMs, parent, forced }: RequestSpan): Span {
+export function requestSpan({ route, id, publicId, receivedMs, parent, forced }: RequestSpan): Span {
   const attributes: Attributes = { 'http.request.method': 'POST', 'http.route': route, 'freeway.request_id': id }
+  if (publicId !== id) attributes['freeway.client_request_id'] = publicId
   // So that a collector which chooses by itself can keep it.
   if (forced) attributes['freeway.trace.forced'] = true
   return startSpan(`POST ${route}`, { role: 'ingress', kind: 'server', parent, startedMs: receivedMs, forced, attributes })

@@ -157,7 +157,7 @@ const left = ['OTEL_EXPORTER_OTLP_CERTIFICATE', 'OTEL_EXPORTER_OTLP_CLIENT_KEY',
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** From OpenTelemetry's variables. Undefined where they ask for what only the SDK's own exporters do. */
-export function exportSettings(env: Environment): Omit<SpanExportOptions, 'scope'> | undefined {
+export function exportSettings(env: Environment): Omit<SpanExportOptions, 'scope' | 'onDropped'> | undefined {
   const of = (name: string) => env[`OTEL_EXPORTER_OTLP_TRACES_${name}`] || env[`OTEL_EXPORTER_OTLP_${name}`]
   if ((env.OTEL_TRACES_EXPORTER || 'otlp') !== 'otlp' || (of('PROTOCOL') || 'http/json') !== 'http/json') return undefined
   if (env.OTEL_CONFIG_FILE || left.some((name) => env[name])) return undefined
@@ -167,7 +167,6 @@ export function exportSettings(env: Environment): Omit<SpanExportOptions, 'scope
     headers: headersOf(of('HEADERS') ?? ''),
     flushMs: Number(env.OTEL_BSP_SCHEDULE_DELAY) || 1_000,
     timeoutMs: Number(of('TIMEOUT')) || 10_000,
-    onDropped: () => {},
   }
 }
 

@@ -4,6 +4,7 @@
 import process from 'node:process'
 import type { Attributes, Context, SpanContext, SpanKind, Tracer } from '@opentelemetry/api'
 import type { Role } from '#contracts/event.ts'
+import { counter } from './metrics.ts'
 import { epochMs, Recorded } from './recorded-span.ts'
 import { type EndedSpan, exportSettings, openSpanExport, type SpanExport } from './trace-export.ts'
 import { isSampled, type SamplingRule, samplingRule } from './trace-sampler.ts'
@@ -67,6 +68,7 @@ let active: Tracing | undefined
 /** How long a stop may wait for a collector that does not answer. */
 const STOP_MS = 3000
 const SAMPLED = 1
+const dropped = counter('freeway.spans.dropped', { description: 'Spans that the collector did not take, or not soon enough.' })
 
 /** One per process. `stop` sends what is left and turns tracing off. Rejects with SettingsError if the sampler is not one. */
 export async function startTracing({ roles, endpoint, version, bus }: TracingOptions): Promise<{ stop(): Promise<void> }> {
@@ -96,7 +98,11 @@ export async function startTracing({ roles, endpoint, version, bus }: TracingOpt
         logRecordProcessors: [],
         logLevel: process.env.OTEL_LOG_LEVEL || 'error',
         sampler,
-        ...(sending && { spanProcessors: [processorOf(openSpanExport({ ...sending, scope: { name: 'freeway', version } }))] }),
+        ...(sending && {
+          spanProcessors: [
+            processorOf(openSpanExport({ ...sending, scope: { name: 'freeway', version }, onDropped: (spans) => dropped.add(spans) })),
+          ],
+        }),
       }),
     )
     tracers.set(role, trace.getTracerProvider().getTracer('freeway', version))

@@ -52,10 +52,11 @@ export async function exchange(
   // The client may leave while it is being admitted.
   onClientGone(request, cancel)
   const admitted = await access.admit(request, job)
-  const trace = new RequestTrace({ route, id, receivedMs, parent: callersTrace(request.headers), forced: explain === true })
+  const publicId = callersId(request.headers) ?? id
+  const trace = new RequestTrace({ route, id, publicId, receivedMs, parent: callersTrace(request.headers), forced: explain === true })
   failover = desk.begin({
     id,
-    publicId: callersId(request.headers) ?? id,
+    publicId,
     format: route.replace(/^\/(v1|api)\//, ''),
     job,
     admitted,

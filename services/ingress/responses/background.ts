@@ -4,6 +4,7 @@ import { FreewayError } from '#contracts/failure.ts'
 import { readRequest } from '#contracts/wire/responses/request.ts'
 import type { InputItem, ResponsesRequest } from '#contracts/wire/responses/shape.ts'
 import { callersTrace, type ExchangeOptions } from '../exchange.ts'
+import { wantsExplanation } from '../explained.ts'
 import type { Failover } from '../failover.ts'
 import { openStream } from '../formats/responses.ts'
 import { callersId, newRequestId } from '../request-id.ts'
@@ -39,11 +40,13 @@ export async function runInBackground(request: Request, asked: ResponsesRequest,
     throw cause instanceof FreewayError ? cause : storeDown(cause)
   })
   const route = '/v1/responses'
-  const trace = new RequestTrace({ route, id: requestId, receivedMs, parent: callersTrace(request.headers), forced: false })
+  const publicId = callersId(request.headers) ?? requestId
+  const forced = wantsExplanation(request.headers, access.callerOf(request))
+  const trace = new RequestTrace({ route, id: requestId, publicId, receivedMs, parent: callersTrace(request.headers), forced })
   const deadlineMs = receivedMs + requestTimeoutMs
   failover = desk.begin({
     id: requestId,
-    publicId: callersId(request.headers) ?? requestId,
+    publicId,
     format: 'responses',
     job,
     admitted,
