@@ -9,7 +9,10 @@ import { compile, type Described, describedIn, type Json, type OpenApi, openApi,
 const KEY = 'fw-openapi-journey-key'
 const ADMIN = randomBytes(24).toString('base64url')
 const SITE = 'site-key-of-this-journey'
-const client = { name: 'app', key_hash: `sha256:${createHash('sha256').update(KEY).digest('hex')}` }
+const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
+const client = { name: 'app', key_hash, rpm_limit: 10_000, daily_limit: 10_000, max_concurrency: 100 }
+/** Repeats of others under the names by which some clients know them. */
+const repeats = ['request-id', 'x-trace-id']
 
 let gateway: Gateway
 let document: OpenApi
@@ -98,6 +101,15 @@ async function call(
     | undefined
   expect(told, `${what} is not described: ${text.slice(0, 300)}`).toBeDefined()
   expect(response.headers.get('x-request-id'), what).toBeTruthy()
+  const headers = [...response.headers.keys()].filter((name) =>
+    /^x-(freeway|ratelimit|concurrency|dailylimit|trace)-|^request-id$/.test(name),
+  )
+  const explained = [...Object.keys(told?.headers ?? {}), ...repeats]
+  if (response.ok)
+    expect(
+      headers.filter((name) => !explained.includes(name)),
+      what,
+    ).toEqual([])
   const type = response.headers.get('content-type')?.split(';')[0] ?? ''
   expect(Object.keys(told?.content ?? {}), what).toContain(type)
   const schema = told?.content?.[type]?.schema

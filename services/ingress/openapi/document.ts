@@ -1,7 +1,7 @@
 // The description of the interface as OpenAPI 3.1 has it: the table of paths, and what the operations say of each.
 
 import type { Route } from '../routes.ts'
-import { headerNames, headers, limitHeaders, parameters, security, securitySchemes } from './common.ts'
+import { answerHeaders, headerNames, headers, limitHeaders, parameters, security, securitySchemes } from './common.ts'
 import { refusalName, refusalResponses, refusals } from './errors.ts'
 import { type Answer, type Content, EVENTS_TYPE, type Operation, tags } from './operation.ts'
 import { operations } from './operations.ts'
@@ -97,8 +97,8 @@ function describe(operation: Operation, route: Route): JsonSchema {
   }
 }
 
-function success({ id }: Operation, { about, content }: Answer, { access }: Route): JsonSchema {
-  const names = access === 'key' ? ['RequestId', ...limitHeaders] : ['RequestId']
+function success({ id, inference }: Operation, { about, content }: Answer, { access }: Route): JsonSchema {
+  const names = ['RequestId', ...(access === 'key' ? limitHeaders : []), ...(inference ? answerHeaders : [])]
   return {
     description: about,
     headers: Object.fromEntries(names.map((name) => [headerNames[name], { $ref: `#/components/headers/${name}` }])),
@@ -125,7 +125,7 @@ function parametersOf({ params = {}, query = {}, inference }: Operation): JsonSc
       description: about,
       schema: inline(schema),
     })),
-    ...(inference ? [{ $ref: '#/components/parameters/MaxWait' }] : []),
+    ...(inference ? Object.keys(parameters).map((name) => ({ $ref: `#/components/parameters/${name}` })) : []),
   ]
 }
 
