@@ -69,6 +69,30 @@ export async function startCluster(around: Surroundings, server: NatsServer): Pr
   return serving('cluster', settings.port, [...services, nats], began)
 }
 
+/** So many each of ingress, router and worker, e.g. `ingress-0`; one telemetry, because its file has one writer; the broker, `nats`. */
+export async function startReplicas(
+  around: Surroundings,
+  server: NatsServer,
+  replicas: number,
+): Promise<{ ports: number[]; processes: Process[] }> {
+  const settings = await prepare(around, `replicas-${replicas}`)
+  const began = performance.now()
+  const nats = await startNats(server, join(settings.folder, 'nats'), around.own)
+  settings.env.NATS_URL = nats.url
+  const ports = [settings.port]
+  while (ports.length < replicas) ports.push(await freePort())
+  const processes = await Promise.all([
+    ...ports.flatMap((port, i) => [
+      service(around, `ingress-${i}`, ['ingress'], { ...settings, env: { ...settings.env, PORT: String(port) } }),
+      service(around, `router-${i}`, ['router'], settings),
+      service(around, `worker-${i}`, ['worker', 'bench'], settings),
+    ]),
+    service(around, 'telemetry', ['telemetry'], settings),
+  ])
+  for (const port of ports) await serving('cluster', port, processes, began)
+  return { ports, processes: [...processes, nats] }
+}
+
 interface Settings {
   port: number
   folder: string
