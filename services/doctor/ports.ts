@@ -20,7 +20,7 @@ export async function checkPorts({ host, port, operationsHost, operationsPort }:
 }
 
 async function checkPort(about: string, host: string, port: number, variable: string): Promise<Finding> {
-  const where = `${host}:${port}`
+  const where = port === 0 ? `any port of ${host}` : `${host}:${port}`
   const code = await listen(host, port)
   if (code === undefined) return ok(about, `${where} is free`)
   if (code === 'EADDRINUSE') {
