@@ -96,12 +96,20 @@ export function openCells(): Cells {
       const { provider, model, strategy, outcome, client } = group
       const key = `${start}\0${provider}\0${model}\0${strategy}\0${outcome}\0${client}`
       const known = cells.get(key)
-      if (!known)
-        cells.set(key, { start, provider, model, strategy, outcome, client, ...tally, latency: [...tally.latency], ttft: [...tally.ttft] })
-      else addTo(known, tally)
+      if (known) return addTo(known, tally)
+      const { calls, in: tokensIn, out, cost, us, latency, ttft } = tally
+      const sums = { calls, in: tokensIn, out, cost, us, latency: [...latency], ttft: [...ttft] }
+      cells.set(key, { start, provider, model, strategy, outcome, client, ...sums })
     },
     list: () => [...cells.values()],
   }
+}
+
+/** The same, by the hour. */
+export function hoursOf(minutes: readonly Cell[]): Cell[] {
+  const hours = openCells()
+  for (const cell of minutes) hours.add(startOf('hour', cell.start), cell, cell)
+  return hours.list()
 }
 
 function addTo(cell: Cell, tally: Tally): void {
@@ -111,8 +119,8 @@ function addTo(cell: Cell, tally: Tally): void {
   cell.cost += tally.cost
   cell.us += tally.us
   // Sorted out when they are merged for good.
-  cell.latency.push(...tally.latency)
-  cell.ttft.push(...tally.ttft)
+  for (const value of tally.latency) cell.latency.push(value)
+  for (const value of tally.ttft) cell.ttft.push(value)
 }
 
 /** Histograms in their shortest form, empty cells gone. */

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { refuseNewerFile } from '#services/data-format.ts'
 import { type Change, changesOf, type Parts } from '../merge.ts'
 import { endOf } from '../record.ts'
-import { type Cells, countedOf, negated, openCells, startOf } from '../tally.ts'
+import { type Cells, countedOf, hoursOf, negated, openCells, startOf } from '../tally.ts'
 import { openCellTable } from './sqlite-cells.ts'
 import { openLetters } from './sqlite-letters.ts'
 import { openReading } from './sqlite-reading.ts'
@@ -77,7 +77,7 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
     }
   }
 
-  function write({ key, first, parts }: Change, counts: Record<'minute' | 'hour', Cells>): void {
+  function write({ key, first, parts }: Change, minutes: Cells): void {
     const columns = columnsOf(parts)
     let before: Parts | undefined
     let after = parts
@@ -87,7 +87,7 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
       after = { ...before, ...parts }
       update.run(Math.min(first, known.first), ...columnsOf(after), JSON.stringify(after), key)
     }
-    count(before, after, counts)
+    count(before, after, minutes)
   }
 
   return {
@@ -97,10 +97,10 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
       for (let i = 0; i < requests.length || i === 0; i += STEP) {
         if (i > 0) await setImmediate()
         inTransaction(() => {
-          const counts = { minute: openCells(), hour: openCells() }
-          for (const change of requests.slice(i, i + STEP)) write(change, counts)
-          table.add('minute', counts.minute.list())
-          table.add('hour', counts.hour.list())
+          const minutes = openCells()
+          for (const change of requests.slice(i, i + STEP)) write(change, minutes)
+          table.add('minute', minutes.list())
+          table.add('hour', hoursOf(minutes.list()))
           if (i === 0) for (const { key, at, instance, dropped: count } of dropped) insertDropped.run(key, at, instance, count)
         })
       }
@@ -143,13 +143,11 @@ function columnsOf(parts: Parts): (string | number | null)[] {
 }
 
 /** What this change of a record changes in the roll-ups: nothing, unless the end is new or another one. */
-function count(before: Parts | undefined, after: Parts, counts: Record<'minute' | 'hour', Cells>): void {
+function count(before: Parts | undefined, after: Parts, minutes: Cells): void {
   const old = before && countedOf(before)
   // The end that the ingress tells is written once and for all; only one that was found out may be replaced by it.
   if (old && !(before?.end === undefined && after.end !== undefined)) return
   const now = countedOf(after)
-  for (const span of ['minute', 'hour'] as const) {
-    if (old) counts[span].add(startOf(span, old.at), old.group, negated(old.tally))
-    if (now) counts[span].add(startOf(span, now.at), now.group, now.tally)
-  }
+  if (old) minutes.add(startOf('minute', old.at), old.group, negated(old.tally))
+  if (now) minutes.add(startOf('minute', now.at), now.group, now.tally)
 }
