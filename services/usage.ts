@@ -22,7 +22,7 @@ export const USAGE = `Usage: freeway <command>
       --cluster NAME --server-name NAME --route nats://other:6222
   nats-setup             create what the services need on such a broker, as its user "setup"
 
-Settings come from the environment, .env and freeway.json; see README.md.
+Settings come from the environment, .env and freeway.json; see docs/configuration.md.
 `
 
 export function count(option: string, text: string | undefined, otherwise: number): number {

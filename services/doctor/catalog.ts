@@ -31,7 +31,9 @@ export async function checkCatalog(settings: Settings): Promise<KnownProviders> 
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
     return {
-      findings: error.message.split('\n').map((line) => fault('config', line, 'correct it there; README.md describes every setting')),
+      findings: error.message
+        .split('\n')
+        .map((line) => fault('config', line, 'correct it there; docs/configuration.md describes every setting')),
       shipped: shipped.providers,
       providers: [],
     }

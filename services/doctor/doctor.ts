@@ -92,7 +92,7 @@ function settingsOf(env: DoctorOptions['env'], cwd: string): Settings | Finding[
   if (settings) return settings
   // What is wrong with the environment may have hidden what is wrong with the file.
   attempt(() => readConfigFile(resolve(cwd, env.FREEWAY_CONFIG?.trim() || 'freeway.json'), false))
-  return [...faults].map((line) => fault('config', line, 'correct it there; README.md describes every setting'))
+  return [...faults].map((line) => fault('config', line, 'correct it there; docs/configuration.md describes every setting'))
 }
 
 function configured({ providers, clients, aliases, strategies }: Settings): Finding {
