@@ -76,20 +76,19 @@ export async function startReplicas(
   replicas: number,
 ): Promise<{ ports: number[]; processes: Process[] }> {
   const settings = await prepare(around, `replicas-${replicas}`)
-  const began = performance.now()
   const nats = await startNats(server, join(settings.folder, 'nats'), around.own)
   settings.env.NATS_URL = nats.url
   const ports = [settings.port]
   while (ports.length < replicas) ports.push(await freePort())
-  const processes = await Promise.all([
-    ...ports.flatMap((port, i) => [
-      service(around, `ingress-${i}`, ['ingress'], { ...settings, env: { ...settings.env, PORT: String(port) } }),
-      service(around, `router-${i}`, ['router'], settings),
-      service(around, `worker-${i}`, ['worker', 'bench'], settings),
-    ]),
-    service(around, 'telemetry', ['telemetry'], settings),
-  ])
-  for (const port of ports) await serving('cluster', port, processes, began)
+  const processes = [await service(around, 'telemetry', ['telemetry'], settings)]
+  // One after the other: many that start at once keep each other from it.
+  for (const [i, port] of ports.entries()) {
+    const own = { ...settings, env: { ...settings.env, PORT: String(port) } }
+    processes.push(await service(around, `router-${i}`, ['router'], settings))
+    processes.push(await service(around, `worker-${i}`, ['worker', 'bench'], settings))
+    processes.push(await service(around, `ingress-${i}`, ['ingress'], own))
+  }
+  for (const port of ports) await serving('cluster', port, processes, performance.now())
   return { ports, processes: [...processes, nats] }
 }
 

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { clientKey, type Surroundings, startReplicas } from './contestants.ts'
 import type { Load, LoadResult } from './load.ts'
-import { findNatsServer } from './nats.ts'
+import { findNatsServer, type NatsServer } from './nats.ts'
 import { ask, cpuMs, memory, type Process, start } from './processes.ts'
 import { table } from './report.ts'
 import { BUSY, type Cost, growth, LEAST_PODS, loads, type Measured, needOf, type Part, POD_CORES, POD_MB, parts } from './scale-model.ts'
@@ -30,21 +30,20 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   const server = await findNatsServer()
   if (!server) throw new Error('bench:scale needs nats-server: apt install nats-server, or set NATS_SERVER_BIN')
+  const folder = await mkdtemp(join(tmpdir(), 'freeway-scale-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
   const measured: Measured[] = []
   for (const replicas of replicaCounts) {
     progress(`${replicas} of each`)
-    measured.push(await measureWith(replicas, server))
+    measured.push(await measureWith(replicas, server, folder))
   }
   print(measured, server.version)
 } finally {
   await close()
 }
 
-async function measureWith(replicas: number, server: NonNullable<Awaited<ReturnType<typeof findNatsServer>>>): Promise<Measured> {
-  const folder = await mkdtemp(join(tmpdir(), 'freeway-scale-'))
-  const own = new AsyncDisposableStack()
-  stack.use(own)
-  own.defer(() => rm(folder, { recursive: true, force: true }))
+async function measureWith(replicas: number, server: NatsServer, folder: string): Promise<Measured> {
+  const own = stack.use(new AsyncDisposableStack())
   const defer = (stop: () => Promise<void>) => own.defer(stop)
   const tool = (name: string) => start({ name, args: [join(import.meta.dirname, `${name}.ts`)], channel: true }, defer)
   const upstream = await tool('upstream')
@@ -105,13 +104,14 @@ async function spent(processes: Process[], work: () => Promise<LoadResult[]>) {
   const before = new Map(processes.map(({ pid }) => [pid, cpuMs(pid)]))
   const results = await work()
   await sleep(SETTLE_MS)
+  const used = new Map(processes.map(({ pid }) => [pid, cpuMs(pid) - (before.get(pid) ?? 0)]))
   const errors = results.reduce((sum, result) => sum + result.errors, 0)
   const requests = results.reduce((sum, result) => sum + result.requests, 0)
   if (errors > 0) progress(`!!! ${errors} errors: ${results.map(({ refusal }) => refusal).find(Boolean)}`)
   return {
     requests,
     seconds: Math.max(...results.map((result) => result.seconds)),
-    us: (part: Part) => replicasOf(processes, part).reduce((sum, { pid }) => sum + cpuMs(pid) - (before.get(pid) ?? 0), 0) * 1_000,
+    us: (part: Part) => replicasOf(processes, part).reduce((sum, { pid }) => sum + (used.get(pid) ?? 0), 0) * 1_000,
   }
 }
 

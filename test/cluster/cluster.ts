@@ -1,6 +1,7 @@
 // Proof over many processes: a cluster of NATS, several replicas of every service and a steady mixed load, while everything is rolled,
 // killed, frozen and cut off. `npm run test:cluster [-- --short] [--seed 1] [--rounds 3] [--rate 60] [--save evidence.json]`; exit code 1 if
 // anything was lost, doubled or hung. With MONGODB_URL there are two of telemetry. FREEWAY_CLUSTER_SHORT=1 is --short.
+// --from HEAD~1: the deployment begins as another commit had it, and is rolled to the services of today.
 
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     rate: { type: 'string' },
     save: { type: 'string' },
+    from: { type: 'string' },
   },
 })
 const short = options.short || process.env['FREEWAY_CLUSTER_SHORT'] === '1'
@@ -45,7 +47,7 @@ if (natsBinaries().length === 0) {
 const began = performance.now()
 const chance = chanceOf(seed)
 progress(`seed ${seed}: give it with --seed to have the same again`)
-const deployment = await startDeployment({ ingress: 3, routers: 3 })
+const deployment = await startDeployment({ ingress: 3, routers: 3, from: options.from })
 const stop = () => void deployment.stop().finally(() => process.exit(130))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
 const deeds: Deed[] = []

@@ -1,10 +1,12 @@
 // A whole freeway over several replicas of everything: started as an operator starts it, and replaced piece by piece the way Kubernetes does.
 
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { promisify } from 'node:util'
 import type { NatsServer } from '#services/bus/server.ts'
 import { type Process, start as startTool } from '#test/bench/processes.ts'
 import { type Service, startService } from '#test/support/stack.ts'
@@ -59,9 +61,11 @@ const PRE_STOP_MS = 400
 export interface DeploymentOptions {
   ingress: number
   routers: number
+  /** A commit whose services are run first; whoever takes their place is of today. */
+  from: string | undefined
 }
 
-export async function startDeployment({ ingress, routers }: DeploymentOptions): Promise<Deployment> {
+export async function startDeployment({ ingress, routers, from }: DeploymentOptions): Promise<Deployment> {
   await using stack = new AsyncDisposableStack()
   const dir = await mkdtemp(join(tmpdir(), 'freeway-cluster-'))
   stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }))
@@ -91,6 +95,7 @@ export async function startDeployment({ ingress, routers }: DeploymentOptions): 
     NODE_COMPILE_CACHE: join(dir, 'compiled'),
     ...(mongo && { MONGODB_URL: mongo }),
   }
+  let program = from === undefined ? undefined : await checkOut(from, join(dir, 'before'))
   const cables = new Map<string, Cable[]>()
   const all: Slot[] = []
   const processes = stack.use(new AsyncDisposableStack())
@@ -105,7 +110,7 @@ export async function startDeployment({ ingress, routers }: DeploymentOptions): 
 
   async function run(slot: Pick<Slot, 'name' | 'role' | 'args' | 'far'>): Promise<Service> {
     const own = { ...env, NATS_URL: await natsUrlFor(slot) }
-    const service = await startService(slot.name, [slot.role, ...slot.args], own, processes, () => {})
+    const service = await startService(slot.name, [slot.role, ...slot.args], own, processes, () => {}, program)
     if (slot.role === 'ingress') await untilReady(service)
     return service
   }
@@ -130,6 +135,8 @@ export async function startDeployment({ ingress, routers }: DeploymentOptions): 
     ...Array.from({ length: mongo ? 2 : 1 }, (_, i) => open('telemetry', i, [], i === 0)),
     ...Array.from({ length: ingress }, (_, i) => open('ingress', i, [], i === 0)),
   ])
+
+  program = undefined
 
   const owner = stack.move()
   const self: Deployment = {
@@ -177,6 +184,18 @@ export async function startDeployment({ ingress, routers }: DeploymentOptions): 
   }
   tellAddresses()
   return self
+}
+
+/** The sources of a commit, with the packages of today. Returns its command line. */
+async function checkOut(commit: string, folder: string): Promise<string> {
+  const root = join(import.meta.dirname, '../..')
+  await mkdir(folder)
+  const archive = `${folder}.tar`
+  const run = promisify(execFile)
+  await run('git', ['-C', root, 'archive', '--output', archive, commit])
+  await run('tar', ['-x', '-f', archive, '-C', folder])
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+  return join(folder, 'services/freeway.ts')
 }
 
 function untilReady({ name, url }: Service): Promise<void> {

@@ -16,7 +16,7 @@ export interface Survived {
   /** How long the slowest new request waited for its first byte, or for its failure; ms. */
   slowestMs: number
   p99Ms: number
-  /** From the deed until the last request that failed had been sent; ms. */
+  /** From the deed until the last new request that failed because of it had been sent; ms. */
   recoveredMs: number
 }
 
@@ -25,9 +25,12 @@ export function summarize(deeds: Deed[], told: Told[]): Survived[] {
   return [...Map.groupBy(deeds, ({ what, role }) => `${what} ${role}`).values()].map((group) => {
     const [{ what, role }] = group as [Deed, ...Deed[]]
     const under = group.flatMap((deed) => told.filter((one) => one.sentAt <= deed.wholeAt && one.endedAt >= deed.at))
-    const since = group.flatMap((deed) =>
-      told.filter((one) => one.sentAt > deed.at && one.sentAt <= deed.wholeAt && !isLimited(one)).map((one) => ({ one, deed })),
-    )
+    const since = group.flatMap((deed) => {
+      // What was still under way when the next one came is the next one's.
+      const nextAt = Math.min(...deeds.filter(({ at }) => at > deed.at).map(({ at }) => at))
+      const own = told.filter((one) => one.sentAt > deed.at && one.sentAt <= deed.wholeAt && (isRight(one) || one.endedAt < nextAt))
+      return own.filter((one) => !isLimited(one)).map((one) => ({ one, deed }))
+    })
     const waits = Float64Array.from(since.map(({ one }) => (one.firstAt ?? one.endedAt) - one.sentAt)).sort()
     const failed = under.filter((one) => !isRight(one) && !isLimited(one))
     const late = since.filter(({ one }) => !isRight(one)).map(({ one, deed }) => one.sentAt - deed.at)

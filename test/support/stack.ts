@@ -182,15 +182,16 @@ function base(dir: string): Record<string, string> {
   }
 }
 
-/** Resolves when it says that it is ready. Rejects with its last lines if it ends before that. */
+/** Resolves when it says that it is ready. Rejects with its last lines if it ends before that. `program`: the command line of another version. */
 export async function startService(
   name: string,
   args: string[],
   env: Record<string, string>,
   stack: AsyncDisposableStack,
   onLine: (line: string) => void,
+  program = entry,
 ): Promise<Service> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, ...args], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
