@@ -19,7 +19,7 @@ import { buildCatalog } from '#services/router/build-catalog.ts'
 import { shippedCatalog } from '#services/router/shipped.ts'
 import { loadSettings } from '#services/settings.ts'
 import { USAGE } from '#services/usage.ts'
-import { anchorsOf, type Block, linksOf, type Page, page, pages, root } from '#test/support/documents.ts'
+import { anchorsOf, type Block, linksOf, type Page, page, pages, root, sourcesOf } from '#test/support/documents.ts'
 import { type Gateway, startGateway } from '#test/support/gateway.ts'
 
 let stack: AsyncDisposableStack
@@ -139,10 +139,27 @@ describe('the configuration of the documents', () => {
     expect([...fields].filter((name) => !page('docs/configuration.md').text.includes(`\`${name}\``))).toEqual([])
   })
 
-  it('names every provider that is shipped', async () => {
+  it('has no variable that nobody reads', () => {
+    const read = sourcesOf('services').join('\n')
+    const said = [...page('docs/configuration.md').text.matchAll(/^\| `([A-Z][A-Z_]+)`/gm)].map(([, name = '']) => name)
+    expect(said.length).toBeGreaterThan(35)
+    expect(said.filter((name) => !new RegExp(`\\b${name}\\b`).test(read))).toEqual([])
+  })
+
+  it('names every provider that is shipped, and the variables of those that can be used at once', async () => {
     const { providers } = await shippedCatalog()
-    const text = page('docs/providers.md').text
-    expect(providers.map(({ name }) => name).filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+    const usable = providers.filter(({ enabled, models }) => enabled && models.some((one) => one.enabled))
+    const words = [...providers.map(({ name }) => name), ...usable.flatMap(({ env }) => env)]
+    expect(words.filter((word) => !page('docs/providers.md').text.includes(`\`${word}\``))).toEqual([])
+  })
+})
+
+describe('the routes of the documents', () => {
+  it('are all that there are', async () => {
+    const gateway = stack.use(await startGateway())
+    const { paths } = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as { paths: Record<string, unknown> }
+    const said = readable.map((one) => one.text).join('\n')
+    expect(Object.keys(paths).filter((path) => !said.includes(`${path}\``))).toEqual([])
   })
 })
 

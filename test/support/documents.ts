@@ -34,6 +34,13 @@ export function page(path: string): Page {
   return { path, text, blocks }
 }
 
+/** The text of every program in a folder and below it, tests aside. */
+export function sourcesOf(folder: string): string[] {
+  const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+  const programs = names.filter((name) => /\.(ts|mjs)$/.test(name) && !name.endsWith('.test.ts'))
+  return programs.map((name) => readFileSync(join(root, folder, name), 'utf8'))
+}
+
 /** Targets of its links, without those that lead to the web. */
 export function linksOf({ text }: Page): string[] {
   const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '')
