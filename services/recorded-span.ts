@@ -74,8 +74,13 @@ function contextOf({ traceId, spanId, traceFlags, traceState }: ReturnType<SdkSp
 let originMs = performance.timeOrigin
 const MAX_DRIFT_MS = 2
 
+/** Of a time on the clock of `performance.now()`: ms since 1970. */
 export function epochMs(atMs: number): number {
-  const nowMs = Date.now() - performance.now()
-  if (Math.abs(nowMs - originMs) > MAX_DRIFT_MS) originMs = nowMs
   return originMs + atMs
+}
+
+/** Once for each request is often enough. */
+export function checkClock(nowMs: number): void {
+  const nowOriginMs = Date.now() - nowMs
+  if (Math.abs(nowOriginMs - originMs) > MAX_DRIFT_MS) originMs = nowOriginMs
 }

@@ -57,10 +57,10 @@ const BATCH_BYTES = 256 * 1024
 const MAX_BATCHES = 64
 const RETRIES = 2
 const RETRY_MS = 1_000
-const END = ']}]}]}'
+const END = Buffer.from(']}]}]}')
 
 interface Batch {
-  body: Uint8Array<ArrayBuffer>
+  json: Buffer
   spans: number
 }
 
@@ -70,7 +70,7 @@ export function openSpanExport({ url, headers, scope, flushMs, timeoutMs, onDrop
   let used = 0
   let spans = 0
   let resource: EndedSpan['resource'] | undefined
-  let beginning: string | undefined
+  let beginning: Buffer | undefined
   const waiting: Batch[] = []
   let timer: ReturnType<typeof setTimeout> | undefined
   let sending: Promise<void> | undefined
@@ -95,7 +95,7 @@ export function openSpanExport({ url, headers, scope, flushMs, timeoutMs, onDrop
     clearTimeout(timer)
     timer = undefined
     if (spans === 0) return
-    if (waiting.length < MAX_BATCHES) waiting.push({ body: Uint8Array.from(buffer.subarray(0, used)), spans })
+    if (waiting.length < MAX_BATCHES) waiting.push({ json: Buffer.from(buffer.subarray(0, used)), spans })
     else onDropped(spans)
     used = 0
     spans = 0
@@ -107,21 +107,23 @@ export function openSpanExport({ url, headers, scope, flushMs, timeoutMs, onDrop
   async function sendAll(): Promise<void> {
     beginning ??= await beginningOf()
     for (let batch = waiting[0]; batch; batch = waiting[0]) {
-      const sent = await send(new Blob([beginning, batch.body, END]))
+      const sent = await send(Buffer.concat([beginning, batch.json, END]))
       waiting.shift()
       if (!sent) onDropped(batch.spans)
     }
   }
 
   /** The same for all of a process. */
-  async function beginningOf(): Promise<string> {
+  async function beginningOf(): Promise<Buffer> {
     await resource?.waitForAsyncAttributes?.()
     const attributes = attributesJson(resource?.attributes ?? {})
-    return `{"resourceSpans":[{"resource":{"attributes":${attributes}},"scopeSpans":[{"scope":${JSON.stringify(scope)},"spans":[`
+    return Buffer.from(
+      `{"resourceSpans":[{"resource":{"attributes":${attributes}},"scopeSpans":[{"scope":${JSON.stringify(scope)},"spans":[`,
+    )
   }
 
   /** False if the collector does not take it, or is not there. */
-  async function send(body: Blob): Promise<boolean> {
+  async function send(body: Buffer<ArrayBuffer>): Promise<boolean> {
     for (let tries = 0; ; tries++) {
       try {
         const request = { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body }

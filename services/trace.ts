@@ -5,7 +5,7 @@ import process from 'node:process'
 import type { Attributes, Context, SpanContext, SpanKind, Tracer } from '@opentelemetry/api'
 import type { Role } from '#contracts/event.ts'
 import { counter } from './metrics.ts'
-import { epochMs, Recorded } from './recorded-span.ts'
+import { checkClock, epochMs, Recorded } from './recorded-span.ts'
 import { type EndedSpan, exportSettings, openSpanExport, type SpanExport } from './trace-export.ts'
 import { isSampled, type SamplingRule, samplingRule } from './trace-sampler.ts'
 
@@ -184,16 +184,19 @@ const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, ...
 export function startSpan(name: string, options: SpanOptions): Span {
   const tracer = active?.tracers.get(options.role)
   if (!active || !tracer) return noSpan
-  const { kind, startedMs = performance.now(), attributes, links = [], forced = false } = options
+  const { kind, attributes, links, forced = false } = options
+  const nowMs = performance.now()
   const parent = active.spanContextOf(options.parent)
   // Below a request that is not traced nothing is; what it hands on stays the same.
   if (parent && kind !== 'server' && (parent.traceFlags & SAMPLED) === 0) {
     return { context: options.parent, traceId: parent.traceId, ...silent }
   }
+  // In every service the first span of a request.
+  if (kind === 'server' || kind === 'consumer') checkClock(nowMs)
   const otelOptions = {
     kind: active.kinds[kind],
-    startTime: epochMs(startedMs),
-    links: links.flatMap((link) => active?.spanContextOf(link) ?? []).map((context) => ({ context })),
+    startTime: epochMs(options.startedMs ?? nowMs),
+    links: links?.flatMap((link) => active?.spanContextOf(link) ?? []).map((context) => ({ context })),
   }
   const span = new Recorded(tracer.startSpan(name, otelOptions, active.contextOf(parent, forced)))
   if (attributes) span.set(attributes)
