@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Event } from '#contracts/event.ts'
+import { startMongoStandIn } from '#test/support/mongo-stand-in.ts'
 import { openMemoryBroker } from './bus/memory.ts'
 import { openStore } from './bus/sqlite.ts'
 import { ENTRY_FORMAT, NewerEntry, newerFormat } from './data-format.ts'
 import { openLedger } from './ledger.ts'
 import { SettingsError } from './settings-error.ts'
+import { openMongoStore } from './telemetry/store/mongo.ts'
 import { openSqliteStore } from './telemetry/store/sqlite.ts'
 
 let dir: string
@@ -38,12 +41,33 @@ describe.each(files)('$name', ({ open }) => {
     const refusal = await open(file).catch((error: unknown) => error)
     expect(refusal).toBeInstanceOf(SettingsError)
     expect((refusal as Error).message).toMatch(
-      /data\.db was written by a newer version of freeway \(tables of version 99, this one knows \d+\)/,
+      /data\.db was written by a newer version of freeway \(data of version 99, this one knows \d+\)/,
     )
     using db = new DatabaseSync(file)
     expect(db.prepare('select word from kept').all()).toEqual([{ word: 'safe' }])
     expect(db.prepare('pragma user_version').get()).toEqual({ user_version: 99 })
   })
+})
+
+it('a database of a newer version is not written to, and whoever would is told why', async () => {
+  const server = await startMongoStandIn()
+  const fact: Event = { id: 'a.0.req.start.ingress', name: 'req.start', at: 1, request: 'a', model: null, stream: false }
+  const first = openMongoStore(server.url)
+  await first.save([fact])
+  await first.close()
+  const marks = server.collections.get('meta')?.get('schema')
+  expect(marks).toEqual({ _id: 'schema', version: 1 })
+
+  if (marks) marks['version'] = 99
+  server.collections.delete('requests')
+  const store = openMongoStore(server.url)
+  await expect(store.save([fact])).rejects.toThrow(
+    /freeway was written by a newer version of freeway \(data of version 99, this one knows 1\)/,
+  )
+  expect(server.collections.get('requests')).toBeUndefined()
+  expect(marks).toMatchObject({ version: 99 })
+  await store.close()
+  await server.stop()
 })
 
 it('an entry of a newer version is not written over', async () => {

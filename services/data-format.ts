@@ -29,11 +29,11 @@ export function refuseNewerEntry(key: string, entry: unknown): void {
   if (format !== undefined) throw new NewerEntry(key, format)
 }
 
-/** For a file with tables. Throws SettingsError, which stops the start. */
-export function refuseNewerFile(file: string, version: number, known: number): void {
+/** For a file with tables, or a database. Throws SettingsError, which stops the start, or keeps the store from being used. */
+export function refuseNewerData(place: string, version: number, known: number): void {
   if (version <= known) return
   throw new SettingsError(
-    `${file} was written by a newer version of freeway (tables of version ${version}, this one knows ${known}) and was left as it is: ` +
-      'start the newer version again, or name another folder in FREEWAY_DATA',
+    `${place} was written by a newer version of freeway (data of version ${version}, this one knows ${known}) and was left as it is: ` +
+      'start the newer version again, or name another place in FREEWAY_DATA or MONGODB_URL',
   )
 }

@@ -4,7 +4,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers'
 import type { KeyValueEntry } from '#contracts/bus.ts'
-import { refuseNewerFile } from '#services/data-format.ts'
+import { refuseNewerData } from '#services/data-format.ts'
 
 export interface LogRow {
   seq: number
@@ -53,7 +53,7 @@ export function openStore(file: string): Store {
   db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 2000;')
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number }
   try {
-    refuseNewerFile(file, version, SCHEMA_VERSION)
+    refuseNewerData(file, version, SCHEMA_VERSION)
   } catch (error) {
     db.close()
     throw error

@@ -1,6 +1,7 @@
 // The connection to MongoDB: made when it is needed, again after it failed, with every wait bounded. Indexes are made with it.
 
 import { type Collection, type Db, type IndexSpecification, MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb'
+import { refuseNewerData } from '#services/data-format.ts'
 import { SettingsError } from '#services/settings-error.ts'
 import type { MongoDocument } from './mongo.ts'
 import type { Retention } from './store.ts'
@@ -17,6 +18,13 @@ export interface MongoConnection {
   readonly close: () => Promise<void>
 }
 
+interface Meta {
+  _id: string
+  version: number
+}
+
+/** Of the documents. Databases from before there was a number hold the same ones. */
+const SCHEMA_VERSION = 1
 /** How to be named in the server's own lists. */
 const APP_NAME = 'freeway-telemetry'
 const DEFAULT_DATABASE = 'freeway'
@@ -43,6 +51,7 @@ const options: MongoClientOptions = {
 export function openConnection(url: string, kept: Retention): MongoConnection {
   const { hosts, srvHost } = readAddress(url)
   const [, database = DEFAULT_DATABASE] = /^[^/]+\/\/[^/]+\/([^?]+)/.exec(url) ?? []
+  const name = `MongoDB at ${hosts.map(String).join(',') || srvHost}/${database}`
   const unforgotten = new Map<CollectionName, { field: string; keptMs: number }>()
   let opened: Promise<{ client: MongoClient; db: Db }> | undefined
   let closed = false
@@ -62,6 +71,7 @@ export function openConnection(url: string, kept: Retention): MongoConnection {
     const db = client.db(database)
     try {
       await client.connect()
+      await refuseNewer(db.collection<Meta>('meta'))
       await forget(db, 'requests', 'first', kept.requestsMs)
       await forget(db, 'dead_letters', 'at', kept.requestsMs)
       await forget(db, 'dropped', 'at', kept.hoursMs)
@@ -78,6 +88,15 @@ export function openConnection(url: string, kept: Retention): MongoConnection {
       throw error
     }
     return { client, db }
+  }
+
+  /** Before anything is written. The number only ever rises, whoever writes it first. */
+  async function refuseNewer(meta: Collection<Meta>): Promise<void> {
+    const { version } = (await meta.findOne({ _id: 'schema' })) ?? { version: 0 }
+    refuseNewerData(name, version, SCHEMA_VERSION)
+    if (version === 0) await meta.updateOne({ _id: 'schema' }, { $setOnInsert: { version: SCHEMA_VERSION } }, { upsert: true })
+    else if (version < SCHEMA_VERSION)
+      await meta.updateOne({ _id: 'schema', version: { $lt: SCHEMA_VERSION } }, { $set: { version: SCHEMA_VERSION } })
   }
 
   async function forget(db: Db, name: CollectionName, field: string, keptMs: number): Promise<void> {
@@ -99,7 +118,7 @@ export function openConnection(url: string, kept: Retention): MongoConnection {
   open().catch(() => {})
 
   return {
-    name: `MongoDB at ${hosts.map(String).join(',') || srvHost}/${database}`,
+    name,
     unforgotten,
     collection: async (name) => (await open()).db.collection<MongoDocument>(name),
     async close() {

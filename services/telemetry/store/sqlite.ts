@@ -5,7 +5,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { refuseNewerFile } from '#services/data-format.ts'
+import { refuseNewerData } from '#services/data-format.ts'
 import { type Change, changesOf, type Parts } from '../merge.ts'
 import { endOf } from '../record.ts'
 import { type Cells, countedOf, hoursOf, negated, openCells, startOf } from '../tally.ts'
@@ -124,7 +124,7 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
 function prepareTables(db: DatabaseSync, file: string): void {
   const version = () => (db.prepare('pragma user_version').get() as { user_version: number }).user_version
   if (version() === SCHEMA_VERSION) return
-  refuseNewerFile(file, version(), SCHEMA_VERSION)
+  refuseNewerData(file, version(), SCHEMA_VERSION)
   db.exec('begin immediate')
   // Another process may have been first.
   if (version() !== SCHEMA_VERSION) {
