@@ -79,7 +79,9 @@ async function accounting(which: string, requests: number, factsOf: (request: st
   return { what, value: (used - idle) / requests, unit: 'µs', bound: { atMost: 15 } }
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
 
 /** In µs. */
 async function cpuOf(work: () => Promise<unknown>): Promise<number> {
