@@ -50,7 +50,6 @@ const tool = (name: string) => ({
 
 describe('a request reaches the provider with', () => {
   it.each<[string, object]>([
-    ['a stop word', { stop: 'beta' }],
     ['stop words', { stop: ['beta', 'gamma'] }],
     ['chances', { temperature: 0, top_p: 0.1, seed: 7, frequency_penalty: -2, presence_penalty: 2, logit_bias: { 50256: -100 } }],
     ['logprobs', { logprobs: true, top_logprobs: 3 }],
@@ -82,6 +81,11 @@ describe('a request reaches the provider with', () => {
   ])('%s', async (_, fields) => {
     await whole(fields)
     expect(sent()).toEqual({ model: 'm-large', messages: hello, stream: false, ...fields })
+  })
+
+  it('a stop word, as the list that every provider understands', async () => {
+    await whole({ stop: 'beta' })
+    expect(sent().stop).toEqual(['beta'])
   })
 
   it('every role, every kind of part, and nothing of theirs changed', async () => {
