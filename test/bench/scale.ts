@@ -17,6 +17,7 @@ import { BUSY, type Cost, growth, LEAST_PODS, loads, type Measured, needOf, type
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
 const replicaCounts = [1, 2, 4]
 const LOAD_MS = options.quick ? 2_500 : 8_000
+const WARM_UP_MS = options.quick ? 2_500 : 5_000
 const OPEN_STREAMS = 200
 /** Work that follows an answer belongs to it. */
 const SETTLE_MS = 1_500
@@ -60,19 +61,26 @@ async function measureWith(replicas: number, server: NatsServer, folder: string)
     Promise.all(
       generators.map((generator, i) =>
         ask<LoadResult>(generator, {
+          // The same for each replica, however many there are: what comes together is cheaper than what comes alone.
           ...load,
-          connections: Math.ceil(load.connections / replicas),
           port: ports[i] as number,
           key: clientKey,
         } satisfies Load),
       ),
     )
-  const answers = { model: 'c1', stream: false, tokens: 1, connections: 32, durationMs: LOAD_MS, staggerMs: 0 }
-  const streams = { model: 'c100', stream: true, tokens: 100, connections: 16, durationMs: LOAD_MS, staggerMs: 0 }
-  const open = { model: 'c20d100', stream: true, tokens: 20, connections: OPEN_STREAMS, durationMs: LOAD_MS, staggerMs: 2_000 }
+  const answers = { model: 'c1', stream: false, tokens: 1, connections: 16, durationMs: LOAD_MS, staggerMs: 0 }
+  const streams = { model: 'c100', stream: true, tokens: 100, connections: 8, durationMs: LOAD_MS, staggerMs: 0 }
+  const open = {
+    model: 'c20d100',
+    stream: true,
+    tokens: 20,
+    connections: Math.ceil(OPEN_STREAMS / replicas),
+    durationMs: LOAD_MS,
+    staggerMs: 2_000,
+  }
 
-  // Code that has not been compiled yet costs several times as much.
-  for (const load of [answers, streams]) await send({ ...load, durationMs: 2_000 })
+  // Code that has not been compiled yet costs several times as much, and each replica gets its part only.
+  for (const load of [answers, streams]) await send({ ...load, durationMs: WARM_UP_MS * replicas })
   await sleep(SETTLE_MS)
   const idle = usage(processes)
   const byAnswer = await spent(processes, () => send(answers))

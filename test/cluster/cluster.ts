@@ -14,7 +14,7 @@ import type { Load, LoadEnd } from './load.ts'
 import { type Fault, FROZEN_MS, PARTED_MS, planFaults, type Role } from './plan.ts'
 import { chanceOf } from './random.ts'
 import { openRecords, type Records } from './records.ts'
-import { reasons, summarize, survivedTable } from './report.ts'
+import { p99AfterKills, reasons, summarize, survivedTable } from './report.ts'
 import type { Seen } from './upstreams.ts'
 
 const { values: options } = parseArgs({
@@ -35,6 +35,7 @@ const ratePerSecond = Number(options.rate ?? (short ? 20 : 60))
 const rolledRequests = short ? 0 : 5_000
 
 const CALM_MS = 1_500
+const RECOVERY_MS = 1_000
 const RECORDED_WITHIN_MS = 30_000
 /** Facts are kept back for a second, and roll-ups follow every second. */
 const SETTLED_MS = 3_500
@@ -83,12 +84,23 @@ try {
   const limited = told.filter(isLimited).length
   const failed = told.filter((one) => !isRight(one) && !isLimited(one))
   const excused = failed.filter((one) => isExcused(one, stalls)).length
+  const longestStall = Math.max(0, ...stalls.map(({ ms }) => ms))
   const open = entries.filter(({ outcome }) => outcome === 'open').length
   console.log(
     `${told.length} requests, ${streams} of them streams; ${limited} over a limit of their client; ${failed.length} failed (${excused} while the machine itself stood still); ` +
       `${seen.length} calls of providers; ${entries.length} records, ${open} of them left to be given up; ` +
-      `longest standstill of the machine ${Math.round(Math.max(0, ...stalls.map(({ ms }) => ms)))} ms; ${Math.round((performance.now() - began) / 1000)} s; seed ${seed}`,
+      `longest standstill of the machine ${Math.round(longestStall)} ms; ${Math.round((performance.now() - began) / 1000)} s; seed ${seed}`,
   )
+  const rolls = summarize(deeds, told).filter(({ what }) => what === 'roll')
+  const sum = (figure: 'requests' | 'streams' | 'failed') => rolls.reduce((total, row) => total + row[figure], 0)
+  const p99Ms = p99AfterKills(deeds, told)
+  console.log(
+    `rolling restart: ${sum('requests')} requests and ${sum('streams')} streams were under way, ${sum('failed')} failed; ` +
+      `new requests after a kill: p99 ${Math.round(p99Ms)} ms, ${RECOVERY_MS} wanted`,
+  )
+  // On a machine that is busy with something else a second says little: the short run only tells.
+  if (!short && p99Ms > RECOVERY_MS + longestStall)
+    breaches.push({ rule: 'new requests are served within a second of a kill', detail: `p99 ${Math.round(p99Ms)} ms` })
   for (const reason of reasons(failed)) console.log(reason)
   for (const [rule, group] of Map.groupBy(breaches, (breach) => breach.rule)) {
     console.log(`\nBREACH: ${rule} (${group.length})`)

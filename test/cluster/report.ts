@@ -25,14 +25,7 @@ export function summarize(deeds: Deed[], told: Told[]): Survived[] {
   return [...Map.groupBy(deeds, ({ what, role }) => `${what} ${role}`).values()].map((group) => {
     const [{ what, role }] = group as [Deed, ...Deed[]]
     const under = group.flatMap((deed) => told.filter((one) => one.sentAt <= deed.wholeAt && one.endedAt >= deed.at))
-    const since = group.flatMap((deed) => {
-      // What was still under way when the next one came is the next one's.
-      const nextAt = Math.min(...deeds.filter(({ at }) => at > deed.at).map(({ at }) => at))
-      const own = told.filter((one) => one.sentAt > deed.at && one.sentAt <= deed.wholeAt && (isRight(one) || one.endedAt < nextAt))
-      return own.filter((one) => !isLimited(one)).map((one) => ({ one, deed }))
-    })
-    const waits = Float64Array.from(since.map(({ one }) => (one.firstAt ?? one.endedAt) - one.sentAt)).sort()
-    const failed = under.filter((one) => !isRight(one) && !isLimited(one))
+    const since = newSince(group, deeds, told)
     const late = since.filter(({ one }) => !isRight(one)).map(({ one, deed }) => one.sentAt - deed.at)
     return {
       what,
@@ -40,13 +33,36 @@ export function summarize(deeds: Deed[], told: Told[]): Survived[] {
       times: group.length,
       requests: under.length,
       streams: under.filter(({ stream }) => stream).length,
-      failed: failed.length,
-      slowestMs: waits.at(-1) ?? 0,
-      p99Ms: waits.length > 0 ? percentile(waits, 0.99) : 0,
+      failed: under.filter((one) => !isRight(one) && !isLimited(one)).length,
+      slowestMs: waitsOf(since).at(-1) ?? 0,
+      p99Ms: p99Of(since),
       recoveredMs: Math.max(0, ...late),
     }
   })
 }
+
+/** How long new requests waited for their first byte, or for their failure, whoever was killed; ms. */
+export function p99AfterKills(deeds: Deed[], told: Told[]): number {
+  const kills = deeds.filter(({ what }) => what === 'kill')
+  return p99Of(newSince(kills, deeds, told))
+}
+
+interface New {
+  one: Told
+  deed: Deed
+}
+
+/** What was still under way when the next deed was done, and came to harm then, is the next one's. */
+function newSince(group: Deed[], deeds: Deed[], told: Told[]): New[] {
+  return group.flatMap((deed) => {
+    const nextAt = Math.min(...deeds.filter(({ at }) => at > deed.at).map(({ at }) => at))
+    const own = told.filter((one) => one.sentAt > deed.at && one.sentAt <= deed.wholeAt && (isRight(one) || one.endedAt < nextAt))
+    return own.filter((one) => !isLimited(one)).map((one) => ({ one, deed }))
+  })
+}
+
+const waitsOf = (since: New[]) => Float64Array.from(since.map(({ one }) => (one.firstAt ?? one.endedAt) - one.sentAt)).sort()
+const p99Of = (since: New[]) => (since.length > 0 ? percentile(waitsOf(since), 0.99) : 0)
 
 /** What clients were told, the most frequent first. */
 export function reasons(failed: Told[]): string[] {
