@@ -41,9 +41,10 @@ export async function expectInvariants(stack: Stack, replies: Reply[], allowed: 
     }
   }
 
-  /** Requests that somebody told something of: most are told when they end. */
+  /** Requests that somebody told of: most are told when they end. An offer that nobody granted is none. */
   function told(): Set<string> {
-    return new Set(stack.facts.flatMap((fact) => ('request' in fact ? [fact.request] : [])))
+    const requests = [...facts(stack, 'req.start'), ...facts(stack, 'req.end')].map(({ request }) => request)
+    return new Set([...requests, ...granted().map((at) => at.slice(0, at.lastIndexOf('.')))])
   }
 
   /** `<request>.<n>`. Of an ingress that was killed only the worker may tell it. */
