@@ -48,6 +48,14 @@ const configuredProvider = z.strictObject({
   api_keys: z.array(apiKey).min(1).optional(),
 }) as unknown as z.ZodType<ConfiguredProvider & ApiKeys>
 
+/** Shares of the requests of about the last minute that may be tried again, and how many always may. */
+const retryBudget = z.strictObject({
+  client: z.number().min(0).max(1).default(0.1),
+  provider: z.number().min(0).max(1).default(0.2),
+  at_least: z.int().min(0).default(3),
+})
+export type RetryBudgetSettings = z.infer<typeof retryBudget>
+
 const configFile = z.strictObject({
   providers: z.record(providerName, configuredProvider).default({}),
   clients: z.array(client).default([]),
@@ -55,6 +63,7 @@ const configFile = z.strictObject({
   strategies: z.record(z.string().min(1), configuredStrategy).default({}),
   access: accessSettingsChange.strict().default({}),
   max_wait_s: z.number().min(0).default(0),
+  retry_budget: retryBudget.prefault({}),
 })
 
 export interface ConfigFile {
@@ -66,6 +75,7 @@ export interface ConfigFile {
   access: AccessSettingsChange
   /** How long a request waits for a window of quota to open if it does not say so itself, in seconds. */
   max_wait_s: number
+  retry_budget: RetryBudgetSettings
   /** By provider: each the key itself, or `env:` and the name of a variable. */
   apiKeys: ReadonlyMap<string, string[]>
 }

@@ -8,7 +8,7 @@ import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import type { AccessSettingsChange } from '#contracts/account.ts'
 import type { ConfiguredStrategy } from '#contracts/strategy.ts'
-import type { ConfigFile, ConfiguredClient, ConfiguredProvider } from './config-file.ts'
+import type { ConfigFile, ConfiguredClient, ConfiguredProvider, RetryBudgetSettings } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
 import { type DiscordSettings, readDiscordSettings } from './discord-settings.ts'
 import type { LogLevel } from './logger.ts'
@@ -40,6 +40,8 @@ export interface Settings {
   requestTimeoutMs: number
   /** How long a request waits for a window of quota to open if it does not say so itself. */
   maxWaitMs: number
+  /** How much may be tried again. */
+  retryBudget: RetryBudgetSettings
   /** How long running streams may go on after SIGTERM. */
   drainMs: number
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
@@ -84,7 +86,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
   const merged = withDotEnv(env, cwd)
   const variables = readVariables(merged)
   const configPath = resolve(cwd, variables.FREEWAY_CONFIG ?? 'freeway.json')
-  const { apiKeys, max_wait_s, ...config } = readConfigFile(configPath, variables.FREEWAY_CONFIG !== undefined)
+  const { apiKeys, max_wait_s, retry_budget, ...config } = readConfigFile(configPath, variables.FREEWAY_CONFIG !== undefined)
 
   return {
     host: variables.HOST,
@@ -111,6 +113,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
     maxWaitMs: max_wait_s * 1000,
+    retryBudget: retry_budget,
     drainMs: variables.FREEWAY_DRAIN_MS,
     trustedProxies: variables.FREEWAY_TRUSTED_PROXIES,
     requireAuth: variables.REQUIRE_AUTH === 'true',

@@ -17,7 +17,7 @@ import type { AttemptPatience } from './attempt.ts'
 import { Failover } from './failover.ts'
 import { type LiveFeed, openLiveFeed } from './live/feed.ts'
 import type { Order } from './order.ts'
-import { createRetryBudget } from './retry-budget.ts'
+import { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
 import { openStarts } from './starts.ts'
 
 const TICK_MS = 20
@@ -39,6 +39,7 @@ export interface DeskOptions {
   catalog: CatalogWatch
   outbox: Outbox
   settlements: Settlements
+  retryBudget: RetryBudgetOptions
 }
 
 export class Desk {
@@ -47,7 +48,7 @@ export class Desk {
   readonly outbox: Outbox
   readonly settlements: Settlements
   readonly patience: AttemptPatience
-  readonly retries = createRetryBudget()
+  readonly retries: RetryBudget
   readonly starts = openStarts()
   readonly live: LiveFeed
   readonly #catalog: CatalogWatch
@@ -66,7 +67,8 @@ export class Desk {
   #usualAcceptMs = 0
   #idle: (() => void) | undefined
 
-  constructor({ bus, ingress, catalog, outbox, settlements }: DeskOptions) {
+  constructor({ bus, ingress, catalog, outbox, settlements, retryBudget }: DeskOptions) {
+    this.retries = createRetryBudget(retryBudget)
     this.bus = bus
     this.ingress = ingress
     this.outbox = outbox

@@ -71,7 +71,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const { bus } = backbone
   const catalog = await watchCatalog(await backbone.keyValue(buckets.config))
   const settlements = openSettlements(bus)
-  const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements })
+  const desk = new Desk({ bus, ingress: instance, catalog, outbox, settlements, retryBudget: settings.retryBudget })
   const admission = await openAdmission({ ...options, catalog: () => catalog.current })
   const { access } = admission
   const administration = await openAdministration({ ...options, access, audit: admission.audit, catalog: () => catalog.current })

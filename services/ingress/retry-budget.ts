@@ -1,5 +1,5 @@
 // Pure. How many retries there may be, so that a provider in trouble is not called three times as often for it.
-// Per client 10 % of its requests of the last minute, per provider 20 %, each at least 3 (Google SRE, Envoy). What a retry has cost
+// Per client 10 % of its requests of the last minute, per provider 20 %, each at least 3 unless told otherwise (Google SRE, Envoy). What a retry has cost
 // comes back when it succeeds: then there was somewhere to go, and no storm.
 
 export interface RetryBudget {
@@ -17,15 +17,19 @@ interface Account {
   atMs: number
 }
 
-const CLIENT_SHARE = 0.1
-const PROVIDER_SHARE = 0.2
-const AT_LEAST = 3
 /** Counts fade with this time constant, which makes them those of about the last minute. */
 const MINUTE_MS = 60_000
 const MAX_ACCOUNTS = 10_000
 
+/** Shares of the requests of the last minute; `at_least` so many retries, however few requests there are. */
+export interface RetryBudgetOptions {
+  client: number
+  provider: number
+  at_least: number
+}
+
 /** Times are of one clock, in ms. */
-export function createRetryBudget(): RetryBudget {
+export function createRetryBudget({ client: clientShare, provider: providerShare, at_least: atLeast }: RetryBudgetOptions): RetryBudget {
   const clients = new Map<string, Account>()
   const providers = new Map<string, Account>()
 
@@ -43,6 +47,10 @@ export function createRetryBudget(): RetryBudget {
     return account
   }
 
+  function isDry({ requests, retries }: Account, share: number): boolean {
+    return retries + 1 > Math.max(atLeast, share * requests)
+  }
+
   return {
     called(client, provider, nowMs) {
       accountOf(clients, client, nowMs).requests++
@@ -51,7 +59,7 @@ export function createRetryBudget(): RetryBudget {
     spend(client, provider, nowMs) {
       const ofClient = accountOf(clients, client, nowMs)
       const ofProvider = accountOf(providers, provider, nowMs)
-      if (isDry(ofClient, CLIENT_SHARE) || isDry(ofProvider, PROVIDER_SHARE)) return false
+      if (isDry(ofClient, clientShare) || isDry(ofProvider, providerShare)) return false
       ofClient.retries++
       ofProvider.retries++
       return true
@@ -63,10 +71,6 @@ export function createRetryBudget(): RetryBudget {
       }
     },
   }
-}
-
-function isDry({ requests, retries }: Account, share: number): boolean {
-  return retries + 1 > Math.max(AT_LEAST, share * requests)
 }
 
 function giveBack(account: Account): void {

@@ -74,6 +74,9 @@ export const load = { chunks: 20, size: 24 }
 
 export const secretOf = (provider: string) => `sk-canary-${provider}-7Zq3Vx9LmB2kTnR4`
 
+/** One test after the other fails on purpose, within the minute that a budget is for. */
+const unlimited = { at_least: 10_000 }
+
 const KEPT_LINES = 200
 /** None may outlive the test run, however it ends. */
 const children = new Set<ChildProcess>()
@@ -93,7 +96,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const nats = await startTestNats()
   stack.defer(() => nats.stop())
   const config = join(dir, 'freeway.json')
-  await writeFile(config, JSON.stringify({ providers: Object.fromEntries(entriesOf(providers, simulator)) }))
+  await writeFile(config, JSON.stringify({ providers: Object.fromEntries(entriesOf(providers, simulator)), retry_budget: unlimited }))
   const env = { ...base(dir), FREEWAY_CONFIG: config, NATS_URL: nats.url, ...options.env }
 
   const facts: Event[] = []
