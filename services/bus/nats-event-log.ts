@@ -138,7 +138,11 @@ class Consumer {
   stop(): void {
     this.#stopped = true
     this.#forget()
-    if (!this.#link.nc.isClosed()) this.#subscription.unsubscribe()
+    if (!this.#link.nc.isClosed()) {
+      this.#subscription.unsubscribe()
+      // Nobody has seen them: another reader gets them at once, and not only after the ack wait.
+      for (const event of this.#buffer.splice(0)) event.nak()
+    }
     this.#wake()
   }
 

@@ -54,7 +54,8 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
 
   async function onBatch(messages: LoggedEvent[]): Promise<void> {
     const waiting = messages[Symbol.iterator]()
-    for (let next = waiting.next(); !next.done && !closed; ) {
+    let next = waiting.next()
+    while (!next.done && !closed) {
       const together: [LoggedEvent, ReadMessage][] = []
       let facts = 0
       for (; !next.done && facts < SAVED_TOGETHER; next = waiting.next()) {
@@ -75,6 +76,8 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
         for (; !next.done; next = waiting.next()) next.value.nak(RETRY_MS)
       }
     }
+    // We are closing: whoever goes on gets the rest at once, and not only after the ack wait.
+    for (; !next.done; next = waiting.next()) next.value.nak()
   }
 
   async function saveAndAcknowledge(together: [LoggedEvent, ReadMessage][]): Promise<void> {

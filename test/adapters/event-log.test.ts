@@ -55,6 +55,20 @@ describeAdapters('the event log', (open) => {
   }
   const idOf = ({ id }: LoggedEvent) => id.slice(prefix.length + 1)
 
+  test('what a reader had taken and not handed out when it stopped comes to the next one at once', async () => {
+    const idle = await consume(async () => {}, { maxWaitMs: 20_000 })
+    await append('1')
+    // Nothing tells that it has arrived: so long it surely has.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    idle.unsubscribe()
+    const got = collect<LoggedEvent>()
+    await consume(async (events) => {
+      for (const event of events) got.add(event)
+      await ackAll(events)
+    })
+    expect((await got.until(1)).map(idOf)).toEqual(['1'])
+  })
+
   test('what was appended is handed out in order, with subject, id and data, also what came before the consumer', async () => {
     await append('1')
     await append('2')

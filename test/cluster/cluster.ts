@@ -6,10 +6,11 @@
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { eventAckWaitMs } from '#contracts/subjects.ts'
 import { ask as askTool } from '#test/bench/processes.ts'
 import { natsBinaries } from '#test/support/nats.ts'
 import { type Deployment, type Slot, startDeployment } from './deployment.ts'
-import { type Deed, isExcused, isLimited, isRight, judge } from './judge.ts'
+import { type Deed, isExcused, isLimited, isRecorded, isRight, judge } from './judge.ts'
 import type { Load, LoadEnd } from './load.ts'
 import { type Fault, FROZEN_MS, PARTED_MS, planFaults, type Role } from './plan.ts'
 import { chanceOf } from './random.ts'
@@ -36,7 +37,7 @@ const rolledRequests = short ? 0 : 5_000
 
 const CALM_MS = 1_500
 const RECOVERY_MS = 1_000
-const RECORDED_WITHIN_MS = 30_000
+const RECORDED_WITHIN_MS = eventAckWaitMs + 15_000
 /** Facts are kept back for a second, and roll-ups follow every second. */
 const SETTLED_MS = 3_500
 const SHOWN = 15
@@ -71,7 +72,7 @@ try {
   progress(`${told.length} requests have ended; waiting for their records`)
   const seen = await askTool<Seen[]>(deployment.upstreams, {})
   const records = await openRecords(deployment.natsUrl)
-  const rolledUp = await untilRecorded(records)
+  const rolledUp = await untilRecorded(records, told.filter((one) => isRecorded(one, deeds)).length)
   progress(`${rolledUp} have ended in the records`)
   const entries = await records.entries(since)
   await records.close()
@@ -175,13 +176,16 @@ async function deed(what: Deed['what'], role: Role, on: Slot | Deployment['broke
   deeds.push({ what, role, name: slot?.name ?? ('url' in on ? on.url : ''), at, wholeAt: Date.now(), url })
 }
 
-/** Facts are on their way for a moment. What a killed ingress had begun stays open until it is given up, more than a minute later. */
-async function untilRecorded(records: Records): Promise<number> {
+/**
+ * Facts are on their way for a moment, and for half a minute where a telemetry or a broker took them with it. What a killed ingress had begun
+ * stays open until it is given up, more than a minute later.
+ */
+async function untilRecorded(records: Records, answered: number): Promise<number> {
   const deadline = performance.now() + RECORDED_WITHIN_MS
   for (let before = -1; ; ) {
     await sleep(SETTLED_MS)
     const now = await records.rolledUp()
-    if (now === before || performance.now() > deadline) return now
+    if ((now === before && now >= answered) || performance.now() > deadline) return now
     before = now
   }
 }

@@ -172,13 +172,17 @@ function mostOpen(calls: Seen[]): number {
 /** What an ingress has not told yet when it is killed is found out only after a minute. */
 const UNTOLD_MS = 1_500
 
+/** Somebody has answered for it, and lives to tell. */
+export const isRecorded = (one: Told, deeds: Deed[]): boolean =>
+  one.requestId !== undefined && one.status !== 429 && !lostItsIngress(one, deeds, UNTOLD_MS)
+
 /** Every request that somebody answered for stands in the records once, and has ended there; the roll-ups count the same. */
 function judgeRecords({ told, entries, deeds, rolledUp }: Evidence): Breach[] {
   const breaches: Breach[] = []
   const byId = Map.groupBy(entries, ({ id }) => id)
   for (const one of told) {
-    if (one.requestId === undefined || one.status === 429 || lostItsIngress(one, deeds, UNTOLD_MS)) continue
-    const own = byId.get(one.requestId) ?? []
+    if (!isRecorded(one, deeds)) continue
+    const own = byId.get(one.requestId as string) ?? []
     const [entry] = own
     if (own.length !== 1) breaches.push({ rule: 'every request is recorded once', detail: `${own.length} records: ${describe(one)}` })
     else if (entry?.outcome === 'open') breaches.push({ rule: 'every request has an outcome', detail: describe(one) })
