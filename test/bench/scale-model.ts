@@ -3,22 +3,26 @@
 export const parts = ['ingress', 'router', 'worker', 'telemetry', 'nats'] as const
 export type Part = (typeof parts)[number]
 
-/** In microseconds of CPU time, all replicas of the service together. */
-export interface Cost {
-  /** A whole answer, and a stream of 100 chunks that comes as fast as it can. */
+/** In microseconds of CPU time, all replicas of the service together: an answer of one chunk, and a stream of 100. */
+export interface Calm {
   answer: number
   stream: number
+}
+
+/** Of a single replica that has as much to do as it can: what comes together is cheaper than what comes alone. */
+export interface Cost extends Calm {
   /** One second of a stream that brings ten chunks in it. */
   openSecond: number
   /** Of one replica; MB. */
   idleMb: number
-  /** That an open stream adds to all replicas together; MB. */
+  /** That an open stream adds; MB. */
   openMb: number
 }
 
+/** With little to do, the same for each replica: so what more replicas cost shows, and not how they crowd each other on few cores. */
 export interface Measured {
   replicas: number
-  costs: Record<Part, Cost>
+  costs: Record<Part, Calm>
 }
 
 /** A pod may use a core; above this share of it answers would wait for their turn. */
@@ -51,9 +55,11 @@ export interface Need {
   pods: number
 }
 
-/** What one part of the deployment needs for a load; pods for the larger of CPU time and memory. */
-export function needOf({ answersPerSecond, streamsPerSecond, openStreams }: Load, part: Part, cost: Cost): Need {
-  const cores = (answersPerSecond * cost.answer + streamsPerSecond * cost.stream + openStreams * cost.openSecond) / 1e6
+/** What one part of the deployment needs for a load; pods for the larger of CPU time and memory. `factor`: what many replicas cost more than one. */
+export function needOf({ answersPerSecond, streamsPerSecond, openStreams }: Load, part: Part, cost: Cost, factor: Calm): Need {
+  const forAnswers = answersPerSecond * cost.answer * factor.answer
+  const forStreams = (streamsPerSecond * cost.stream + openStreams * cost.openSecond) * factor.stream
+  const cores = (forAnswers + forStreams) / 1e6
   const loadMb = openStreams * cost.openMb
   const forCores = Math.ceil(cores / (POD_CORES * BUSY))
   const forMemory = Math.ceil(loadMb / (POD_MB * BUSY - cost.idleMb))
@@ -62,8 +68,8 @@ export function needOf({ answersPerSecond, streamsPerSecond, openStreams }: Load
   return { cores, gb: (loadMb + pods * cost.idleMb) / 1024, pods }
 }
 
-/** CPU time of everything together for one answer: at the most replicas over that at one. */
-export function growth(measured: Measured[], what: 'answer' | 'stream' | 'openSecond'): number {
+/** CPU time of everything together for one of them: at the most replicas over that at the fewest. */
+export function growth(measured: Measured[], what: keyof Calm): number {
   const total = ({ costs }: Measured) => parts.reduce((sum, part) => sum + costs[part][what], 0)
   const sorted = measured.toSorted((a, b) => a.replicas - b.replicas)
   const [first] = sorted

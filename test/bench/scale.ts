@@ -8,19 +8,37 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { clientKey, type Surroundings, startReplicas } from './contestants.ts'
+import { median } from './figures.ts'
 import type { Load, LoadResult } from './load.ts'
 import { findNatsServer, type NatsServer } from './nats.ts'
 import { ask, cpuMs, memory, type Process, start } from './processes.ts'
 import { table } from './report.ts'
-import { BUSY, type Cost, growth, LEAST_PODS, loads, type Measured, needOf, type Part, POD_CORES, POD_MB, parts } from './scale-model.ts'
+import {
+  BUSY,
+  type Calm,
+  type Cost,
+  growth,
+  LEAST_PODS,
+  loads,
+  type Measured,
+  needOf,
+  type Part,
+  POD_CORES,
+  POD_MB,
+  parts,
+} from './scale-model.ts'
 
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
 const replicaCounts = [1, 2, 4]
-const LOAD_MS = options.quick ? 2_500 : 8_000
-const WARM_UP_MS = options.quick ? 2_500 : 5_000
-const OPEN_STREAMS = 200
+type What = 'answer' | 'stream' | 'busyAnswer' | 'busyStream' | 'openSecond'
+const TURNS = options.quick ? 2 : 6
+const TURN_MS = options.quick ? 2_500 : 4_000
+/** Long enough for streams of two seconds that begin one after the other. */
+const OPEN_MS = 3_000
+const WARM_UP_MS = options.quick ? 1_500 : 5_000
+const OPEN_STREAMS = 160
 /** Work that follows an answer belongs to it. */
-const SETTLE_MS = 1_500
+const SETTLE_MS = 500
 const began = performance.now()
 
 const stack = new AsyncDisposableStack()
@@ -33,82 +51,120 @@ try {
   if (!server) throw new Error('bench:scale needs nats-server: apt install nats-server, or set NATS_SERVER_BIN')
   const folder = await mkdtemp(join(tmpdir(), 'freeway-scale-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
-  const measured: Measured[] = []
+  const deployments: Deployment[] = []
   for (const replicas of replicaCounts) {
-    progress(`${replicas} of each`)
-    measured.push(await measureWith(replicas, server, folder))
+    progress(`${replicas} of each: start and warm up`)
+    deployments.push(await open(replicas, server, folder))
   }
-  print(measured, server.version)
+  // Where a core's speed changes from one second to the next, only neighbours in time can be compared: all take each turn one after the other.
+  for (let turn = 0; turn < TURNS; turn++) {
+    progress(`turn ${turn + 1} of ${TURNS}`)
+    for (let i = 0; i < deployments.length; i++) await takeTurn(deployments[(i + turn) % deployments.length] as Deployment)
+    await takeBusyTurn(deployments[0] as Deployment)
+  }
+  print(deployments.map(measuredOf), costsOf(deployments[0] as Deployment), server.version)
 } finally {
   await close()
 }
 
-async function measureWith(replicas: number, server: NatsServer, folder: string): Promise<Measured> {
-  const own = stack.use(new AsyncDisposableStack())
-  const defer = (stop: () => Promise<void>) => own.defer(stop)
-  const tool = (name: string) => start({ name, args: [join(import.meta.dirname, `${name}.ts`)], channel: true }, defer)
+interface Deployment {
+  replicas: number
+  processes: Process[]
+  idle: Usage
+  turns: Record<What, Spent[]>
+  /** Memory before and while streams are open. */
+  grown: { before: Usage; after: Usage }[]
+  send(what: What, durationMs: number): Promise<LoadResult[]>
+}
+
+async function open(replicas: number, server: NatsServer, folder: string): Promise<Deployment> {
+  const own = (stop: () => Promise<void>) => stack.defer(stop)
+  const tool = (name: string) => start({ name, args: [join(import.meta.dirname, `${name}.ts`)], channel: true }, own)
   const upstream = await tool('upstream')
   const around: Surroundings = {
     port: upstream.ready.port as number,
     folder,
     compileCache: join(folder, 'compiled'),
-    own: defer,
+    own,
     nodeOptions: () => [],
   }
   const { ports, processes } = await startReplicas(around, server, replicas)
   const generators = await Promise.all(ports.map(() => tool('load')))
-  const send = (load: Pick<Load, 'model' | 'stream' | 'tokens' | 'connections' | 'durationMs' | 'staggerMs'>) =>
-    Promise.all(
-      generators.map((generator, i) =>
-        ask<LoadResult>(generator, {
-          // The same for each replica, however many there are: what comes together is cheaper than what comes alone.
-          ...load,
-          port: ports[i] as number,
-          key: clientKey,
-        } satisfies Load),
-      ),
-    )
-  const answers = { model: 'c1', stream: false, tokens: 1, connections: 16, durationMs: LOAD_MS, staggerMs: 0 }
-  const streams = { model: 'c100', stream: true, tokens: 100, connections: 8, durationMs: LOAD_MS, staggerMs: 0 }
-  const open = {
-    model: 'c20d100',
-    stream: true,
-    tokens: 20,
-    connections: Math.ceil(OPEN_STREAMS / replicas),
-    durationMs: LOAD_MS,
-    staggerMs: 2_000,
+  const self: Deployment = {
+    replicas,
+    processes,
+    idle: usage(processes),
+    turns: { answer: [], stream: [], busyAnswer: [], busyStream: [], openSecond: [] },
+    grown: [],
+    send(what, durationMs) {
+      const load = loadOf(what)
+      return Promise.all(
+        generators.map((generator, i) =>
+          ask<LoadResult>(generator, { ...load, durationMs, port: ports[i] as number, key: clientKey } satisfies Load),
+        ),
+      )
+    },
   }
-
   // Code that has not been compiled yet costs several times as much, and each replica gets its part only.
-  for (const load of [answers, streams]) await send({ ...load, durationMs: WARM_UP_MS * replicas })
-  await sleep(SETTLE_MS)
-  const idle = usage(processes)
-  const byAnswer = await spent(processes, () => send(answers))
-  const byStream = await spent(processes, () => send(streams))
-  const before = usage(processes)
-  const byOpen = await spent(processes, () => send(open))
-  const after = usage(processes)
-  await own.disposeAsync()
-  const costs = Object.fromEntries(
-    parts.map((part): [Part, Cost] => {
-      const answer = byAnswer.us(part) / byAnswer.requests
-      return [
-        part,
-        {
-          answer,
-          stream: byStream.us(part) / byStream.requests,
-          // What beginning and ending them costs is counted with the requests.
-          openSecond: Math.max(0, byOpen.us(part) - byOpen.requests * answer) / (OPEN_STREAMS * byOpen.seconds),
-          idleMb: idle.mb(part) / replicasOf(processes, part).length,
-          openMb: Math.max(0, after.mb(part) - before.mb(part)) / OPEN_STREAMS,
-        },
-      ]
-    }),
-  )
-  return { replicas, costs: costs as Record<Part, Cost> }
+  await self.send('busyStream', WARM_UP_MS * replicas)
+  return self
 }
 
-async function spent(processes: Process[], work: () => Promise<LoadResult[]>) {
+function loadOf(what: What): Omit<Load, 'port' | 'key' | 'durationMs'> {
+  switch (what) {
+    case 'answer':
+      return { model: 'c1d100', stream: true, tokens: 1, connections: 8, staggerMs: 200 }
+    case 'stream':
+      return { model: 'c100d10', stream: true, tokens: 100, connections: 4, staggerMs: 500 }
+    case 'busyAnswer':
+      return { model: 'c1', stream: true, tokens: 1, connections: 32, staggerMs: 0 }
+    case 'busyStream':
+      return { model: 'c100', stream: true, tokens: 100, connections: 16, staggerMs: 0 }
+    case 'openSecond':
+      return { model: 'c20d100', stream: true, tokens: 20, connections: OPEN_STREAMS, staggerMs: 2_000 }
+  }
+}
+
+async function takeTurn({ processes, turns, send }: Deployment): Promise<void> {
+  for (const what of ['answer', 'stream'] as const) turns[what].push(await spent(processes, () => send(what, TURN_MS)))
+}
+
+async function takeBusyTurn({ processes, turns, grown, send }: Deployment): Promise<void> {
+  for (const what of ['busyAnswer', 'busyStream'] as const) turns[what].push(await spent(processes, () => send(what, TURN_MS)))
+  const before = usage(processes)
+  turns.openSecond.push(await spent(processes, () => send('openSecond', OPEN_MS)))
+  grown.push({ before, after: usage(processes) })
+}
+
+const perRequest = (turns: Spent[], part: Part) => median(turns.map(({ us, requests }) => us(part) / requests))
+
+function measuredOf({ replicas, turns }: Deployment): Measured {
+  const costs = parts.map((part) => [part, { answer: perRequest(turns.answer, part), stream: perRequest(turns.stream, part) }])
+  return { replicas, costs: Object.fromEntries(costs) as Record<Part, Calm> }
+}
+
+function costsOf({ processes, idle, turns, grown }: Deployment): Record<Part, Cost> {
+  const costOf = (part: Part): Cost => {
+    const answer = perRequest(turns.busyAnswer, part)
+    return {
+      answer,
+      stream: perRequest(turns.busyStream, part),
+      // What beginning and ending them costs is counted with the requests.
+      openSecond: median(turns.openSecond.map((one) => Math.max(0, one.us(part) - one.requests * answer) / (OPEN_STREAMS * one.seconds))),
+      idleMb: idle(part) / replicasOf(processes, part).length,
+      openMb: median(grown.map(({ before, after }) => Math.max(0, after(part) - before(part)) / OPEN_STREAMS)),
+    }
+  }
+  return Object.fromEntries(parts.map((part) => [part, costOf(part)])) as Record<Part, Cost>
+}
+
+interface Spent {
+  requests: number
+  seconds: number
+  us(part: Part): number
+}
+
+async function spent(processes: Process[], work: () => Promise<LoadResult[]>): Promise<Spent> {
   const before = new Map(processes.map(({ pid }) => [pid, cpuMs(pid)]))
   const results = await work()
   await sleep(SETTLE_MS)
@@ -119,46 +175,60 @@ async function spent(processes: Process[], work: () => Promise<LoadResult[]>) {
   return {
     requests,
     seconds: Math.max(...results.map((result) => result.seconds)),
-    us: (part: Part) => replicasOf(processes, part).reduce((sum, { pid }) => sum + (used.get(pid) ?? 0), 0) * 1_000,
+    us: (part) => replicasOf(processes, part).reduce((sum, { pid }) => sum + (used.get(pid) ?? 0), 0) * 1_000,
   }
 }
 
-function usage(processes: Process[]) {
+/** Resident memory of all replicas of a service as it is now; MB. */
+type Usage = (part: Part) => number
+
+function usage(processes: Process[]): Usage {
   const now = new Map(processes.map(({ pid }) => [pid, memory(pid).nowMb]))
-  return { mb: (part: Part) => replicasOf(processes, part).reduce((sum, { pid }) => sum + (now.get(pid) ?? 0), 0) }
+  return (part) => replicasOf(processes, part).reduce((sum, { pid }) => sum + (now.get(pid) ?? 0), 0)
 }
 
 function replicasOf(processes: Process[], part: Part): Process[] {
   return processes.filter(({ name }) => name === part || name.startsWith(`${part}-`))
 }
 
-function print(measured: Measured[], natsVersion: string): void {
-  const us = (value: number) => `${value.toFixed(value < 100 ? 1 : 0)}`
-  const whats = [
-    ['answer', 'whole answer, µs'],
-    ['stream', 'stream of 100 chunks, µs'],
-    ['openSecond', 'second of an open stream (10 chunks), µs'],
-  ] as const
-  const rows = whats.flatMap(([what, name]) => [
-    ...parts.map((part) => [name, part, ...measured.map(({ costs }) => us(costs[part][what]))]),
-    [name, 'all', ...measured.map(({ costs }) => us(parts.reduce((sum, part) => sum + costs[part][what], 0)))],
+function print(measured: Measured[], costs: Record<Part, Cost>, natsVersion: string): void {
+  const us = (value: number) => value.toFixed(value < 100 ? 1 : 0)
+  const sum = (of: Record<Part, Calm>, what: keyof Calm) => parts.reduce((total, part) => total + of[part][what], 0)
+  const names = { answer: 'answer of one chunk, µs', stream: 'stream of 100 chunks, µs' }
+  const calm = (['answer', 'stream'] as const).flatMap((what) => [
+    ...parts.map((part) => [names[what], part, ...measured.map((one) => us(one.costs[part][what]))]),
+    [names[what], 'all', ...measured.map((one) => us(sum(one.costs, what)))],
   ])
-  const memoryRows = parts.map((part) => ['idle memory of one, MB', part, ...measured.map(({ costs }) => costs[part].idleMb.toFixed(0))])
   const head = replicaCounts.map((replicas) => `${replicas} of each`)
-  console.log(`\nMeasured: CPU time by service\n\n${table(['for each', 'service', ...head], [...rows, ...memoryRows])}\n`)
-  for (const [what, name] of whats) console.log(`${name}: ${growth(measured, what).toFixed(2)} × at ${replicaCounts.at(-1)} of each`)
+  console.log(`\nMeasured: CPU time with little to do, the same for each replica\n\n${table(['for each', 'service', ...head], calm)}\n`)
+  const factor = { answer: growth(measured, 'answer'), stream: growth(measured, 'stream') }
+  const most = replicaCounts.at(-1)
+  console.log(`at ${most} of each, in terms of that at one: answers ${factor.answer.toFixed(2)} ×, streams ${factor.stream.toFixed(2)} ×`)
 
-  const { costs } = measured.at(-1) as Measured
+  const busy = parts.map((part) => {
+    const { answer, stream, openSecond, idleMb, openMb } = costs[part]
+    return [part, us(answer), us(stream), us(openSecond), idleMb.toFixed(0), (openMb * 1024).toFixed(0)]
+  })
+  const columns = [
+    'service',
+    'answer, µs',
+    'stream of 100 chunks, µs',
+    'second of an open stream (10 chunks), µs',
+    'idle, MB',
+    'open stream, KB',
+  ]
+  console.log(`\nMeasured: one of each with as much to do as it can\n\n${table(columns, busy)}\n`)
+
   const needs = loads.map((load) => [
     load.name,
     ...parts.map((part) => {
-      const { pods, cores } = needOf(load, part, costs[part])
+      const { pods, cores } = needOf(load, part, costs[part], factor)
       return `${pods} (${cores.toFixed(cores < 10 ? 1 : 0)} cores)`
     }),
   ])
   console.log(
-    `\nExtrapolated from the costs at ${replicaCounts.at(-1)} of each: pods of ${POD_CORES} core and ${POD_MB} MB, at most ${BUSY * 100} % busy, ` +
-      `at least ${LEAST_PODS} of each service\n\n${table(['load', ...parts], needs)}\n`,
+    `Extrapolated: pods of ${POD_CORES} core and ${POD_MB} MB, at most ${BUSY * 100} % busy, at least ${LEAST_PODS} of each service; ` +
+      `each costs what it costs busy, times what ${most} of each cost more than one\n\n${table(['load', ...parts], needs)}\n`,
   )
   console.log(
     `${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}, nats-server ${natsVersion}; ${((performance.now() - began) / 1000).toFixed(0)} s`,

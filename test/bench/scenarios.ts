@@ -20,7 +20,7 @@ export interface Scenario {
   extra: boolean
 }
 
-export const models = ['c1', 'c20', 'c100', 'c20d100']
+export const models = ['c1', 'c20', 'c100', 'c20d100', 'c1d100', 'c100d10']
 
 const gateways: ContestantName[] = ['proxy', 'embedded', 'cluster']
 const all: ContestantName[] = ['direct', ...gateways]
