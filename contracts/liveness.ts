@@ -18,10 +18,13 @@ export interface Patience {
   probeEveryMs: number
 }
 
-/** A peer that lost only its own connection is back after 56 ms at most on a single server; in a cluster it may take longer. */
+/**
+ * A peer that lost only its own connection is back after 56 ms at most on a single server. In a cluster it may have lost its server: it finds
+ * another one, and that one has to tell the others; on busy machines this took longer than half a second, and whole streams were given up.
+ */
 export const confirmation = {
   single: { goneMs: 60, probeEveryMs: 20 },
-  cluster: { goneMs: 500, probeEveryMs: 100 },
+  cluster: { goneMs: 1_500, probeEveryMs: 100 },
 } as const
 
 /** After our own reconnect the peer may still be reconnecting: its absence means nothing for this long. */
