@@ -52,10 +52,23 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
   const nats = settings.natsUrl ? undefined : await startNatsServer({ dir: join(settings.dataDir, 'nats') })
   stack.defer(() => nats?.stop())
   const natsUrl = settings.natsUrl ?? (nats?.url as string)
-  const env = { ...process.env, NATS_URL: natsUrl, ...(demoUrl ? { FREEWAY_DEMO_URL: demoUrl } : {}) }
+  const env = {
+    ...process.env,
+    NATS_URL: natsUrl,
+    ...(demoUrl && { FREEWAY_DEMO_URL: demoUrl }),
+    // One port cannot be that of all.
+    ...(settings.operationsPort !== undefined && { METRICS_PORT: '0' }),
+  }
   const routers: Member[] = []
   const workers: Member[] = []
   const ingresses: Member[] = []
+  // They are in groups of their own: who ends us at once, by a second signal, would leave them behind.
+  const abandon = () => {
+    for (const { child } of [...ingresses, ...workers, ...routers]) child?.kill('SIGKILL')
+    if (nats) process.kill(nats.pid, 'SIGTERM')
+  }
+  process.once('exit', abandon)
+  stack.defer(() => void process.off('exit', abandon))
   // Workers still tell the routers what became of their leases.
   stack.defer(() => stopAll(routers))
   stack.defer(() => stopAll(workers))

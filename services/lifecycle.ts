@@ -6,14 +6,17 @@ import { runInNewContext } from 'node:vm'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Resolves at the first signal. The second one ends the process at once: whoever sends it will not wait. */
+/** A supervisor signals the whole group, and the launcher passes the signal on: twice within this time is asked once. */
+const SAME_REQUEST_MS = 500
+
+/** Resolves at the first signal. A second one, later, ends the process at once: whoever sends it will not wait. */
 export function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
-    let asked = false
+    let askedMs: number | undefined
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        if (asked) process.exit(1)
-        asked = true
+        if (askedMs !== undefined && performance.now() - askedMs >= SAME_REQUEST_MS) process.exit(1)
+        askedMs ??= performance.now()
         resolve(signal)
       })
     }

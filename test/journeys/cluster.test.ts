@@ -83,6 +83,25 @@ describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
     expect(stops.slice(3).sort()).toEqual(['router', 'router', 'telemetry', 'worker', 'worker'])
   })
 
+  it('takes a signal that comes twice for one, and leaves nobody behind when it is told again', async () => {
+    const { run, urls } = await startCluster({ env: { METRICS_PORT: '0' } })
+    await using _ = run
+    const all = childrenOf(run).map(({ pid }) => pid)
+    simulator.setFault({}, { chunks: 200, size: 8, tps: 20 })
+    const stream = openChat(urls[0] as string, { model: 'm-large' })
+    await stream.untilText(16)
+    run.kill('SIGTERM')
+    run.kill('SIGTERM')
+    // More than a second of the stream.
+    await stream.untilText(240)
+    // The ingress without a stream may have ended by itself.
+    expect(running(all).length).toBeGreaterThanOrEqual(all.length - 1)
+    run.kill('SIGTERM')
+    expect(await run.exited).toEqual({ code: 1, signal: null })
+    await until('all have ended', () => running(all).length === 0, { timeoutMs: 5_000 })
+    await stream.ended
+  })
+
   it('that cannot start says why, and leaves nothing behind', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
