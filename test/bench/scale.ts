@@ -136,7 +136,9 @@ async function takeBusyTurn({ processes, turns, grown, send }: Deployment): Prom
   grown.push({ before, after: usage(processes) })
 }
 
-const perRequest = (turns: Spent[], part: Part) => median(turns.map(({ us, requests }) => us(part) / requests))
+function perRequest(turns: Spent[], part: Part): number {
+  return median(turns.map(({ us, requests }) => us(part) / requests))
+}
 
 function measuredOf({ replicas, turns }: Deployment): Measured {
   const costs = parts.map((part) => [part, { answer: perRequest(turns.answer, part), stream: perRequest(turns.stream, part) }])
