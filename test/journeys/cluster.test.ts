@@ -42,7 +42,11 @@ async function startCluster(options: GatewayOptions = {}): Promise<{ run: Run; u
     config: configWith(simulator),
     ...options,
   })
-  const [, line = ''] = await run.printed(/^ {2}API {8}(.*)$/m)
+  const printed = run.printed(/^ {2}API {8}(.*)$/m).catch(async (error: unknown) => {
+    await run[Symbol.asyncDispose]()
+    throw error
+  })
+  const [, line = ''] = await printed
   return { run, urls: line.split(/\s+/).map((url) => url.replace(/\/v1$/, '')) }
 }
 
