@@ -25,6 +25,7 @@ interface Meta {
 
 /** Of the documents. Databases from before there was a number hold the same ones. */
 const SCHEMA_VERSION = 1
+const DUPLICATE_KEY = 11_000
 /** How to be named in the server's own lists. */
 const APP_NAME = 'freeway-telemetry'
 const DEFAULT_DATABASE = 'freeway'
@@ -94,9 +95,19 @@ export function openConnection(url: string, kept: Retention): MongoConnection {
   async function refuseNewer(meta: Collection<Meta>): Promise<void> {
     const { version } = (await meta.findOne({ _id: 'schema' })) ?? { version: 0 }
     refuseNewerData(name, version, SCHEMA_VERSION)
-    if (version === 0) await meta.updateOne({ _id: 'schema' }, { $setOnInsert: { version: SCHEMA_VERSION } }, { upsert: true })
-    else if (version < SCHEMA_VERSION)
+    if (version === 0) return markSchema(meta)
+    if (version < SCHEMA_VERSION)
       await meta.updateOne({ _id: 'schema', version: { $lt: SCHEMA_VERSION } }, { $set: { version: SCHEMA_VERSION } })
+  }
+
+  async function markSchema(meta: Collection<Meta>): Promise<void> {
+    try {
+      await meta.updateOne({ _id: 'schema' }, { $setOnInsert: { version: SCHEMA_VERSION } }, { upsert: true })
+    } catch (error) {
+      if (!(error instanceof MongoServerError) || error.code !== DUPLICATE_KEY) throw error
+      // Another replica was first; what it wrote counts.
+      await refuseNewer(meta)
+    }
   }
 
   async function forget(db: Db, name: CollectionName, field: string, keptMs: number): Promise<void> {
