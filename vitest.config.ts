@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Sized for two cores. What kills processes and measures time runs last, one file after the other.
+// Sized for two cores. What kills processes and measures time runs last, one file after the other; nothing else depends on quiet.
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/reporter.ts'],
@@ -23,7 +23,7 @@ export default defineConfig({
           include: ['test/{journeys,clients}/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
