@@ -1,6 +1,7 @@
 // Pure. Small valid sound files: a soft tone where the format is simple enough to write, silence elsewhere.
 
 import { Buffer } from 'node:buffer'
+import { writeWavHead } from '#contracts/wire/wav.ts'
 
 export const soundTypes = { mp3: 'audio/mpeg', wav: 'audio/wav', pcm: 'audio/pcm', aac: 'audio/aac', opus: 'audio/ogg' } as const
 export type SoundFormat = keyof typeof soundTypes
@@ -37,20 +38,7 @@ function tone(seconds: number): Buffer {
 }
 
 function wav(samples: Buffer): Buffer {
-  const head = Buffer.alloc(44)
-  head.write('RIFF', 0, 'latin1')
-  head.writeUInt32LE(36 + samples.length, 4)
-  head.write('WAVEfmt ', 8, 'latin1')
-  head.writeUInt32LE(16, 16)
-  head.writeUInt16LE(1, 20)
-  head.writeUInt16LE(1, 22)
-  head.writeUInt32LE(RATE, 24)
-  head.writeUInt32LE(RATE * 2, 28)
-  head.writeUInt16LE(2, 32)
-  head.writeUInt16LE(16, 34)
-  head.write('data', 36, 'latin1')
-  head.writeUInt32LE(samples.length, 40)
-  return Buffer.concat([head, samples])
+  return Buffer.concat([writeWavHead(samples.length, RATE), samples])
 }
 
 /** MPEG-1 layer III, 128 kbit/s, 44.1 kHz, mono: empty side information decodes to silence. */

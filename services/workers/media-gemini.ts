@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { z } from 'zod'
 import { concat, utf8 } from '#contracts/bytes.ts'
+import { writeWavHead } from '#contracts/wire/wav.ts'
 import { fileOf, JSON_HEADERS, jsonRequest, type MediaAsk, type Style, unsupported, voiceOf } from './media-style.ts'
 
 const PATH = '../models/{model}:generateContent'
@@ -76,7 +77,7 @@ export const speech: Style = {
     const rate = Number(/rate=(\d{4,6})/.exec(sound.mimeType)?.[1] ?? ask.route.pcm_rate)
     const raw = formatOf(ask) === 'pcm'
     return {
-      body: raw ? samples : concat([wavHead(samples.length, rate), samples]),
+      body: raw ? samples : concat([writeWavHead(samples.length, rate), samples]),
       type: raw ? 'audio/pcm' : 'audio/wav',
       usage: usageOf(read),
     }
@@ -110,22 +111,4 @@ function usageOf({ usageMetadata: counted }: z.infer<typeof answer>): { in?: num
 
 function base64(bytes: Uint8Array): Uint8Array {
   return Buffer.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64'), 'latin1')
-}
-
-/** 16 bit, mono. */
-function wavHead(bytes: number, rate: number): Uint8Array {
-  const head = Buffer.alloc(44)
-  head.write('RIFF', 0, 'latin1')
-  head.writeUInt32LE(36 + bytes, 4)
-  head.write('WAVEfmt ', 8, 'latin1')
-  head.writeUInt32LE(16, 16)
-  head.writeUInt16LE(1, 20)
-  head.writeUInt16LE(1, 22)
-  head.writeUInt32LE(rate, 24)
-  head.writeUInt32LE(rate * 2, 28)
-  head.writeUInt16LE(2, 32)
-  head.writeUInt16LE(16, 34)
-  head.write('data', 36, 'latin1')
-  head.writeUInt32LE(bytes, 40)
-  return head
 }

@@ -250,8 +250,9 @@ describe('an error', () => {
 
   it('for a wrong key is an AuthenticationError', async () => {
     const stranger = client.withOptions({ apiKey: 'fw-wrong' })
-    for (const attempt of [stranger.messages.create(asked), stranger.messages.countTokens({ model, messages: asked.messages })]) {
-      const error = await failure(attempt)
+    const counted = { model, messages: asked.messages }
+    for (const attempt of [() => stranger.messages.create(asked), () => stranger.messages.countTokens(counted)]) {
+      const error = await failure(attempt())
       expect(error).toBeInstanceOf(Anthropic.AuthenticationError)
       expect(error).toMatchObject(shown('authentication_error', 'invalid_api_key'))
     }

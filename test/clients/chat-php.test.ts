@@ -41,11 +41,11 @@ async function asTheyRead(response: Response): Promise<string> {
 
 describe('chat.php', () => {
   it('streams unless told otherwise, and says the same as a whole', async () => {
-    const streamed = await ask({})
+    const streamed = await ask({ model_id: 'm-reasoner' })
     expect(streamed.headers.get('content-type')).toContain('text/event-stream')
     const text = await asTheyRead(streamed)
     expect(upstream.calls[0]?.body).toMatchObject({ temperature: 0.7, max_tokens: 1024, stream: true })
-    const whole = (await (await ask({ stream: false })).json()) as { choices: [{ message: { content: string } }] }
+    const whole = (await (await ask({ model_id: 'm-reasoner', stream: false })).json()) as { choices: [{ message: { content: string } }] }
     expect(text).toBe(whole.choices[0].message.content)
     expect(text.length).toBeGreaterThan(10)
   })

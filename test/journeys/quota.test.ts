@@ -1,7 +1,10 @@
 // Exact quotas and waiting, through real processes: four routers, two ingresses, one broker, and a provider that counts its calls.
 
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { inboxMessage } from '#contracts/attempt.ts'
 import type { Limit } from '#contracts/limit.ts'
+import { decode } from '#contracts/message.ts'
+import { below } from '#contracts/subjects.ts'
 import { type Service, type Stack, startStack } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
 
@@ -87,8 +90,13 @@ it('a request whose window opens too late is refused at once with the exact time
 it('a client that leaves while it waits causes no call, and one that says nonsense is told so', async () => {
   await ask(0, { model: 'm-left' })
   const leaving = new AbortController()
+  let parked = false
+  const listening = stack.bus.subscribe(below('in'), ({ data }) => {
+    parked ||= decode(inboxMessage, data)?.message.t === 'waiting'
+  })
   const waiting = ask(1, { model: 'm-left' }, { 'x-freeway-max-wait': '120' }, leaving.signal)
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await until('a router has parked it', () => parked)
+  listening.unsubscribe()
   leaving.abort()
   await expect(waiting).rejects.toThrow()
   expect(await ask(0, {}, { 'x-freeway-max-wait': 'soon' })).toMatchObject({ status: 400, type: 'invalid_request_error' })

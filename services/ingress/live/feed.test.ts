@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { LiveEvent } from '#contracts/live.ts'
+import { liveFeed } from '#contracts/subjects.ts'
 import { type Broker, openMemoryBroker } from '#services/bus/memory.ts'
 import { collect } from '#test/support/collect.ts'
 import { until } from '#test/support/until.ts'
@@ -50,8 +51,10 @@ it('what is not an event of ours is not passed on', async () => {
   const seen = collect<LiveEvent>()
   one.watch((event) => seen.add(event))
   await until('it is wanted', () => other.wanted)
+  const passing = collect<string>()
+  broker.connect('ingress').bus.subscribe(liveFeed, ({ data }) => passing.add(new TextDecoder().decode(data)))
   other.tell({ event: 'of_tomorrow' } as unknown as LiveEvent)
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(await passing.until(1)).toEqual([expect.stringContaining('of_tomorrow')])
   other.tell(waiting('a'))
   expect(await seen.until(1)).toEqual([waiting('a')])
 })
