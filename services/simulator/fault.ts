@@ -41,6 +41,8 @@ const schema = z.strictObject({
   body: z.unknown(),
   /** Id of a recorded error, e.g. `groq-429-tpm`. */
   sample: z.string(),
+  /** Only so many calls of a model within any minute; the next gets 429 and the exact wait. */
+  rpm: count,
 
   // The connection.
   /** FIN without the end of the body. */

@@ -14,6 +14,7 @@ import { embed, embeddingsRequest } from './embeddings.ts'
 import type { Fault } from './fault.ts'
 import { FaultRules } from './fault-rules.ts'
 import { describeForm, readForm, readJsonObject } from './form.ts'
+import { CallLimit } from './limit.ts'
 import { editImage, generateImage, speech, transcription } from './media.ts'
 import { findModel, listModels } from './models.ts'
 import { sendError, sendInstead, sendJson } from './respond.ts'
@@ -54,6 +55,7 @@ export async function startSimulator({ port = 0, host = '127.0.0.1', apiKey }: S
   const log = new CallLog()
   const controlLog = new CallLog()
   const faults = new FaultRules()
+  const limit = new CallLimit()
   const sockets = new Set<Socket>()
   let openCalls = 0
 
@@ -75,7 +77,7 @@ export async function startSimulator({ port = 0, host = '127.0.0.1', apiKey }: S
       const body = await readBody(request)
       if (ours) return await control({ ...line, log }, path, body, { faults, stats })
       if (apiKey !== undefined && keyOf(request) !== apiKey) throw new FreewayError('invalid_api_key', 'Incorrect API key provided.')
-      await answerCall(line, request, path, body, faults)
+      await answerCall(line, request, path, body, { faults, limit })
     } catch (error) {
       await fail(line, error)
     }
@@ -114,6 +116,7 @@ export async function startSimulator({ port = 0, host = '127.0.0.1', apiKey }: S
     setFault: (match, fault, times) => faults.set(match, fault, times),
     reset() {
       faults.clear()
+      limit.clear()
       log.clear()
     },
     close() {
@@ -129,7 +132,7 @@ async function answerCall(
   request: IncomingMessage,
   path: string,
   bytes: Uint8Array<ArrayBuffer>,
-  faults: FaultRules,
+  { faults, limit }: { faults: FaultRules; limit: CallLimit },
 ): Promise<void> {
   const { call, log } = line
   const route = `${request.method} ${path}`
@@ -143,6 +146,7 @@ async function answerCall(
   const model = typeof form?.fields['model'] === 'string' ? form.fields['model'] : undefined
   log.read(call, model, form && (isChat ? form.fields : describeForm(form)))
   line.fault = faults.take(model, call.headers['x-sim-fault'])
+  if (line.fault.rpm !== undefined) limit.admit(model ?? '', line.fault.rpm, call.receivedAt)
   if (await sendInstead(line)) return
   if (isChat && form) return chat(line, bytes, form.fields as ChatBody)
   if (route === 'GET /v1/models') return sendJson(line, listModels())
