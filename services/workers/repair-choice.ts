@@ -154,6 +154,15 @@ export class ChoiceRepair {
   }
 }
 
+const SAID = new Set(['role', 'content', 'refusal', 'tool_calls', 'reasoning', 'reasoning_content'])
+
+/** Something beside text and calls, such as a thought that only its provider can read: no answer yet, but no noise either. */
+export function carries(delta: unknown): boolean {
+  return Object.entries(delta as Fields).some(
+    ([name, value]) => !SAID.has(name) && (Array.isArray(value) ? value.length > 0 : isText(value) || isObject(value)),
+  )
+}
+
 /** Whether `call` as it came is just what we would write. */
 function saysExactly(call: Fields, piece: ToolPiece): boolean {
   const { index, id, type, function: called, ...rest } = call

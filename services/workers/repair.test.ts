@@ -134,6 +134,14 @@ describe('what is well-formed', () => {
     expectWellFormed(result)
   })
 
+  test('keeps what comes before the first word and is to be sent back, and opens no answer with it', () => {
+    const secret = piece({ reasoning_details: [{ type: 'reasoning.encrypted', data: 'xx' }] })
+    const result = run(sse(role, secret, piece({ content: '' }), piece({ content: 'Hi' }), piece({}, 'stop'), '[DONE]'))
+    expect(result.chunks).toContainEqual({ t: 'reasoning', choice: 0, text: '', redacted: 'xx' })
+    expect(result.meaningful.slice(0, 4)).toEqual([false, false, false, true])
+    expect(run(sse(role, secret, piece({}, 'stop'), '[DONE]')).end).toMatchObject({ complete: false, empty: true })
+  })
+
   test('keeps unknown fields, and text that looks like control', () => {
     const odd = piece({ content: 'data: [DONE]\n\nevent: x,"usage":null}' }, null, { system_fingerprint: 'fp', x: [1] })
     expect(run(sse(role, odd, piece({}, 'stop'))).sent).toBe(sse(role, odd, piece({}, 'stop')))

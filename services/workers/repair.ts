@@ -7,7 +7,7 @@ import { readUsage } from '#contracts/wire/chat-completions/usage.ts'
 import { type SseEvent, writeSse } from '#contracts/wire/sse.ts'
 import { isDone, isNoise, parseEvent } from './event-data.ts'
 import { errorOfFinish, type InBandError, readInBandError } from './in-band-error.ts'
-import { ChoiceRepair, type Fields } from './repair-choice.ts'
+import { ChoiceRepair, carries, type Fields } from './repair-choice.ts'
 
 export interface RepairOptions {
   /** The client asked for usage in its stream. */
@@ -144,6 +144,7 @@ export function createRepair(options: RepairOptions): { push(event: SseEvent): R
       const outcome = state.repair(choice)
       if (typeof outcome === 'object') return fail(errorOfFinish(outcome.breakdown))
       if (outcome) changed = true
+      if (!started && carries(choice.delta)) opens = true
       const says = state.characters > before || state.produced !== hadOutput
       if (says || (!ended && endsTellingly(state))) meaningful = true
       else if (ended) continue
