@@ -12,7 +12,7 @@ export interface MongoStandIn {
   readonly url: string
   /** By the name of the collection, then by `_id`. */
   readonly collections: Map<string, Map<string, Document>>
-  /** Statements of updates that are refused from now on. */
+  /** Statements of inserts and updates that are refused from now on. */
   refuse(statement: (id: string) => boolean): void
   /** No longer listens, and cuts everybody off; what it holds it keeps. */
   stop(): Promise<void>
@@ -60,6 +60,10 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
       collections.set(String(name), documents)
       return update(documents, command.updates as Document[])
     }
+    if (verb === 'insert') {
+      collections.set(String(name), documents)
+      return insert(documents, command.documents as Document[])
+    }
     if (verb === 'find') {
       const found = [...documents.values()].filter((document) => matches(document, command.filter as Document))
       const sorted = found.sort(orderOf((command.sort ?? {}) as Record<string, number>)).slice(0, Number(command.limit ?? 0) || undefined)
@@ -77,6 +81,17 @@ export async function startMongoStandIn(): Promise<MongoStandIn> {
       return page(`db.${command.collection}`, rest, Number(command.batchSize ?? 101), 'nextBatch')
     }
     return { ok: 0, code: 59, codeName: 'CommandNotFound', errmsg: `no such command: ${verb}` }
+  }
+
+  function insert(documents: Map<string, Document>, inserted: Document[]): Document {
+    const writeErrors: Document[] = []
+    inserted.forEach((document, index) => {
+      const id = String(document._id)
+      if (refused(id)) writeErrors.push({ index, code: 14031, errmsg: 'no space left' })
+      else if (documents.has(id)) writeErrors.push({ index, code: 11000, errmsg: 'duplicate key' })
+      else documents.set(id, document)
+    })
+    return { n: inserted.length - writeErrors.length, ...(writeErrors.length ? { writeErrors } : {}), ok: 1 }
   }
 
   function update(documents: Map<string, Document>, updates: Document[]): Document {

@@ -24,27 +24,31 @@ const MAX_CELLS = 30_000
 const names = { minute: 'minutes', hour: 'hours' } as const
 
 type RollUps = Pick<EventStore, 'rollUp' | 'cells'> & {
-  /** To be told after the changes are stored, before their facts are acknowledged. */
-  changed(changes: readonly Change[]): Promise<void>
+  /** To be told after the changes are stored, before their facts are acknowledged; `known`: of these something was stored before. */
+  changed(changes: readonly Change[], known: readonly Change[]): Promise<void>
 }
 
 export function openRollUps({ collection, unforgotten }: MongoConnection, kept: Retention): RollUps {
   let dueAt = 0
   let sweptAt = 0
 
-  async function changed(changes: readonly Change[]): Promise<void> {
-    const ended = changes.filter(({ parts }) => parts.end ?? parts.reaped)
-    if (ended.length === 0) return
-    const times = ended.flatMap(({ parts: { end, reaped } }) => [end?.at, reaped?.at])
-    // An end that was found out before the real one came counted in a minute of its own.
-    const replaced = await (await collection('requests'))
-      .find({ _id: { $in: ended.map(({ key }) => key) }, 'reaped.at': { $gte: 0 } }, { projection: { 'reaped.at': 1 } })
-      .toArray()
-    times.push(...replaced.map(({ reaped }) => (reaped as { at: number }).at))
+  async function changed(changes: readonly Change[], known: readonly Change[]): Promise<void> {
+    const times = changes.flatMap(({ parts: { end, reaped } }) => [end?.at, reaped?.at])
+    times.push(...(await reapedAt(known.filter(({ parts }) => parts.end ?? parts.reaped))))
     const minutes = new Set(times.filter((at) => typeof at === 'number').map((at) => startOf('minute', at)))
     // Minutes first: an hour without a mark may be read while one of its minutes has one, but is then marked after it.
     await mark('minute', minutes)
     await mark('hour', new Set([...minutes].map((minute) => startOf('hour', minute))))
+  }
+
+  /** An end that was found out before the real one came counted in a minute of its own. */
+  async function reapedAt(changes: readonly Change[]): Promise<number[]> {
+    if (changes.length === 0) return []
+    const replaced = (await collection('requests')).find(
+      { _id: { $in: changes.map(({ key }) => key) }, 'reaped.at': { $gte: 0 } },
+      { projection: { 'reaped.at': 1 } },
+    )
+    return (await replaced.toArray()).map(({ reaped }) => (reaped as { at: number }).at)
   }
 
   async function mark(span: Span, starts: ReadonlySet<number>): Promise<void> {
