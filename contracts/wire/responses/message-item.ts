@@ -13,15 +13,23 @@ export class MessageItem {
   /** Everything of a delta event before its number. */
   #before = ''
 
-  constructor(output: Output) {
+  readonly #phase: Fields
+
+  /** `phase`: whether it is the answer, or only on the way to it, where the provider says so. */
+  constructor(output: Output, phase?: unknown) {
     this.#output = output
     const { id, index } = output.reserve('msg')
     this.#id = id
     this.#index = index
+    this.#phase = typeof phase === 'string' ? { phase } : {}
   }
 
   open(): string {
-    return this.#output.added(this.#index, { id: this.#id, type: 'message', status: 'in_progress', role: 'assistant', content: [] })
+    return this.#output.added(this.#index, this.#item('in_progress', []))
+  }
+
+  #item(status: string, content: Fields[]): Fields {
+    return { id: this.#id, type: 'message', status, role: 'assistant', content, ...this.#phase }
   }
 
   say(text: string, logprobs: unknown): string {
@@ -57,9 +65,7 @@ export class MessageItem {
   }
 
   close(incomplete: boolean): string {
-    const status = incomplete ? 'incomplete' : 'completed'
-    const item = { id: this.#id, type: 'message', status, role: 'assistant', content: this.#parts }
-    return this.#closePart() + this.#output.done(this.#index, item)
+    return this.#closePart() + this.#output.done(this.#index, this.#item(incomplete ? 'incomplete' : 'completed', this.#parts))
   }
 
   get #part(): Fields | undefined {

@@ -33,6 +33,22 @@ export class Output {
     return { id: `${prefix}_${this.#base}_${index}`, index }
   }
 
+  /** An item of a kind that only its provider knows, which comes in one piece. */
+  whole(item: Fields): string {
+    const { id, index } = this.reserve(prefixOf(item))
+    const begun = { ...item, id, ...(item.status !== undefined && { status: 'in_progress' }) }
+    return this.added(index, begun) + this.done(index, { ...item, id })
+  }
+
+  /** All of them, in place of what is there. */
+  replace(items: readonly Fields[]): void {
+    this.items.length = 0
+    for (const item of items) {
+      const { id, index } = this.reserve(prefixOf(item))
+      this.items[index] = { ...item, id }
+    }
+  }
+
   added(index: number, item: Fields): string {
     this.items[index] = item
     return this.event('response.output_item.added', { output_index: index, item })
@@ -47,4 +63,11 @@ export class Output {
   before(type: string, place: Fields): string {
     return `event: ${type}\ndata: {"type":"${type}",${JSON.stringify(place).slice(1, -1)},"sequence_number":`
   }
+}
+
+const prefixes: Record<string, string> = { message: 'msg', reasoning: 'rs', function_call: 'fc', custom_tool_call: 'ctc' }
+
+function prefixOf({ type, id }: Fields): string {
+  const [given] = typeof id === 'string' ? (/^[a-z]{1,8}(?=_)/.exec(id) ?? []) : []
+  return prefixes[String(type)] ?? given ?? 'item'
 }

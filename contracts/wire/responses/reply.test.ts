@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Chunk } from '../../chunk.ts'
 import { FreewayError } from '../../failure.ts'
+import { writeCipher } from '../cipher.ts'
 import { SseReader } from '../sse.ts'
 import { writeKept } from './kept.ts'
-import { createStreamReader, readReply, writeReply } from './reply.ts'
+import { createStreamReader, itemsBeyondChat, readReply } from './read-reply.ts'
+import { writeReply } from './reply.ts'
 import type { Fields } from './shape.ts'
 import { ResponseStream, type StreamOptions } from './stream.ts'
 import type { ToolName } from './tools.ts'
@@ -223,17 +225,59 @@ describe('the events of a response', () => {
     expect(told([], new FreewayError(type, 'x')).at(-1)?.response?.error).toEqual({ code, message: 'x' })
   })
 
+  it('hold each part of a thought, and each thought, message and hosted tool as an item of its own', () => {
+    const native = (kept: object): Chunk => ({ t: 'other', choice: 0, delta: { x_freeway_responses: kept } })
+    const search = { type: 'web_search_call', id: 'ws_1', status: 'completed', action: { type: 'search', query: 'q' } }
+    const cipher = writeCipher({ id: 'rs_9', content: 'C' }, 'openai')
+    const events = told([
+      start,
+      think('first'),
+      native({ part: true }),
+      think('\n\n'),
+      think('second'),
+      { t: 'reasoning', choice: 0, text: '', redacted: cipher },
+      native({ begin: { type: 'reasoning' } }),
+      { t: 'reasoning', choice: 0, text: '', redacted: cipher },
+      native({ begin: { type: 'message', phase: 'commentary' } }),
+      say('I look it up.'),
+      native({ item: search }),
+      native({ begin: { type: 'message', phase: 'final_answer' } }),
+      say('Found.'),
+      finish('stop'),
+    ])
+    const summary = ['first', 'second'].map((text) => ({ type: 'summary_text', text }))
+    const said = (text: string, phase: string) => ({ type: 'message', phase, content: [{ text }] })
+    expect(outputOf(events)).toMatchObject([
+      { type: 'reasoning', summary, encrypted_content: cipher },
+      { type: 'reasoning', summary: [], encrypted_content: cipher },
+      said('I look it up.', 'commentary'),
+      { ...search, id: 'ws_r1_3' },
+      said('Found.', 'final_answer'),
+    ])
+    expect(events.filter(({ type }) => type === 'response.reasoning_summary_text.done')).toMatchObject([
+      { summary_index: 0, text: 'first' },
+      { summary_index: 1, text: 'second' },
+    ])
+    const done = events.filter(({ type }) => type === 'response.output_item.done')
+    expect(done.map(({ item }) => item)).toEqual(outputOf(events))
+  })
+
+  it('hold nothing encrypted that is of another format', () => {
+    const events = told([start, { t: 'reasoning', choice: 0, text: '', redacted: 'anthropic' }, say('a'), finish('stop')])
+    expect(outputOf(events)).toMatchObject([{ type: 'message' }])
+  })
+
   it('hold sources and what a provider encrypted', () => {
     const url_citation = { start_index: 0, end_index: 1, url: 'https://example.test', title: 't' }
     const events = told([
       start,
-      { t: 'other', choice: 0, delta: { reasoning_details: [{ type: 'reasoning.encrypted', data: 'C' }] } },
+      { t: 'reasoning', choice: 0, text: '', redacted: writeCipher({ id: '', content: 'C' }, 'openai') },
       say('a'),
       { t: 'other', choice: 0, delta: { annotations: [{ type: 'url_citation', url_citation }] } },
       finish('stop'),
     ])
     expect(outputOf(events)).toMatchObject([
-      { type: 'reasoning', summary: [], encrypted_content: 'C' },
+      { type: 'reasoning', summary: [], encrypted_content: 'fwr1.openai..C' },
       { content: [{ annotations: [{ type: 'url_citation', ...url_citation }] }] },
     ])
     expect(typesOf(events)).toContain('output_text.annotation.added')
@@ -340,13 +384,64 @@ describe('a Responses answer read', () => {
   })
 
   it('keeps what its provider encrypted apart from what others did', () => {
-    const item = { type: 'reasoning', summary: [], encrypted_content: 'C' }
+    const item = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'C' }
     const [chunk] = createStreamReader('openai').read({ type: 'response.output_item.done', output_index: 0, item })
-    expect(chunk).toEqual({ t: 'other', choice: 0, delta: { reasoning_details: [{ type: 'reasoning.encrypted', data: 'fwr1.openai.C' }] } })
+    expect(chunk).toEqual({ t: 'reasoning', choice: 0, text: '', redacted: 'fwr1.openai.rs_1.C' })
+  })
+
+  it('has what only the closing events tell of', () => {
+    const whole = (more: object) => ({ type: 'message', content: [{ type: 'output_text', text: 'Hi', annotations: [] }], ...more })
+    const reader = createStreamReader('openai')
+    expect(reader.read({ type: 'response.output_item.done', output_index: 0, item: whole({}) })).toEqual([say('Hi')])
+    const output = [whole({}), { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' }]
+    expect(reader.read({ type: 'response.completed', response: { status: 'completed', output } })).toEqual([
+      { t: 'tool', choice: 0, call: 0, id: 'c', name: 'f', arguments: '' },
+      { t: 'tool', choice: 0, call: 0, arguments: '{}' },
+      finish('tool_calls'),
+      { t: 'end' },
+    ])
+  })
+
+  it('has what was told in pieces only once, although its item was never opened', () => {
+    const reader = createStreamReader('openai')
+    expect(reader.read({ type: 'response.output_text.delta', output_index: 0, delta: 'Hi' })).toEqual([say('Hi')])
+    const item = { type: 'message', content: [{ type: 'output_text', text: 'Hi' }] }
+    expect(reader.read({ type: 'response.output_item.done', output_index: 0, item })).toEqual([])
+    expect(reader.read({ type: 'response.completed', response: { output: [item] } })).toEqual([finish('stop'), { t: 'end' }])
+  })
+
+  it.each(['in_progress', 'queued', 'cancelled', 'failed'])('that is %s is no answer', (status) => {
+    const output = [{ type: 'message', content: [{ type: 'output_text', text: 'Hi' }] }]
+    expect(readReply({ status, output, error: null }, 'p')).toMatchObject([{ t: 'failure' }])
   })
 
   it('that has no output is a failure', () => {
     expect(readReply({ error: { message: 'no', code: 'c' } }, 'p')).toEqual([{ t: 'failure', message: 'no', type: 'c', code: 'c' }])
     expect(readReply('nonsense', 'p')).toMatchObject([{ t: 'failure' }])
+  })
+})
+
+describe('the items of a whole answer', () => {
+  const message = (more: object = {}) => ({ type: 'message', content: [{ type: 'output_text', text: 'Hi' }], ...more })
+  const thought = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'C' }
+  const wanted = { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' }
+
+  it.each([[[]], [[message()]], [[thought, message(), wanted, wanted]], [[wanted]]])('need no words of their own: %j', (output) => {
+    expect(itemsBeyondChat({ output }, 'openai')).toBeUndefined()
+  })
+
+  it.each([
+    [[message(), message()]],
+    [[thought, thought, message()]],
+    [[wanted, message()]],
+    [[message({ phase: 'commentary' })]],
+    [[{ type: 'web_search_call', id: 'ws_1' }, message()]],
+  ])('go along as they are where a chat completion cannot hold them: %j', (output) => {
+    const items = itemsBeyondChat({ output }, 'openai')
+    expect(items).toEqual(JSON.parse(JSON.stringify(output).replaceAll('"C"', '"fwr1.openai.rs_1.C"')))
+    const kept: Chunk = { t: 'other', choice: 0, delta: { x_freeway_responses: { output: items } } }
+    const response = JSON.parse(writeReply([start, say('Hi'), kept, finish('stop'), usage], options))
+    expect(response.output.map(({ id: _, ...item }: Fields) => item)).toEqual(items?.map(({ id: _, ...item }) => item))
+    expect(new Set(response.output.map(({ id }: Fields) => id)).size).toBe(output.length)
   })
 })

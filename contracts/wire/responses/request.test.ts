@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FreewayError } from '../../failure.ts'
 import { writeRequest as writeChatRequest } from '../chat-completions/request.ts'
+import { writeCipher } from '../cipher.ts'
 import { COMPACTION_PROMPT, readCompaction, writeCompaction } from './compaction.ts'
 import { readRequest, writeRequest } from './request.ts'
 import { parseRequest } from './shape.ts'
-import { writeCipher } from './write-items.ts'
 
 const encoder = new TextEncoder()
 const parse = (fields: object) => parseRequest(encoder.encode(JSON.stringify(fields)))
@@ -280,7 +280,10 @@ describe('a Responses request for a provider of Responses', () => {
           ? { type: 'custom_tool_call', call_id: one, name: 'patch', input: said, id: `ctc_${at}` }
           : call(one, 'f', { id: `fc_${at}`, status: 'completed' }),
       )
-      const thoughts = thought === '' ? [] : [{ type: 'reasoning', id: 'rs_1', summary: [{ type: 'summary_text', text: thought }] }]
+      const thoughts =
+        thought === ''
+          ? []
+          : [{ type: 'reasoning', id: 'rs_1', summary: [{ type: 'summary_text', text: thought }], encrypted_content: 'CIPHER' }]
       return [
         ...thoughts,
         ...(order ? [speech, ...asked] : [...asked, speech]),
@@ -304,7 +307,13 @@ describe('a Responses request for a provider of Responses', () => {
         const input = groups.flatMap((group, at) =>
           group.map((item) => ('call_id' in item ? { ...item, call_id: `${item.call_id}${at}` } : item)),
         )
-        expect(native({ input }).input).toEqual(input)
+        // As the client has it from the gateway: marked with whose it is.
+        const given = input.map((item) =>
+          item.type === 'reasoning'
+            ? { ...item, id: 'rs_0', encrypted_content: writeCipher({ id: 'rs_1', content: 'CIPHER' }, 'openai') }
+            : item,
+        )
+        expect(native({ input: given }).input).toEqual(input)
       }),
     )
   })
@@ -335,7 +344,7 @@ describe('a Responses request for a provider of Responses', () => {
   it('holds what that provider has encrypted, and nothing of another (43)', () => {
     const input = [
       user,
-      { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: writeCipher('CIPHER', 'openai') },
+      { type: 'reasoning', id: 'rs_0', summary: [], encrypted_content: writeCipher({ id: 'rs_1', content: 'CIPHER' }, 'openai') },
       { role: 'assistant', content: 'Hi' },
       user,
     ]
@@ -382,11 +391,45 @@ describe('a Responses request for a provider of Responses', () => {
         { type: 'function_call', call_id: '1', name: 'f', arguments: '{}' },
         { type: 'function_call_output', call_id: '1', output: 'done' },
       ],
-      tools: [{ type: 'function', name: 'f', parameters: { type: 'object' }, strict: null }],
+      tools: [{ type: 'function', name: 'f', parameters: { type: 'object' }, strict: false }],
       tool_choice: { type: 'function', name: 'f' },
       text: { format: { type: 'json_object' } },
       max_output_tokens: 5,
       reasoning: { effort: 'low' },
+      include: ['reasoning.encrypted_content'],
     })
+  })
+
+  it('gives back what it has encrypted to a chat client that sends it', () => {
+    const data = writeCipher({ id: 'rs_1', content: 'C' }, 'p')
+    const said = { role: 'assistant', content: 'Hi', reasoning_details: [{ type: 'reasoning.encrypted', data }] }
+    const body = encoder.encode(JSON.stringify({ messages: [user, said, user] }))
+    const inputFor = (provider: string) => JSON.parse(writeRequest(body, { model: 'm', stream: true, provider })).input
+    expect(inputFor('p')[1]).toEqual({ type: 'reasoning', summary: [], id: 'rs_1', encrypted_content: 'C' })
+    expect(inputFor('q')).toHaveLength(3)
+  })
+
+  it('has no summary without the thought behind it, and no thought in plain words without itself', () => {
+    const summary = [{ type: 'summary_text', text: 'hm' }]
+    const plain = { type: 'reasoning', summary, content: [{ type: 'reasoning_text', text: 'hm' }] }
+    expect(native({ input: [user, { type: 'reasoning', summary }, plain, user] }).input.slice(1, -1)).toEqual([plain])
+  })
+
+  it.each([
+    ['n', { n: 2 }],
+    ['stop', { stop: ['a'] }],
+    ['modalities', { modalities: ['text', 'audio'] }],
+  ])('is refused where it cannot be said: %s', (param, more) => {
+    const body = encoder.encode(JSON.stringify({ messages: [user], ...more }))
+    const write = () => writeRequest(body, { model: 'm', stream: false, provider: 'p' })
+    expect(write).toThrow(expect.objectContaining({ type: 'invalid_request_error', param }))
+  })
+
+  it('is changed as its provider wants it', () => {
+    const change = (fields: Record<string, unknown>) => {
+      fields.max_output_tokens = 16
+    }
+    const body = encoder.encode(JSON.stringify({ messages: [user], max_tokens: 1 }))
+    expect(JSON.parse(writeRequest(body, { model: 'm', stream: false, provider: 'p', change }))).toMatchObject({ max_output_tokens: 16 })
   })
 })

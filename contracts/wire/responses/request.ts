@@ -87,25 +87,34 @@ function readFormat({ type, ...format }: Fields): Fields {
   return type === 'json_schema' ? { type, json_schema: format } : { type, ...format }
 }
 
+/** Thoughts in a form that can be sent back: nothing is kept at the provider. */
+const ENCRYPTED = 'reasoning.encrypted_content'
+const LOGPROBS = 'message.output_text.logprobs'
+
 /**
- * The JSON text for a provider. `provider` is its name: what others have encrypted for their own eyes is taken out.
- * Takes any chat job, whoever said it.
+ * The JSON text for a provider. `provider` is its name: what others have encrypted for their own eyes is taken out. `change` is done to
+ * what is sent. Takes any chat job, whoever said it; throws FreewayError `invalid_request_error` for what Responses cannot say: several
+ * answers at once, stop sequences, spoken answers.
  */
 export function writeRequest(
   body: Uint8Array | ChatBody,
-  { model, stream, provider }: { model: string; stream: boolean; provider: string },
+  options: { model: string; stream: boolean; provider: string; change?: (fields: Fields) => void },
 ): string {
   const fields = body instanceof Uint8Array ? (JSON.parse(new TextDecoder().decode(body)) as Fields) : (body as Fields)
-  const { summary, tools: ownTools, tool_choice: ownChoice, ...own } = asFields(fields[EXTENSION]) ?? {}
-  const tools = Array.isArray(ownTools) ? ownTools : writeTools(fields.tools)
+  refuseUnsaid(fields)
+  const extension = asFields(fields[EXTENSION])
+  const { summary, tools: ownTools, tool_choice: ownChoice, include, ...own } = extension ?? {}
+  const tools = Array.isArray(ownTools) ? ownTools : writeTools(fields.tools, extension ? null : false)
   const messages = Array.isArray(fields.messages) ? (fields.messages as Fields[]) : []
   const instructed = asFields(messages[0]?.[EXTENSION])?.instructions === true
   const format = asFields(fields.response_format)
-  return JSON.stringify({
-    model,
-    input: (instructed ? messages.slice(1) : messages).flatMap((message) => writeItems(message, provider)),
+  const reasoning = none(present({ effort: fields.reasoning_effort, summary }))
+  const included = new Set([...listOf(include), ...(reasoning ? [ENCRYPTED] : []), ...(fields.logprobs === true ? [LOGPROBS] : [])])
+  const written: Fields = {
+    model: options.model,
+    input: (instructed ? messages.slice(1) : messages).flatMap((message) => writeItems(message, options.provider)),
     ...(instructed && { instructions: messages[0]?.content }),
-    stream,
+    stream: options.stream,
     // What is kept for later turns is kept here; the provider need not.
     store: false,
     ...(tools.length > 0 && {
@@ -120,11 +129,21 @@ export function writeRequest(
       user: fields.user,
       prompt_cache_key: fields.prompt_cache_key,
       safety_identifier: fields.safety_identifier,
-      reasoning: none(present({ effort: fields.reasoning_effort, summary })),
+      reasoning,
       text: none(present({ format: format && writeFormat(format), verbosity: fields.verbosity })),
       ...own,
     }),
-  })
+    ...(included.size > 0 && { include: [...included] }),
+  }
+  options.change?.(written)
+  return JSON.stringify(written)
+}
+
+/** To leave it out in silence would be a false success. */
+function refuseUnsaid({ n, stop, modalities }: Fields): void {
+  if (typeof n === 'number' && n > 1) throw invalid('n: this model gives one answer at a time', 'n')
+  if (typeof stop === 'string' ? stop !== '' : listOf(stop).length > 0) throw invalid('stop: this model takes no stop sequences', 'stop')
+  if (listOf(modalities).includes('audio')) throw invalid('modalities: this model does not speak', 'modalities')
 }
 
 function writeFormat({ type, json_schema, ...rest }: Fields): Fields {
@@ -133,6 +152,10 @@ function writeFormat({ type, json_schema, ...rest }: Fields): Fields {
 
 function present(fields: Fields): Fields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function none(fields: Fields): Fields | undefined {

@@ -3,13 +3,14 @@
 
 import type { Chunk, ChunkUsage, FinishReason } from '../../chunk.ts'
 import type { FreewayError } from '../../failure.ts'
+import { isCipher } from '../cipher.ts'
 import { writeSse } from '../sse.ts'
 import { CallItems } from './call-items.ts'
 import { MessageItem } from './message-item.ts'
 import { createResponseWriter, errorCode, type ResponseHead, type ResponseState, type Status } from './object.ts'
 import { Output } from './output.ts'
 import { ReasoningItem } from './reasoning-item.ts'
-import { asFields, type Fields } from './shape.ts'
+import { asFields, EXTENSION, type Fields } from './shape.ts'
 import type { ToolNames } from './tools.ts'
 import { writeUsage } from './usage.ts'
 
@@ -30,6 +31,8 @@ export class ResponseStream {
   #begun = false
   #message: MessageItem | undefined
   #thought: ReasoningItem | undefined
+  /** The items of a whole answer as its provider gave them, in place of what chat completions have of them. */
+  #items: Fields[] | undefined
   #reason: FinishReason | undefined
   #usage: ChunkUsage | undefined
 
@@ -84,7 +87,7 @@ export class ResponseStream {
       case 'refusal':
         return this.#openMessage() + (this.#message as unknown as MessageItem).refuse(chunk.text)
       case 'reasoning':
-        return this.#openThought() + (this.#thought as unknown as ReasoningItem).think(chunk.text)
+        return this.#think(chunk)
       case 'tool':
         return this.begin() + this.#closeThought() + this.#closeMessage(false) + this.#calls.add(chunk)
       case 'other':
@@ -103,7 +106,9 @@ export class ResponseStream {
   /** Closes what is open; `broken`: the answer is not whole. */
   close(broken = false): string {
     const incomplete = broken || this.#reason === 'length' || this.#reason === 'content_filter'
-    return this.begin() + this.#closeThought() + this.#closeMessage(incomplete) + this.#calls.close(incomplete)
+    const events = this.begin() + this.#closeAll(incomplete)
+    if (this.#items) this.#output.replace(this.#items)
+    return events
   }
 
   /** After `close`: the response is as it stays. `last` tells of it. */
@@ -173,12 +178,33 @@ export class ResponseStream {
     return thought?.close() ?? ''
   }
 
-  #other({ annotations, reasoning_details }: Fields): string {
+  #think({ text, redacted }: Extract<Chunk, { t: 'reasoning' }>): string {
+    const encrypted = isCipher(redacted) ? redacted : undefined
+    if (text === '' && encrypted === undefined) return ''
+    const events = this.#openThought()
+    const thought = this.#thought as unknown as ReasoningItem
+    if (encrypted !== undefined) thought.encrypted = encrypted
+    return events + (text === '' ? '' : thought.think(text))
+  }
+
+  #closeAll(incomplete: boolean): string {
+    return this.#closeThought() + this.#closeMessage(incomplete) + this.#calls.close(incomplete)
+  }
+
+  /** Of a provider that speaks Responses itself: what chat completions have no word for. */
+  #other({ annotations, [EXTENSION]: kept }: Fields): string {
+    const { begin, part, item, output } = asFields(kept) ?? {}
+    if (Array.isArray(output)) this.#items = listOf(output)
+    if (part === true) this.#thought?.nextPart()
     let events = ''
-    for (const { type, data } of listOf(reasoning_details)) {
-      if (type !== 'reasoning.encrypted' || typeof data !== 'string') continue
-      events += this.#openThought()
-      if (this.#thought) this.#thought.encrypted = data
+    const whole = asFields(item)
+    const opened = asFields(begin)
+    if (whole || opened) events += this.begin() + this.#closeAll(false)
+    if (whole) events += this.#output.whole(whole)
+    if (opened?.type === 'reasoning') events += this.#openThought()
+    else if (opened) {
+      this.#message = new MessageItem(this.#output, opened.phase)
+      events += this.#message.open()
     }
     return events + (this.#message?.annotate(listOf(annotations)) ?? '')
   }

@@ -119,15 +119,15 @@ function digest(text: string): string {
   return (sum >>> 0).toString(16).padStart(8, '0')
 }
 
-/** Chat tools as a provider that speaks Responses wants them. */
-export function writeTools(tools: unknown): Fields[] {
+/** Chat tools as a provider that speaks Responses wants them. `strict` is said of those that say nothing: unlike chat, Responses takes silence for yes. */
+export function writeTools(tools: unknown, strict: boolean | null): Fields[] {
   if (!Array.isArray(tools)) return []
   return tools.flatMap((one) => {
     const tool = asFields(one) ?? {}
     const inner = asFields(tool.function) ?? asFields(tool.custom)
     if (!inner) return []
     if (tool.type === 'custom') return [{ type: 'custom', ...inner }]
-    return [{ type: 'function', ...inner, parameters: inner.parameters ?? null, strict: inner.strict ?? null }]
+    return [{ type: 'function', ...inner, parameters: inner.parameters ?? null, strict: inner.strict ?? strict }]
   })
 }
 

@@ -1,5 +1,6 @@
 // A chat message as the items of a Responses input: the other half of items.ts. Pure.
 
+import { isCipher, readCipher } from '../cipher.ts'
 import { writeParts } from './parts.ts'
 import { asFields, asText, EXTENSION, type Fields } from './shape.ts'
 import { customInput } from './tools.ts'
@@ -24,7 +25,7 @@ function writeAssistant(message: Fields, provider: string): Fields[] {
   const own = message[EXTENSION]
   if (!Array.isArray(own)) {
     const said = content.length > 0 ? [{ type: 'message', role: 'assistant', content }] : []
-    return [...said, ...calls.map((call) => writeCall(call))]
+    return [...writeThoughts(message.reasoning_details, provider), ...said, ...calls.map((call) => writeCall(call))]
   }
   return own.flatMap((one) => {
     const item = asFields(one) ?? {}
@@ -42,22 +43,21 @@ function writeCall(call: Fields, item: Fields = {}): Fields {
   return { type: 'function_call', call_id: call.id, name, arguments: args, ...item }
 }
 
-/** Nobody can read what another provider has encrypted; a thought of which nothing else is left goes with it. */
+/**
+ * What this provider has encrypted, under the name it had there; and thoughts in plain words, which models with open weights want back.
+ * A summary alone is of no use to anybody: OpenAI looks for the thought behind it, which was not kept there, and refuses.
+ */
 function writeReasoning({ encrypted_content, ...item }: Fields, provider: string): Fields[] {
   const own = readCipher(encrypted_content, provider)
-  if (own !== undefined) return [{ ...item, encrypted_content: own }]
-  const says = [item.summary, item.content].some((list) => Array.isArray(list) && list.length > 0)
-  return says ? [item] : []
+  if (own) return [{ ...item, ...(own.id !== '' && { id: own.id }), encrypted_content: own.content }]
+  return Array.isArray(item.content) && item.content.length > 0 ? [item] : []
 }
 
-const MARK = 'fwr1.'
-
-/** Says beside the encrypted text who can read it. */
-export function writeCipher(cipher: string, provider: string): string {
-  return `${MARK}${provider}.${cipher}`
-}
-
-function readCipher(text: unknown, provider: string): string | undefined {
-  const mark = `${MARK}${provider}.`
-  return typeof text === 'string' && text.startsWith(mark) ? text.slice(mark.length) : undefined
+/** As chat clients send them back. */
+function writeThoughts(details: unknown, provider: string): Fields[] {
+  if (!Array.isArray(details)) return []
+  return details.flatMap((detail) => {
+    const data = asFields(detail)?.data
+    return isCipher(data) ? writeReasoning({ type: 'reasoning', summary: [], encrypted_content: data }, provider) : []
+  })
 }
