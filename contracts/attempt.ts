@@ -130,7 +130,12 @@ const busy = z.object({
   w: token,
   reason: z.enum(['full', 'draining', 'version']),
 })
-const accept = target.extend({ t: z.literal('accept'), w: token })
+const accept = target.extend({
+  t: z.literal('accept'),
+  w: token,
+  /** This worker takes confirmations of many attempts in one message; see `fins`. */
+  fins: z.boolean().optional(),
+})
 const hb = z.object({ t: z.literal('hb'), st: z.enum(['connecting', 'waiting', 'streaming', 'paused']), seq: z.int().min(0) })
 const head = z.object({
   t: z.literal('head'),
@@ -156,6 +161,8 @@ const end = z.object({
   upstream_id: z.string().optional(),
   flags: z.array(z.string()).optional(),
 })
+/** All of a short answer at once, to an owner whose grant says that it takes it: what the two would say, and the body, which is no frame. */
+const whole = z.object({ t: z.literal('whole'), head, end })
 
 const fail = z.object({
   t: z.literal('fail'),
@@ -182,17 +189,24 @@ export type Fail = z.infer<typeof fail>
 
 const pong = z.object({ t: z.literal('pong'), router: token })
 
-export const inboxMessage = z.discriminatedUnion('t', [routed, noroute, waiting, refused, busy, accept, hb, head, end, fail, pong])
+export const inboxMessage = z.discriminatedUnion('t', [routed, noroute, waiting, refused, busy, accept, hb, head, end, whole, fail, pong])
 export type InboxMessage = z.infer<typeof inboxMessage>
 export const inboxKinds = kindsOf(inboxMessage)
 export type Head = z.infer<typeof head>
 export type End = z.infer<typeof end>
+export type Whole = z.infer<typeof whole>
 export type Routed = z.infer<typeof routed>
 export type Noroute = z.infer<typeof noroute>
 
 // ingress → control ---------------------------------------------------------------------------
 
-const grant = z.object({ t: z.literal('grant'), window: z.int().min(1), ttl_ms: ms })
+const grant = z.object({
+  t: z.literal('grant'),
+  window: z.int().min(1),
+  ttl_ms: ms,
+  /** A short answer may come as one message, `whole`. */
+  whole: z.boolean().optional(),
+})
 const deny = z.object({ t: z.literal('deny') })
 const ack = z.object({
   t: z.literal('ack'),
@@ -207,7 +221,10 @@ export const cancelReasons = ['client_canceled', 'client_stalled', 'deadline', '
 const cancel = z.object({ t: z.literal('cancel'), why: z.enum(cancelReasons) })
 export type CancelReason = (typeof cancelReasons)[number]
 
-export const controlMessage = z.discriminatedUnion('t', [grant, deny, ack, cancel])
+/** Confirms `end`, `fail` or `whole` of many attempts, `<request>.<n>` each; at the subject that is the worker's for none of them. */
+const fins = z.object({ t: z.literal('fins'), of: z.array(z.string()) })
+
+export const controlMessage = z.discriminatedUnion('t', [grant, deny, ack, cancel, fins])
 export type ControlMessage = z.infer<typeof controlMessage>
 export const controlKinds = kindsOf(controlMessage)
 

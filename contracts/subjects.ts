@@ -65,6 +65,8 @@ export const offerReturns = (router: string): Pattern => pattern(['rt', router],
 
 export const control = (provider: string, worker: string, request: string, n: number): Subject =>
   subject('ctl', provider, worker, request, String(n))
+/** Of the worker that listens on `one`: for all of its attempts. The number 0 is never an attempt. */
+export const controlOfAll = (one: Subject): Subject => `${one.split('.', 5).join('.')}.all.0` as Subject
 export const controls = (provider: string, worker: string): Pattern => pattern(['ctl', provider, worker], '>')
 
 export const blob = (ingress: string, request: string): Subject => subject('blob', ingress, request)

@@ -40,6 +40,8 @@ export interface Attempt {
   parked: { router: Subject | undefined } | undefined
   /** Where the worker listens; known from its `accept`. */
   control: Subject | undefined
+  /** Its worker takes confirmations of many attempts in one. */
+  takesFins: boolean
   readonly liveness: Liveness
   /** Sequence number of the next frame. */
   next: number
@@ -85,6 +87,7 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
     strategy: undefined,
     parked: undefined,
     control: undefined,
+    takesFins: false,
     liveness: newLiveness(nowMs),
     next: 0,
     unackedFrames: 0,
@@ -154,6 +157,7 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
       attempt.acceptedMs = nowMs
       attempt.target = message
       attempt.control = control
+      attempt.takesFins = message.fins === true
       attempt.grantUnanswered = true
       attempt.lastAckMs = nowMs
       heard(attempt.liveness, nowMs)

@@ -7,7 +7,7 @@ import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
-import { asControl, asOfferReturn, attemptOf, inbox, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
+import { asControl, asOfferReturn, attemptOf, controlOfAll, inbox, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import type { Outbox } from '#services/outbox.ts'
@@ -32,6 +32,7 @@ const PROBE_EVERY_MS = 2_000
 /** A router that has not answered for this long does not count as alive. */
 const ROUTER_SEEN_MS = 5_000
 const UNSENT_SHARE_OF_HEAP = 0.25
+const NOTHING = new Uint8Array(0)
 
 export interface DeskOptions {
   bus: Bus
@@ -55,6 +56,8 @@ export class Desk {
   readonly #live = new Map<string, Failover>()
   /** When a worker was last told that its request is over; only of those that did not know. */
   readonly #lastCancelMs = new Map<string, number>()
+  /** Attempts whose end has arrived, by where their worker hears of it. */
+  readonly #confirmed = new Map<Subject, string[]>()
   readonly #blobs = new Map<string, BlobReference>()
   readonly #close: (() => void)[] = []
   readonly #unsentLimitBytes = getHeapStatistics().heap_size_limit * UNSENT_SHARE_OF_HEAP
@@ -135,6 +138,14 @@ export class Desk {
     if (this.#live.size === 0) this.#idle?.()
   }
 
+  /** Told to its worker together with others that end about now: a worker repeats an end only after half a second. */
+  confirm(control: Subject, attempt: string): void {
+    const all = controlOfAll(control)
+    const confirmed = this.#confirmed.get(all)
+    if (confirmed) confirmed.push(attempt)
+    else this.#confirmed.set(all, [attempt])
+  }
+
   /** When everything is slow, a slow accept is no sign of a frozen worker: the more submissions, the slower all would be. */
   accepted(afterMs: number): void {
     this.#usualAcceptMs += ACCEPT_WEIGHT * (afterMs - this.#usualAcceptMs)
@@ -169,6 +180,7 @@ export class Desk {
 
   close(): void {
     for (const request of this.#live.values()) request.cancel('shutdown', performance.now())
+    this.#tellConfirmed()
     for (const close of this.#close) close()
   }
 
@@ -190,8 +202,13 @@ export class Desk {
       if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#answerLate('chunk', message.reply, at.request, at.n, nowMs)
       return
     }
-    const read = decodeKind<InboxMessage>(inboxKinds, message.data)?.message
-    if (!read) return
+    const decoded = decodeKind<InboxMessage>(inboxKinds, message.data)
+    if (!decoded) return
+    const { message: read, body } = decoded
+    if (read.t === 'whole') {
+      if (!request?.onWhole(at.n, read, body ?? NOTHING, nowMs)) this.#answerLate(read.t, message.reply, at.request, at.n, nowMs)
+      return
+    }
     const control = replyOf(read, message.reply, at)
     if (!request?.onMessage(at.n, read, control, nowMs)) this.#answerLate(read.t, message.reply, at.request, at.n, nowMs)
   }
@@ -204,7 +221,7 @@ export class Desk {
     if (!control) return
     const answer = (message: object) => this.bus.publish(control, encode(message), { reply: inbox(this.ingress, request, n) })
     if (kind === 'accept') answer({ t: 'deny' })
-    else if (kind === 'end' || kind === 'fail') answer({ t: 'ack', s: -1, fin: true })
+    else if (kind === 'end' || kind === 'fail' || kind === 'whole') answer({ t: 'ack', s: -1, fin: true })
     else if (kind === 'head' || kind === 'hb' || kind === 'chunk') {
       if (nowMs - (this.#lastCancelMs.get(request) ?? Number.NEGATIVE_INFINITY) < CANCEL_AT_MOST_EVERY_MS) return
       // Set anew, so that the map stays in the order of time.
@@ -226,12 +243,19 @@ export class Desk {
       unsentBytes += request.unsentBytes
     }
     this.#unsentBytes = unsentBytes
+    this.#tellConfirmed()
     this.starts.tick(nowMs)
     for (const [request, atMs] of this.#lastCancelMs) {
       if (nowMs - atMs < CANCEL_AT_MOST_EVERY_MS) break
       this.#lastCancelMs.delete(request)
     }
     if (connected && nowMs - this.#lastProbeMs >= PROBE_EVERY_MS) this.#probe(nowMs)
+  }
+
+  #tellConfirmed(): void {
+    if (this.#confirmed.size === 0) return
+    for (const [worker, of] of this.#confirmed) this.bus.publish(worker, encode({ t: 'fins', of }))
+    this.#confirmed.clear()
   }
 
   #probe(nowMs: number): void {

@@ -1,7 +1,7 @@
 // Owns a job: submits it, and again without those that failed, until a first byte, the deadline or the end.
 // The only place that retries. Its wits are in attempt.ts and retry.ts; here they meet the bus.
 
-import type { CancelReason, InboxMessage, Target } from '#contracts/attempt.ts'
+import type { CancelReason, InboxMessage, Target, Whole } from '#contracts/attempt.ts'
 import { errorIdOf, type FreewayError, type Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
@@ -80,6 +80,12 @@ export class Failover {
     this.#talk.report.heard(message)
     this.#act(onMessage(this.#talk.attempt, message, control, this.#desk.justReconnected(nowMs), nowMs), nowMs)
     return true
+  }
+
+  /** A whole answer in one message: as if it had come in three. */
+  onWhole(n: number, { head, end }: Whole, payload: Uint8Array, nowMs: number): boolean {
+    if (!this.onMessage(n, head, undefined, nowMs)) return false
+    return this.onFrame(n, { seq: 0, continues: false, payload }, nowMs) && this.onMessage(n, end, undefined, nowMs)
   }
 
   onNobodyThere(n: number, nowMs: number): void {
@@ -184,7 +190,7 @@ export class Failover {
   }
 
   #complete(end: Extract<InboxMessage, { t: 'end' }>, nowMs: number): void {
-    this.#talk.tell({ t: 'ack', s: end.seq - 1, fin: true })
+    this.#talk.confirm()
     this.#talk.report.settled(this.#talk.attempt, end, nowMs)
     this.#talk.answered(nowMs)
     this.#delivery.end(this.#headers(nowMs))
@@ -193,7 +199,7 @@ export class Failover {
 
   #failed(fail: Extract<InboxMessage, { t: 'fail' }>, nowMs: number): void {
     const { target } = this.#talk.attempt
-    this.#talk.tell({ t: 'ack', s: this.#talk.attempt.next - 1, fin: true })
+    this.#talk.confirm()
     this.#talk.report.failed(this.#talk.attempt, fail)
     if (target) this.#decide(afterFail(fail, target, this.#soFar(target)), target, nowMs)
   }

@@ -86,7 +86,7 @@ export class Talk {
       this.report.granted(this.attempt, target, control)
     }
     this.attempt.lastAckMs = nowMs
-    this.tell({ t: 'grant', window: WINDOW_BYTES, ttl_ms: this.#order.deadlineMs - nowMs })
+    this.tell({ t: 'grant', window: WINDOW_BYTES, ttl_ms: this.#order.deadlineMs - nowMs, whole: true })
   }
 
   /** A granted worker is told to stop; an offer is left to be denied. */
@@ -101,6 +101,13 @@ export class Talk {
       if (router) this.#desk.bus.publish(router, encode({ t: 'withdraw' }))
     }
     this.attempt.stage = 'over'
+  }
+
+  /** The worker may forget the attempt. */
+  confirm(): void {
+    const { control, n, takesFins } = this.attempt
+    if (control && takesFins) this.#desk.confirm(control, `${this.#order.id}.${n}`)
+    else this.tell({ t: 'ack', s: this.attempt.next - 1, fin: true })
   }
 
   tell(message: object): void {

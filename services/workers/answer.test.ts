@@ -38,6 +38,11 @@ function begin(change: Partial<Offer> = {}) {
       told.push(together ? 'events' : 'bytes')
       payloads.push(new TextDecoder().decode(bytes))
     },
+    whole(type, _, bytes, end) {
+      told.push(`whole ${type}`)
+      payloads.push(new TextDecoder().decode(bytes))
+      ended = end
+    },
     end(end) {
       told.push('end')
       ended = end
@@ -275,7 +280,7 @@ it.each([true, false])('a call that its provider did not understand is an answer
   expect(begun.failed).toBeUndefined()
   expect(begun.ended).toMatchObject({ finish: 'tool_calls', usageSource: 'estimated' })
   expect(begun.payloads.join('')).toContain('get_weather')
-  expect(begun.told[0]).toBe(stream ? 'head sse text/event-stream' : 'head bytes application/json')
+  expect(begun.told[0]).toBe(stream ? 'head sse text/event-stream' : 'whole application/json')
 })
 
 it('a page with status 200 is no answer but a proxy in front of the provider', async () => {
@@ -295,7 +300,7 @@ describe('an answer that was not asked for as a stream', () => {
     await begun.read(body.slice(40))
     expect(begun.told).toEqual([])
     begun.answer.onEnd()
-    expect(begun.told).toEqual(['head bytes application/json', 'bytes', 'end'])
+    expect(begun.told).toEqual(['whole application/json'])
     expect(JSON.parse(begun.payloads[0] ?? '')).toMatchObject(whole)
     expect(begun.ended).toMatchObject({ finish: 'stop', usage: { in: 7, out: 2 }, usageSource: 'provider', upstreamId: 'c1' })
   })

@@ -18,7 +18,7 @@ import { type Refusal, readRefusal } from './refusal.ts'
 import type { RepairedReply } from './repair-reply.ts'
 import { repairReply } from './repair-reply.ts'
 import { rescueReply } from './rescue.ts'
-import type { AnswerFailure, AnswerSink } from './sink.ts'
+import type { AnswerEnd, AnswerFailure, AnswerSink } from './sink.ts'
 import { Streaming } from './streaming.ts'
 import { usageOf } from './usage.ts'
 
@@ -101,6 +101,7 @@ export class Answer {
         this.#over = true
         sink.end({ ...end, learned: this.#learned() })
       },
+      whole: (type, id, bytes, end) => sink.whole(type, id, bytes, end),
       fail: (failure) => this.#fail(failure),
     }
   }
@@ -126,9 +127,8 @@ export class Answer {
   #whole(body: unknown): void {
     const reply = this.#repaired(body)
     if (!reply) return
-    this.#sink.head('bytes', 'application/json', reply.upstreamId)
-    this.#sink.payload(utf8(JSON.stringify(reply.body)), false)
-    this.#end(reply)
+    this.#over = true
+    this.#sink.whole('application/json', reply.upstreamId, utf8(JSON.stringify(reply.body)), this.#endOf(reply))
   }
 
   /** The provider was asked for a stream and sent the whole answer at once. */
@@ -158,9 +158,13 @@ export class Answer {
     return undefined
   }
 
-  #end({ finish = 'stop', usage, usageSource, upstreamId }: RepairedReply): void {
+  #end(reply: RepairedReply): void {
     this.#over = true
-    this.#sink.end({ finish, usage: usageOf(usage), usageSource, upstreamId, flags: [], learned: this.#learned() })
+    this.#sink.end(this.#endOf(reply))
+  }
+
+  #endOf({ finish = 'stop', usage, usageSource, upstreamId }: RepairedReply): AnswerEnd {
+    return { finish, usage: usageOf(usage), usageSource, upstreamId, flags: [], learned: this.#learned() }
   }
 
   #fail(failure: AnswerFailure): void {

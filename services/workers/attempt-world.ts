@@ -18,6 +18,8 @@ export interface AttemptWorld {
   /** Starts the provider call; throws nothing. */
   call(events: UpstreamEvents): UpstreamCall
   answer(sink: AnswerSink): Listener
+  /** Called once, when the provider is no longer called: there is room for another attempt. */
+  onCalled(): void
   /** Called once, when nothing more will be sent. */
   onOver(report: AttemptReport): void
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ControlMessage, Offer } from '#contracts/attempt.ts'
+import type { Offer } from '#contracts/attempt.ts'
 import type { Backbone } from '#contracts/bus.ts'
 import { utf8 } from '#contracts/bytes.ts'
 import { provider } from '#contracts/catalog.ts'
@@ -18,7 +18,7 @@ const groq = provider.parse({ name: 'groq', base_url: 'http://127.0.0.1:1/v1', m
 const owner = inbox('i1', 'r1', 1)
 const listensAt = control('groq', 'w1', 'r1', 1)
 const target = { prov: 'groq', account: 'groq-1', model: 'm', billable: false }
-const offer: Offer = {
+const streamed: Offer = {
   v: 1,
   t: 'offer',
   ...target,
@@ -32,8 +32,9 @@ const offer: Offer = {
   est: { in: 5, out: 100 },
   lease: 'r1.1',
 }
-const grant: ControlMessage = { t: 'grant', window: 256 * 1024, ttl_ms: 60_000 }
-const ack = (s: number, more: object = {}): ControlMessage => ({ t: 'ack', s, ...more })
+type Told = Parameters<Attempt['onControl']>[0]
+const grant: Told = { t: 'grant', window: 256 * 1024, ttl_ms: 60_000 }
+const ack = (s: number, more: object = {}): Told => ({ t: 'ack', s, ...more })
 
 const event = (fields: object) =>
   `data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'm', ...fields })}\n\n`
@@ -52,7 +53,7 @@ afterEach(async () => {
 })
 
 /** An attempt, its owner at the other end of a real bus, and a provider whose every move is made by the test. Times are from the offer. */
-async function begin() {
+async function begin(offer: Offer = streamed) {
   const broker: Broker = await openMemoryBroker()
   open.push(broker)
   const ingress: Backbone = broker.connect('ingress')
@@ -62,13 +63,15 @@ async function begin() {
   ingress.bus.subscribe(owner, ({ data, reply }) => {
     const frame = isFrame(data) && readFrame(data)
     if (frame) return void said.push({ t: 'frame', reply, seq: frame.seq, text: new TextDecoder().decode(frame.payload) })
-    const message = JSON.parse(new TextDecoder().decode(data))
+    const [head = '', ...body] = new TextDecoder().decode(data).split('\n')
+    const message = { ...JSON.parse(head), ...(body.length > 0 && { body: body.join('\n') }) }
     if (message.t === 'mark') marked?.()
     else said.push({ ...message, reply })
   })
 
   const upstream: string[] = []
   const reports: AttemptReport[] = []
+  let called = 0
   let events: UpstreamEvents | undefined
   const note = (what: string) => () => void upstream.push(what)
   const startMs = Math.floor(performance.now())
@@ -87,6 +90,7 @@ async function begin() {
         return { abort: note('abort'), letGo: note('let go'), pause: note('pause'), resume: note('resume') }
       },
       answer: (sink) => new Answer(offer, sink, { provider: groq, limits: createLimitReader(groq) }),
+      onCalled: () => called++,
       onOver: (report) => reports.push(report),
     },
     startMs,
@@ -96,10 +100,14 @@ async function begin() {
     attempt,
     upstream,
     reports,
+    /** How often it was told that the provider is no longer called. */
+    get called() {
+      return called
+    },
     get events() {
       return provided()
     },
-    tell: (message: ControlMessage, afterMs = 0) => attempt.onControl(message, startMs + afterMs),
+    tell: (message: Told, afterMs = 0) => attempt.onControl(message, startMs + afterMs),
     tick: (afterMs: number, grace = false) => attempt.tick(startMs + afterMs, grace),
     at: (afterMs: number) => startMs + afterMs,
     /** The provider answers with these bytes, in one read. */
@@ -145,7 +153,7 @@ async function ended() {
 describe('an offer', () => {
   it('is accepted at once, and nobody is called', async () => {
     const { said, upstream } = await begin()
-    expect(await said()).toEqual([{ t: 'accept', w: 'w1', ...target, reply: listensAt }])
+    expect(await said()).toEqual([{ t: 'accept', w: 'w1', fins: true, ...target, reply: listensAt }])
     expect(upstream).toEqual([])
   })
 
@@ -156,7 +164,7 @@ describe('an offer', () => {
     expect(upstream).toEqual(['call'])
   })
 
-  it.each<[string, ControlMessage]>([
+  it.each<[string, Told]>([
     ['denied', { t: 'deny' }],
     ['called off', { t: 'cancel', why: 'client_canceled' }],
   ])('that is %s is never called, though a grant follows', async (_, message) => {
@@ -186,6 +194,39 @@ describe('an offer', () => {
   })
 })
 
+describe('a whole answer', () => {
+  const body = JSON.stringify({ choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }] })
+  const answered = async (grant: Told, length = 0) => {
+    const begun = await begin({ ...streamed, stream: false })
+    begun.tell(grant)
+    await begun.said()
+    begun.events.onSend()
+    begun.events.onHeaders(200, { 'content-type': 'application/json' })
+    begun.events.onData(utf8(body.replace('Hi', 'Hi'.padEnd(length, '.'))))
+    begun.events.onEnd()
+    return begun
+  }
+
+  it('is one message to an owner that takes it so, and repeated as one', async () => {
+    const { said, tick } = await answered({ ...grant, whole: true })
+    const told = await said()
+    expect(told).toMatchObject([{ t: 'whole', head: { framing: 'bytes', status: 200 }, end: { seq: 1, finish: 'stop' } }])
+    expect(JSON.parse(String(told[0]?.body))).toMatchObject({ choices: [{ message: { content: 'Hi' } }] })
+    tick(600)
+    expect(await said()).toEqual(told)
+  })
+
+  it('is head, frame and end to one that does not say so', async () => {
+    const { said } = await answered(grant)
+    expect(kinds(await said())).toEqual(['head', 'frame', 'end'])
+  })
+
+  it('is head, frames and end if it is long', async () => {
+    const { said } = await answered({ ...grant, whole: true }, 70_000)
+    expect(kinds(await said())).toEqual(['head', 'frame', 'frame', 'end'])
+  })
+})
+
 describe('an answer', () => {
   it('goes to its owner as head, numbered frames and end', async () => {
     const { answer, more, said } = await granted()
@@ -207,6 +248,15 @@ describe('an answer', () => {
     tell(ack(1, { fin: true }))
     expect(reports).toMatchObject([{ result: 'ok', sent: true, orphan: false }])
     expect(upstream).toEqual(['call', 'let go'])
+  })
+
+  it('leaves its place at its end, before that is confirmed', async () => {
+    const begun = await ended()
+    expect(begun.called).toBe(1)
+    begun.attempt.onConfirmed(begun.at(30))
+    begun.attempt.onConfirmed(begun.at(40))
+    expect(begun.called).toBe(1)
+    expect(begun.reports).toMatchObject([{ result: 'ok', confirmed: true }])
   })
 
   it('is not over by a confirmation that comes before its end', async () => {

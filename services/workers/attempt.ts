@@ -1,7 +1,7 @@
 // The worker's half of an attempt: offered, granted once, called, streamed with credit, ended and confirmed.
 // Nothing is written to the provider before the grant, and nothing is forgotten before the owner has confirmed it.
 
-import type { CancelReason, ControlMessage, Fail, Offer } from '#contracts/attempt.ts'
+import type { CancelReason, ControlMessage, Fail, Head, Offer } from '#contracts/attempt.ts'
 import type { Liveness } from '#contracts/liveness.ts'
 import { excuse, heard, newLiveness, nobodyThere, weigh } from '#contracts/liveness.ts'
 import type { Usage } from '#contracts/settlement.ts'
@@ -10,13 +10,15 @@ import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'
 import { overdueBy, rounded, timesOf, timeToFirstToken } from './call-times.ts'
 import { endOf, headOf, Outgoing, tooLate } from './outgoing.ts'
-import type { AnswerSink, Listener } from './sink.ts'
+import type { AnswerEnd, AnswerSink, Listener } from './sink.ts'
 import type { UpstreamCall } from './upstream.ts'
 import { estimatedUsage } from './usage.ts'
 
 const OFFER_KEPT_MS = 1_000
 const BEAT_MS = 500
 const FINAL_REPEATED_FOR_MS = 3_000
+/** An answer up to this size goes out as one message: it needs no window, and is repeated whole until it is confirmed. */
+const MAX_WHOLE_BYTES = 64 * 1024
 
 type State = 'offered' | 'calling' | 'ended' | 'over'
 
@@ -32,6 +34,8 @@ export class Attempt {
   #call: UpstreamCall | undefined
   #answer: Listener | undefined
   #paused = false
+  /** As its grant said: a short answer may come as one message. */
+  #takesWhole = false
   #sent = false
   #times: CallTimes
   #lastBeatMs = 0
@@ -52,10 +56,10 @@ export class Attempt {
     this.#out = new Outgoing((bytes) => world.bus.publish(world.inbox, bytes, options))
     this.#trace = new AttemptTrace(offer, world.provider.base_url)
     const { prov, account, model, billable } = offer
-    this.#out.tell({ t: 'accept', w: world.worker, prov, account, model, billable })
+    this.#out.tell({ t: 'accept', w: world.worker, prov, account, model, billable, fins: true })
   }
 
-  onControl(message: ControlMessage, nowMs: number): void {
+  onControl(message: Exclude<ControlMessage, { t: 'fins' }>, nowMs: number): void {
     heard(this.#liveness, nowMs)
     this.#ownerHeardMs = nowMs
     switch (message.t) {
@@ -66,6 +70,7 @@ export class Attempt {
           this.#out.tell(tooLate('expired'))
           return this.#over('expired', nowMs, false)
         }
+        this.#takesWhole = message.whole === true
         return this.#begin(message.window, message.ttl_ms, nowMs)
       case 'deny':
         if (this.#state === 'offered') this.#over('denied', nowMs, false)
@@ -143,27 +148,49 @@ export class Attempt {
   }
 
   #sink(): AnswerSink {
+    const head: AnswerSink['head'] = (framing, type, upstreamId) => {
+      this.#opened()
+      this.#out.head(headOf(this.offer, framing, type, upstreamId, this.#times))
+    }
     return {
-      head: (framing, type, upstreamId) => {
-        this.#times.headMs = performance.now()
-        this.#trace.firstChunk()
-        this.#out.head(headOf(this.offer, framing, type, upstreamId, this.#times))
-      },
-      payload: (bytes, whole) => {
-        this.#payloadBytes += bytes.length
-        this.#out.send(bytes, whole)
-        if (!this.#paused && this.#out.full) {
-          this.#paused = true
-          this.#call?.pause()
+      head,
+      whole: (type, upstreamId, bytes, end) => {
+        if (!this.#takesWhole || bytes.length > MAX_WHOLE_BYTES) {
+          head('bytes', type, upstreamId)
+          this.#payload(bytes, false)
+          return this.#complete(end)
         }
+        this.#opened()
+        this.#payloadBytes += bytes.length
+        this.#complete(end, headOf(this.offer, 'bytes', type, upstreamId, this.#times), bytes)
       },
-      end: (end) => {
-        this.#usage = end.usage
-        this.#trace.answered(end, timeToFirstToken(this.#times))
-        this.#finish('ok', endOf(end, this.#out.sent), performance.now())
-      },
+      payload: (bytes, whole) => this.#payload(bytes, whole),
+      end: (end) => this.#complete(end),
       fail: (failure) => this.#fail(failure, performance.now()),
     }
+  }
+
+  #opened(): void {
+    this.#times.headMs = performance.now()
+    this.#trace.firstChunk()
+  }
+
+  #payload(bytes: Uint8Array, whole: boolean): void {
+    this.#payloadBytes += bytes.length
+    this.#out.send(bytes, whole)
+    if (!this.#paused && this.#out.full) {
+      this.#paused = true
+      this.#call?.pause()
+    }
+  }
+
+  /** With `head`, nothing of the answer was sent before. */
+  #complete(end: AnswerEnd, head?: Head, body?: Uint8Array): void {
+    this.#usage = end.usage
+    this.#trace.answered(end, timeToFirstToken(this.#times))
+    const nowMs = performance.now()
+    if (head) this.#finish('ok', { t: 'whole', head, end: endOf(end, 1) }, nowMs, body)
+    else this.#finish('ok', endOf(end, this.#out.sent), nowMs)
   }
 
   #fail(failure: Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> & Partial<Fail>, nowMs: number): void {
@@ -177,21 +204,27 @@ export class Attempt {
     )
   }
 
-  #finish(result: string, message: object, nowMs: number): void {
+  #finish(result: string, message: object, nowMs: number, body?: Uint8Array): void {
     if (this.#state !== 'calling') return
     this.#state = 'ended'
+    this.#world.onCalled()
     this.#result = result
     this.#finalMs = nowMs
     this.#lastBeatMs = nowMs
-    this.#out.final(message)
+    this.#out.final(message, body)
+  }
+
+  /** Its owner has the end. */
+  onConfirmed(nowMs: number): void {
+    heard(this.#liveness, nowMs)
+    if (this.#state !== 'ended') return
+    this.#confirmed = true
+    this.#over(this.#result, nowMs, false)
   }
 
   #onAck({ s, resend, fin }: Extract<ControlMessage, { t: 'ack' }>, nowMs: number): void {
     this.#out.ack(s)
-    if (fin && this.#state === 'ended') {
-      this.#confirmed = true
-      return this.#over(this.#result, nowMs, false)
-    }
+    if (fin && this.#state === 'ended') return this.onConfirmed(nowMs)
     if (resend) this.#out.resend(nowMs)
     if (this.#paused && !this.#out.full) {
       this.#paused = false
@@ -224,6 +257,7 @@ export class Attempt {
 
   #over(result: string, nowMs: number, orphan: boolean): void {
     if (this.#state === 'over') return
+    if (this.#state !== 'ended') this.#world.onCalled()
     this.#state = 'over'
     this.#answer?.stop()
     this.#call?.letGo()

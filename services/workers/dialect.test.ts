@@ -81,6 +81,10 @@ function begin(change: Partial<Offer> = {}) {
   const sink = {
     head() {},
     payload: (bytes: Uint8Array) => void payloads.push(bytes),
+    whole(_type: string, _id: string | undefined, bytes: Uint8Array, end: AnswerEnd) {
+      payloads.push(bytes)
+      result.ended = end
+    },
     end(end: AnswerEnd) {
       result.ended = end
     },

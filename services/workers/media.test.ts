@@ -346,6 +346,11 @@ function answered(given: Given, body: string | object | Uint8Array, type = 'appl
       heard.type = sent
     },
     payload: (bytes) => void parts.push(bytes),
+    whole: (sent, _, bytes, end) => {
+      heard.type = sent
+      parts.push(bytes)
+      heard.end = end
+    },
     end: (end) => {
       heard.end = end
     },

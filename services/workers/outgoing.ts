@@ -46,8 +46,8 @@ export class Outgoing {
     this.#publish(this.#head)
   }
 
-  final(message: object): void {
-    this.#final = encode(message)
+  final(message: object, body?: Uint8Array): void {
+    this.#final = encode(message, body)
     this.#publish(this.#final)
   }
 

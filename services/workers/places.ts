@@ -21,6 +21,9 @@ export interface Place {
   /** Undefined: it speaks chat completions. */
   readonly dialect: Dialect | undefined
   readonly upstream: Upstream
+  /** Attempts that are offered, or call the provider. */
+  calling: number
+  /** Those, and such as have ended but are not confirmed yet. */
   inFlight: number
   retired: boolean
   offers: Subscription
@@ -69,6 +72,7 @@ export function openPlaces({ bus, settings, instance, only, onOffer, onControl }
       limits: createLimitReader(provider),
       dialect: dialectOf(provider),
       upstream: openUpstream(provider.base_url, provider.max_concurrency),
+      calling: 0,
       inFlight: 0,
       retired: false,
       controls: bus.subscribe(controls(provider.name, instance), onControl),

@@ -31,6 +31,8 @@ export interface AnswerSink {
   head(framing: 'sse' | 'bytes', type: string, upstreamId: string | undefined): void
   /** `whole`: events that must not be torn apart. */
   payload(bytes: Uint8Array, whole: boolean): void
+  /** A complete answer: head, payload and end in one. */
+  whole(type: string, upstreamId: string | undefined, bytes: Uint8Array, end: AnswerEnd): void
   end(end: AnswerEnd): void
   fail(failure: AnswerFailure): void
 }

@@ -103,13 +103,14 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       const { prov, account, lease } = offer
       return void bus.publish(inbox, encode({ t: 'busy', prov, account, lease, w: instance, reason }))
     }
+    place.calling++
     place.inFlight++
     attempts.set(key, newAttempt(place, offer, body, inbox, key))
   }
 
   function reasonToRefuse(place: Place, offer: Offer): 'draining' | 'full' | 'version' | undefined {
     if (draining || place.retired) return 'draining'
-    if (place.inFlight >= place.provider.max_concurrency) return 'full'
+    if (place.calling >= place.provider.max_concurrency) return 'full'
     // The router knows of a key that this process has not been given yet.
     return place.accounts.has(offer.account) ? undefined : 'version'
   }
@@ -131,6 +132,9 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
           return startCall(place, offer, body, events, media)
         },
         answer: (sink) => media?.answer(sink) ?? new Answer(offer, sink, place),
+        onCalled() {
+          place.calling--
+        },
         onOver(report) {
           places.left(place)
           attempts.delete(key)
@@ -187,6 +191,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     if (message.noResponders) return attempt?.onNobodyThere(nowMs)
     const said = decodeKind<ControlMessage>(controlKinds, message.data)?.message
     if (!said) return
+    if (said.t === 'fins') {
+      for (const one of said.of) attempts.get(one)?.onConfirmed(nowMs)
+      return
+    }
     if (attempt) return attempt.onControl(said, nowMs)
     const inbox = asInbox(message.reply, at.request, at.n)
     if (said.t !== 'grant' || !inbox) return
