@@ -45,6 +45,9 @@ export interface Fresh {
   uses: [key: string, until: readonly number[], amount: number][]
 }
 
+/** Whether a replica has died, and what it had open with it. */
+export type IsGone = (owner: string) => boolean
+
 /** An attempt that found no worker is given up sooner. */
 const FRESH_MS = 5_000
 /** Its owner may be frozen, and tell the same later. */
@@ -119,15 +122,16 @@ export function nextEnd(entry: Entry, me: string): number {
   return next
 }
 
-/** By others than `me`, and when the last of it comes back at the latest. */
-export function heldByOthers(entry: Entry, me: string, key: string): { amount: number; untilMs: number } {
+/** By others than `me`, and when the last of it comes back at the latest. Of what is open, that of a replica that is gone is not. */
+export function heldByOthers(entry: Entry, me: string, key: string, isGone: IsGone): { amount: number; untilMs: number } {
+  const windowed = windowOf(key) !== undefined
   let amount = 0
   let untilMs = 0
   for (const [owner, hold] of Object.entries(entry.holds)) {
     const held = hold.held[key] ?? 0
-    if (owner === me || held === 0) continue
+    if (owner === me || held === 0 || (!windowed && isGone(owner))) continue
     amount += held
-    untilMs = Math.max(untilMs, (windowOf(key) ? hold.untilMs : (hold.busyUntilMs ?? hold.untilMs)) + GRACE_MS)
+    untilMs = Math.max(untilMs, (windowed ? hold.untilMs : (hold.busyUntilMs ?? hold.untilMs)) + GRACE_MS)
   }
   return { amount, untilMs }
 }

@@ -1,7 +1,7 @@
 // Pure. One limit as this replica sees it: what is used by all, what others hold, and what we may spend without asking.
 
 import { countsUntil, dispatchMs, type Limit } from '#contracts/limit.ts'
-import { type Entry, heldByOthers, type Learned, meterKey } from './quota-entry.ts'
+import { type Entry, heldByOthers, type IsGone, type Learned, meterKey } from './quota-entry.ts'
 import { Tally } from './quota-tally.ts'
 
 export interface Meter {
@@ -35,9 +35,9 @@ export function createMeter(limit: Limit): Meter {
   }
 }
 
-export function readEntry(meter: Meter, entry: Entry, me: string): void {
+export function readEntry(meter: Meter, entry: Entry, me: string, isGone: IsGone): void {
   meter.shared.replace(entry.used[meter.key] ?? [])
-  meter.others = heldByOthers(entry, me, meter.key)
+  meter.others = heldByOthers(entry, me, meter.key, isGone)
   const learned = entry.learned[meter.key]
   if (learned && learned.atMs > (meter.learned?.atMs ?? 0)) meter.learned = learned
 }
@@ -81,6 +81,8 @@ export function opensAt(meter: Meter, amount: number, nowMs: number): number {
   if (amount > max) return Number.POSITIVE_INFINITY
   let room = roomOf(meter, nowMs)
   if (room >= amount) return nowMs
+  // What is open ends when it ends, wherever that is; it is looked at again soon.
+  if (meter.limit.per === undefined) return nowMs + OPEN_AGAIN_MS
   const cells = [...meter.shared.cells(), ...meter.pending.cells()]
   if (meter.learned?.elsewhere) cells.push(meter.learned.elsewhere)
   if (meter.others.amount > 0) cells.push([Math.max(meter.others.untilMs, nowMs + 1), meter.others.amount])
@@ -90,7 +92,6 @@ export function opensAt(meter: Meter, amount: number, nowMs: number): number {
     room += used
     if (room >= amount) return untilMs
   }
-  // What is open ends when it ends; it is looked at again soon.
   return nowMs + OPEN_AGAIN_MS
 }
 

@@ -1,7 +1,7 @@
 // Pure. The next state of a pool: what we have spent is told, who asks is served in order, and what is then left of our hold.
 // Holds shrink towards the limit, so that the last units go one by one to whoever asks first.
 
-import { charge, current, type Entry, type Hold, heldByOthers } from './quota-entry.ts'
+import { charge, current, type Entry, type Hold, heldByOthers, type IsGone } from './quota-entry.ts'
 import { elsewhere, type Meter, maxOf, opensAt, usesUntil } from './quota-meter.ts'
 import type { Cell } from './quota-tally.ts'
 import { type Corrections, correct } from './quota-void.ts'
@@ -56,10 +56,22 @@ export interface PlanOptions {
   busyUntilMs: number
   longestMs: number
   corrections: Corrections
+  isGone: IsGone
+}
+
+/** A plan whose answer is awaited. */
+export interface Write {
+  seq: number
+  plan: Plan
+  /** What becomes free once it is written. */
+  raise: Map<Meter, number>
+  demands: Waiting[]
+  atMs: number
+  corrections: Corrections
 }
 
 export function planWrite(options: PlanOptions): Plan {
-  const { me, seq, meters, demands, nowMs, holdMs, busyUntilMs, longestMs } = options
+  const { me, seq, meters, demands, nowMs, holdMs, busyUntilMs, longestMs, isGone } = options
   const entry = current(options.entry, me, nowMs)
   correct(entry, options.corrections, me, nowMs)
   const { used } = entry
@@ -72,7 +84,7 @@ export function planWrite(options: PlanOptions): Plan {
     for (const [untilMs, amount] of cells) charge(used, meter.key, untilMs, amount)
     if (meter.learned && meter.learned.atMs > (entry.learned[meter.key]?.atMs ?? 0)) entry.learned[meter.key] = meter.learned
     const sum = (used[meter.key] ?? []).reduce((total, [, amount]) => total + amount, 0)
-    left.set(meter, maxOf(meter) - elsewhere(meter, nowMs) - sum - meter.open - heldByOthers(entry, me, meter.key).amount)
+    left.set(meter, maxOf(meter) - elsewhere(meter, nowMs) - sum - meter.open - heldByOthers(entry, me, meter.key, isGone).amount)
   }
 
   const rest = (meter: Meter) => left.get(meter) ?? 0

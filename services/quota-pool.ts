@@ -2,7 +2,7 @@
 
 import type { KeyValue, KeyValueEntry } from '#contracts/bus.ts'
 import type { Limit } from '#contracts/limit.ts'
-import { meterKey } from './quota-entry.ts'
+import { type IsGone, meterKey } from './quota-entry.ts'
 import { createMeter, type Meter, maxOf, opensAt, readEntry, roomOf, usesUntil } from './quota-meter.ts'
 import { RETRY_MS } from './quota-outage.ts'
 import type { Answer, Demand, Shortage } from './quota-plan.ts'
@@ -22,6 +22,7 @@ export interface PoolWorld {
   now: () => number
   /** How many replicas share the pools, ourselves included: what is left is divided by it while the bucket cannot be written. */
   replicas: () => number
+  isGone: IsGone
   /** There may be more room than before. */
   onRoom: () => void
 }
@@ -36,9 +37,9 @@ export class Pool {
   constructor(name: string, key: string, world: PoolWorld) {
     this.name = name
     this.#world = world
-    const { keyValue, me, now } = world
+    const { keyValue, me, now, isGone } = world
     const decideAlone = (demand: Demand, share: number) => this.#decideAlone(demand, share)
-    this.#writer = new Writer({ pool: name, key, me, keyValue, now, meters: this.#meters, decideAlone })
+    this.#writer = new Writer({ pool: name, key, me, keyValue, now, meters: this.#meters, isGone, decideAlone })
   }
 
   /** The meters of these limits, with the numbers as they are now. */
@@ -125,6 +126,11 @@ export class Pool {
     this.#world.onRoom()
   }
 
+  /** A replica has died or come. */
+  recount(): void {
+    this.#writer.recount()
+  }
+
   /** What was learned of the limits is told with the next write. */
   learned(): void {
     this.#writer.report(RENEW_MS)
@@ -142,7 +148,7 @@ export class Pool {
       return known
     }
     const meter = createMeter(limit)
-    readEntry(meter, this.#writer.entry, this.#world.me)
+    readEntry(meter, this.#writer.entry, this.#world.me, this.#world.isGone)
     this.#meters.set(key, meter)
     return meter
   }

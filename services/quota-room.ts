@@ -27,6 +27,7 @@ export interface LimitStatus {
   pool: string
   limit: Limit
   used: number
+  /** What this replica may still take, as far as it knows. */
   remaining: number
   /** Until nothing of it is used any more, if nothing is added. */
   resetsInMs: number
@@ -66,12 +67,13 @@ export function roomIn(meters: readonly Meter[], amountOf: (meter: Meter) => num
 
 export function statusOf(pool: string, meter: Meter, nowMs: number): LimitStatus {
   const max = maxOf(meter)
-  const used = usedOf(meter, nowMs)
+  // What others have open is open; what they hold of a window they may not need.
+  const used = usedOf(meter, nowMs) + (meter.limit.per === undefined ? meter.others.amount : 0)
   const status: LimitStatus = {
     pool,
     limit: meter.limit,
     used,
-    remaining: Math.max(0, max - used),
+    remaining: Math.max(0, roomOf(meter, nowMs)),
     resetsInMs: used > 0 ? Math.max(0, opensAt(meter, max, nowMs) - nowMs) : 0,
     source: max < meter.limit.max ? 'learned' : 'configured',
   }

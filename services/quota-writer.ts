@@ -4,11 +4,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
 import { createAlarm } from './alarm.ts'
-import { current, type Entry, emptyEntry, nextEnd, parseEntry, sameHeld } from './quota-entry.ts'
+import { current, type Entry, emptyEntry, type IsGone, nextEnd, parseEntry, sameHeld } from './quota-entry.ts'
 import { type Meter, readEntry } from './quota-meter.ts'
 import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
-import { type Answer, type Demand, decide, type Plan, planWrite, type Waiting } from './quota-plan.ts'
-import { type Corrections, copyOf, corrected, noCorrections } from './quota-void.ts'
+import { type Answer, type Demand, decide, planWrite, type Waiting, type Write } from './quota-plan.ts'
+import { copyOf, corrected, noCorrections } from './quota-void.ts'
 
 /** How long a hold may be spent without asking. */
 export const HOLD_MS = 10_000
@@ -29,18 +29,9 @@ export interface WriterOptions {
   keyValue: KeyValue
   now: () => number
   meters: ReadonlyMap<string, Meter>
+  isGone: IsGone
   /** `share`: by how much to divide our part of what is left. */
   decideAlone(demand: Demand, share: number): Answer
-}
-
-interface Write {
-  seq: number
-  plan: Plan
-  /** What becomes free once it is written. */
-  raise: Map<Meter, number>
-  demands: Waiting[]
-  atMs: number
-  corrections: Corrections
 }
 
 const encoder = new TextEncoder()
@@ -90,6 +81,11 @@ export class Writer {
   /** Holds of others that have ended are seen as such. */
   lookAgain(nowMs: number): void {
     if (nowMs >= this.#nextEndMs) this.#know(current(this.entry, this.#options.me, nowMs), this.revision)
+  }
+
+  /** A replica has died or come: what it has open is seen anew. */
+  recount(): void {
+    this.#nextEndMs = 0
   }
 
   know(value: Uint8Array | undefined, revision: number): void {
@@ -170,7 +166,7 @@ export class Writer {
 
   /** Undefined if there is nothing to write. */
   #begin(demands: Waiting[]): Write | undefined {
-    const { me, now, meters: known } = this.#options
+    const { me, now, meters: known, isGone } = this.#options
     const nowMs = now()
     const meters = [...known.values()]
     if (nowMs >= this.spendUntilMs) for (const meter of meters) meter.free = 0
@@ -178,7 +174,8 @@ export class Writer {
     const { entry, busyUntilMs, longestMs } = this
     const seq = ++this.#seq
     const corrections = copyOf(this.corrections)
-    const plan = planWrite({ entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, busyUntilMs, longestMs, corrections })
+    const calls = { busyUntilMs, longestMs, isGone }
+    const plan = planWrite({ entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, corrections, ...calls })
     const granted = plan.answers.some((answer) => 'cells' in answer)
     const tells = corrections.voids.size + corrections.returned.size > 0 || [...plan.told.values()].some((cells) => cells.length > 0)
     if (!granted && !tells && sameHeld(this.entry.holds[me]?.held, plan.entry.holds[me]?.held)) {
@@ -242,9 +239,10 @@ export class Writer {
   }
 
   #know(entry: Entry, revision: number): void {
+    const { me, isGone } = this.#options
     this.entry = entry
     this.revision = revision
-    this.#nextEndMs = nextEnd(entry, this.#options.me)
-    for (const meter of this.#options.meters.values()) readEntry(meter, entry, this.#options.me)
+    this.#nextEndMs = nextEnd(entry, me)
+    for (const meter of this.#options.meters.values()) readEntry(meter, entry, me, isGone)
   }
 }

@@ -2,13 +2,12 @@
 // What is shared stands in a key-value bucket, one entry for each pool. A replica takes from it in holds that it spends without asking;
 // holds shrink towards the limit. If the bucket does not answer, each replica goes on with an equal part of what was left.
 
-import { createHash } from 'node:crypto'
 import type { KeyValue } from '#contracts/bus.ts'
 import type { LearnedLimit } from '#contracts/limit.ts'
 import { learnInto } from './quota-learn.ts'
 import type { Meter } from './quota-meter.ts'
-import { Pool } from './quota-pool.ts'
-import { openReplicas } from './quota-replicas.ts'
+import type { Pool } from './quota-pool.ts'
+import { openPools } from './quota-pools.ts'
 import type { Amounts, Claim, LimitStatus, Reserved, Room } from './quota-room.ts'
 import { fitting, narrower, roomIn, statusOf, untouched } from './quota-room.ts'
 
@@ -45,6 +44,11 @@ export interface QuotaOptions {
   instance: string
   /** Wall clock in ms since 1970: windows are the same for all replicas. */
   now?: () => number
+  /**
+   * What is open ends with the replica that opened it: so long after its last word, others may have the place.
+   * Absent: it goes on without its replica, until its time, as calls of a worker do.
+   */
+  leaseMs?: number
 }
 
 interface Part {
@@ -66,46 +70,18 @@ const SWEEP_MS = 5_000
 const ESTIMATE_MS = 60_000
 const CLOSE_MS = 1_000
 
-export async function openQuota({ keyValue, scope, instance, now = Date.now }: QuotaOptions): Promise<Quota> {
-  const pools = new Map<string, Pool>()
-  const byKey = new Map<string, Pool>()
+export async function openQuota({ keyValue, scope, instance, now = Date.now, leaseMs }: QuotaOptions): Promise<Quota> {
   const listeners = new Set<() => void>()
   const reservations = new Map<string, Reservation>()
-  const replicas = await openReplicas({ keyValue, scope, instance, now })
-  const world = {
-    keyValue,
-    me: instance,
-    now,
-    replicas: () => replicas.count,
-    onRoom() {
-      for (const listener of listeners) listener()
-    },
+  const onRoom = () => {
+    for (const listener of listeners) listener()
   }
-  /** Entries of pools that nobody has asked for here yet. */
-  const unclaimed = new Map<string, { key: string; value: Uint8Array | undefined; revision: number }>()
-  const watch = await keyValue.watch(`${scope}.*`, (entry) => {
-    const pool = byKey.get(entry.key)
-    if (pool) pool.onEntry(entry)
-    else unclaimed.set(entry.key, entry)
-  })
+  const pools = await openPools({ keyValue, scope, instance, now, leaseMs, onRoom })
   const sweeper = setInterval(() => sweep(now()), SWEEP_MS)
   let sweepAtMs = 0
 
-  function poolOf(name: string): Pool {
-    const known = pools.get(name)
-    if (known) return known
-    const key = `${scope}.${createHash('sha256').update(name).digest('base64url').slice(0, 32)}`
-    const pool = new Pool(name, key, world)
-    pools.set(name, pool)
-    byKey.set(key, pool)
-    const entry = unclaimed.get(key)
-    if (entry) pool.onEntry(entry)
-    unclaimed.delete(key)
-    return pool
-  }
-
   function partOf(id: string, { pool: name, limits, amounts }: Claim): Part {
-    const pool = poolOf(name)
+    const pool = pools.named(name)
     const meters = pool.metersOf(limits, now())
     return { id, pool, meters, amounts: meters.map((meter) => fitting(meter, amounts[meter.limit.unit] ?? 0)), cells: [] }
   }
@@ -198,7 +174,7 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
     let narrowest = untouched
     for (const { pool, limits, amounts } of claims) {
       if (limits.length === 0) continue
-      const here = roomIn(poolOf(pool).metersOf(limits, nowMs), ({ limit }) => amounts[limit.unit] ?? 0, nowMs)
+      const here = roomIn(pools.named(pool).metersOf(limits, nowMs), ({ limit }) => amounts[limit.unit] ?? 0, nowMs)
       narrowest = narrowest === untouched ? here : narrower(narrowest, here)
     }
     return narrowest
@@ -219,20 +195,21 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
     settle,
     release,
     abandon(id) {
-      if (!release(id) && !reservations.has(id)) for (const pool of pools.values()) pool.takeBack(id)
+      if (!release(id) && !reservations.has(id)) for (const pool of pools.all()) pool.takeBack(id)
     },
     room,
     status(claims) {
       const nowMs = now()
       return claims.flatMap(({ pool, limits }) =>
-        poolOf(pool)
+        pools
+          .named(pool)
           .metersOf(limits, now())
           .map((meter) => statusOf(pool, meter, nowMs)),
       )
     },
     learn({ pool: name, limits }, told) {
       if (limits.length === 0) return
-      const pool = poolOf(name)
+      const pool = pools.named(name)
       if (learnInto(pool.metersOf(limits, now()), told, now())) pool.learned()
     },
     onRoom: (listener) => void listeners.add(listener),
@@ -241,9 +218,7 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now }: Q
     },
     async close() {
       clearInterval(sweeper)
-      await Promise.all([...pools.values()].map((pool) => pool.close(CLOSE_MS)))
-      watch.unsubscribe()
-      await replicas.close()
+      await pools.close(CLOSE_MS)
     },
   }
 }

@@ -36,6 +36,7 @@ describe('environment', () => {
       otlpEndpoint: undefined,
       requestTimeoutMs: 300_000,
       drainMs: 120_000,
+      slotLeaseMs: 15_000,
       trustedProxies: [],
       logLevel: 'info',
       providers: {},

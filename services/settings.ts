@@ -44,6 +44,8 @@ export interface Settings {
   retryBudget: RetryBudgetSettings
   /** How long running streams may go on after SIGTERM. */
   drainMs: number
+  /** So long after the last word of an ingress that has died, its clients may have its places among their parallel requests. */
+  slotLeaseMs: number
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
   trustedProxies: string[]
   /** No request without a key, not even from this machine before there is any client. */
@@ -115,6 +117,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     maxWaitMs: max_wait_s * 1000,
     retryBudget: retry_budget,
     drainMs: variables.FREEWAY_DRAIN_MS,
+    slotLeaseMs: variables.FREEWAY_SLOT_LEASE_MS,
     trustedProxies: variables.FREEWAY_TRUSTED_PROXIES,
     requireAuth: variables.REQUIRE_AUTH === 'true',
     keyPrefix: variables.FREEWAY_KEY_PREFIX,
@@ -185,6 +188,7 @@ const variables = z.object({
   FREEWAY_LOG_LEVEL: oneOf(logLevels).default('info'),
   FREEWAY_REQUEST_TIMEOUT_MS: wholeNumber(1, MAX_MS, 300_000, 'expected milliseconds, e.g. 300000'),
   FREEWAY_DRAIN_MS: wholeNumber(0, MAX_MS, 120_000, 'expected milliseconds, e.g. 120000'),
+  FREEWAY_SLOT_LEASE_MS: wholeNumber(1_000, MAX_MS, 15_000, 'expected milliseconds from 1000, e.g. 15000'),
   FREEWAY_TRUSTED_PROXIES: z
     .string()
     .default('')

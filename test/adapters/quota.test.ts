@@ -41,6 +41,22 @@ describeAdapters('quota', (open) => {
     expect(await burst(await replicas(size), 'a', 100, claims(10))).toBe(10)
   })
 
+  test.each([
+    ['one after the other, a replica each', (i: number) => i % 3],
+    ['one after the other, each replica for a while', (i: number) => Math.floor(i / 7) % 3],
+    ['most of them through one', (i: number) => (i < 50 ? 0 : i % 3)],
+  ])('of sixty a minute exactly sixty are let in: %s', async (_, at) => {
+    const quotas = await replicas(3)
+    const of = claims(60)
+    const refused: unknown[] = []
+    for (let i = 0; i < 60; i++) {
+      const answer = await (quotas[at(i)] as Quota).reserve(`a.${i}`, of, 60_000)
+      if (!answer.ok) refused.push([i, at(i), answer.opensInMs])
+    }
+    expect(refused).toEqual([])
+    for (const [i, quota] of quotas.entries()) expect((await quota.reserve(`b.${i}`, of, 60_000)).ok).toBe(false)
+  })
+
   test('what one replica gives back the others take, and it is never more than the limit', async () => {
     const quotas = await replicas(3)
     const limit = claims(40)

@@ -43,11 +43,11 @@ let count = 0
 /** How many have been opened in this process. */
 export const openedChats = () => count
 
-/** `body` is laid over a minimal request; `read: false` leaves the answer in the socket; `padding` is a second message. */
+/** `body` is laid over a minimal request; `read: false` leaves the answer in the socket; `padding` is a second message; `key`: a client's. */
 export function openChat(
   url: string,
   body: Record<string, unknown> = {},
-  { read = true, padding }: { read?: boolean; padding?: string } = {},
+  { read = true, padding, key }: { read?: boolean; padding?: string; key?: string } = {},
 ): Chat {
   const marker = `prompt ${++count} of ${process.pid}`
   const messages = [marker, padding].filter((content) => content !== undefined).map((content) => ({ role: 'user', content }))
@@ -74,7 +74,11 @@ export function openChat(
   const request = openRequest(`${url}/v1/chat/completions`, {
     method: 'POST',
     agent: false,
-    headers: { 'content-type': 'application/json', 'content-length': sent.length },
+    headers: {
+      'content-type': 'application/json',
+      'content-length': sent.length,
+      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+    },
   })
   request.on('response', (incoming) => {
     response = incoming

@@ -25,7 +25,7 @@ const NOTHING_CAME_OF_IT: Amounts = { requests: 1, [DAY_UNIT]: 0 }
 
 const kindOf: Partial<Record<Limit['unit'], Spent['what']>> = { requests: 'rate', [DAY_UNIT]: 'day', concurrency: 'concurrency' }
 
-/** `longestMs`: no request takes longer; the place of one whose ingress has died is free after that. */
+/** `longestMs`: no request takes longer; a place that nobody gives back is free after that. */
 export function clientLimits(quota: Quota, longestMs: number): ClientLimits {
   // The ledger knows limits again by identity; an account that is changed is another object.
   const claims = new WeakMap<Account, readonly Claim[]>()
