@@ -58,7 +58,7 @@ export class Answer {
       this.#reading = new Collecting(MAX_REFUSAL_BYTES, true, (body) => this.#refused(status, body))
     else if (!this.#offer.stream) this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#whole(this.#parsed(body)))
     else if (type.includes('application/json'))
-      this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(this.#parsed(body)))
+      this.#reading = new Collecting(MAX_COLLECTED_BYTES, false, (body) => this.#wholeAsStream(this.#parsed(body, true)))
     else {
       const streaming = new Streaming(this.#offer, this.#guardedSink(), (failure) => this.#failInBand(failure))
       this.#reading = this.#knowledge.dialect?.reading(streaming) ?? streaming
@@ -144,9 +144,9 @@ export class Answer {
   }
 
   /** As a chat completion, whatever the provider's format. */
-  #parsed(body: Uint8Array): unknown {
+  #parsed(body: Uint8Array, asStream = false): unknown {
     const { dialect } = this.#knowledge
-    return dialect ? dialect.whole(parse(body)) : parse(body)
+    return dialect ? dialect.whole(parse(body), asStream) : parse(body)
   }
 
   #repaired(body: unknown): RepairedReply | undefined {

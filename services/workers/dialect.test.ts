@@ -131,6 +131,58 @@ describe('an answer of a provider that speaks Messages', () => {
     expect(writeReply(chunks, options)).toEqual(message)
   })
 
+  const searched = [
+    { type: 'text', text: 'I look it up.' },
+    { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'q' } },
+    { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [{ type: 'web_search_result', url: 'https://a.example' }] },
+    { type: 'text', text: 'It is' },
+    { type: 'text', text: ' so', citations: [{ type: 'web_search_result_location', url: 'https://a.example', cited_text: 'so' }] },
+    { type: 'text', text: '.' },
+  ]
+
+  it('that cites sources and runs tools of its own reaches it block by block, whole', () => {
+    const { answer, said } = begin({ stream: false })
+    answer.onHeaders(200, { 'content-type': 'application/json' })
+    answer.onData(utf8(JSON.stringify({ ...message, content: searched, stop_reason: 'end_turn' })))
+    answer.onEnd()
+    const chunks = readReply(JSON.parse(new TextDecoder().decode(said())))
+    const told = writeReply(chunks, { id: 'r1', inputTokens: 5, stopSequences: [], prefill: '', thinking: true })
+    expect(told).toEqual({ ...message, content: searched, stop_reason: 'end_turn' })
+  })
+
+  it('that cites sources and runs tools of its own reaches it block by block, streamed', () => {
+    const events = searched.flatMap(({ text, citations, input, ...block }, index) => {
+      const begun = text === undefined ? { ...block, ...(input && { input: {} }) } : { type: 'text', text: '' }
+      const deltas = [
+        ...(text === undefined ? [] : [{ type: 'text_delta', text }]),
+        ...(citations ?? []).map((citation) => ({ type: 'citations_delta', citation })),
+        ...(input ? [{ type: 'input_json_delta', partial_json: JSON.stringify(input) }] : []),
+      ]
+      return [
+        event({ type: 'content_block_start', index, content_block: begun }),
+        ...deltas.map((delta) => event({ type: 'content_block_delta', index, delta })),
+        event({ type: 'content_block_stop', index }),
+      ]
+    })
+    const { answer, said } = begin()
+    answer.onHeaders(200, sse)
+    answer.onData(utf8(stream.slice(0, stream.indexOf('event: content_block_start')) + events.join('')))
+    const ended = { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 5 } }
+    answer.onData(utf8(event(ended) + event({ type: 'message_stop' })))
+    answer.onEnd()
+    expect(heard(said())).toEqual({ ...message, content: searched, stop_reason: 'end_turn' })
+  })
+
+  it('that begins with a thought only it can read keeps it', () => {
+    const { answer, said } = begin()
+    answer.onHeaders(200, sse)
+    const thought = stream.indexOf('event: content_block_start')
+    const redacted = stream.indexOf('event: content_block_start', stream.indexOf('signature_delta'))
+    answer.onData(utf8(stream.slice(0, thought) + stream.slice(redacted)))
+    answer.onEnd()
+    expect(heard(said())).toEqual({ ...message, content: message.content.slice(1) })
+  })
+
   it('that breaks off is broken off', () => {
     const { answer, result } = begin()
     answer.onHeaders(200, sse)
@@ -179,5 +231,5 @@ describe('a request to it', () => {
 })
 
 it('most providers need no translation', () => {
-  expect(dialectOf({ format: 'chat-completions' })).toBeUndefined()
+  expect(dialectOf({ format: 'chat-completions', name: 'p' })).toBeUndefined()
 })

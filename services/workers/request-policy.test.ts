@@ -463,3 +463,37 @@ it('names that every object has are no habits', () => {
     user: 'toString',
   })
 })
+
+describe('a request in the words of Messages or Responses', () => {
+  const change = compilePolicy(requestPolicy.parse({ schema_strip: ['pattern'], min: { max_output_tokens: 16 } }), { max_output: 50 })
+  const changed = (fields: Json) => {
+    change(fields)
+    return fields
+  }
+  const schema = () => ({ type: 'object', properties: { a: { type: 'string', pattern: 'x' } } })
+  const stripped = { type: 'object', properties: { a: { type: 'string' } } }
+
+  it('has no keyword that its provider does not know, where these formats have schemas', () => {
+    const tools = [
+      { type: 'function', name: 'f', parameters: schema() },
+      { name: 'f', input_schema: schema() },
+    ]
+    const text = { format: { type: 'json_schema', schema: schema() } }
+    expect(changed({ input: [], tools, text })).toMatchObject({
+      tools: [{ parameters: stripped }, { input_schema: stripped }],
+      text: { format: { schema: stripped } },
+    })
+  })
+
+  it.each([
+    [1, 16],
+    [500, 50],
+  ])('keeps within the bounds of an answer: %d tokens are %d', (asked, allowed) => {
+    expect(changed({ input: [], max_output_tokens: asked })).toMatchObject({ max_output_tokens: allowed })
+  })
+
+  it('keeps what means something by itself in Responses', () => {
+    expect(changed({ input: [], top_logprobs: 2 })).toMatchObject({ top_logprobs: 2 })
+    expect(changed({ messages: [], top_logprobs: 2 })).not.toHaveProperty('top_logprobs')
+  })
+})

@@ -27,7 +27,11 @@ export function compilePolicy(policy: RequestPolicy, model: Pick<Model, 'max_out
     // Either is right for OpenAI; a list is understood everywhere.
     if (typeof fields.stop === 'string') fields.stop = [fields.stop]
     for (const step of steps) step(fields)
-    if (maxOutput !== undefined) clamp(fields, limitField, maxOutput)
+    if (maxOutput !== undefined) {
+      clamp(fields, limitField, maxOutput)
+      // As Responses calls it.
+      clamp(fields, 'max_output_tokens', maxOutput)
+    }
     if (steps.length > 0) tidy(fields)
   }
 }
@@ -118,7 +122,8 @@ function tidy(fields: Fields): void {
     delete fields.tool_choice
     delete fields.parallel_tool_calls
   }
-  if (fields.logprobs === undefined) delete fields.top_logprobs
+  // In Responses it stands alone.
+  if (fields.logprobs === undefined && fields.input === undefined) delete fields.top_logprobs
   if (fields.stream !== true) delete fields.stream_options
 }
 

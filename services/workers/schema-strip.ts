@@ -22,10 +22,14 @@ export function stripSchemas(fields: Fields, keywords: readonly string[]): void 
       else if (!VALUES.has(key)) strip(value)
     }
   }
-  for (const tool of listOf(fields.tools)) strip(isFields(tool.function) ? tool.function.parameters : undefined)
+  // Messages and Responses have no wrapper around a function.
+  for (const tool of listOf(fields.tools))
+    strip(isFields(tool.function) ? tool.function.parameters : (tool.parameters ?? tool.input_schema))
   for (const tool of listOf(fields.functions)) strip(tool.parameters)
   const format = fields.response_format
   if (isFields(format) && isFields(format.json_schema)) strip(format.json_schema.schema)
+  const text = fields.text
+  if (isFields(text) && isFields(text.format)) strip(text.format.schema)
 }
 
 function listOf(value: unknown): Fields[] {

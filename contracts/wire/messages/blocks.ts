@@ -59,6 +59,12 @@ export class Blocks {
     block.closed = true
   }
 
+  /** What is said next is a text of its own. */
+  nextText(): void {
+    const text = this.#last('text')
+    if (text) text.closed = true
+  }
+
   citation(citation: unknown): void {
     const block = this.#last('text') ?? this.#open('text', { type: 'text', text: '' })
     this.#add(block, { type: 'citations_delta', citation })

@@ -132,6 +132,10 @@ export function createEventWriter(options: AnswerOptions, emit: (event: MessageE
   /** Of a provider that speaks Messages itself: blocks and citations that chat completions have no word for. */
   function sayOther(kept: unknown): void {
     if (!isFields(kept)) return
+    if (kept.next === true) {
+      flushText()
+      return blocks.nextText()
+    }
     if (kept.citation !== undefined) return blocks.citation(kept.citation)
     const { block } = kept
     if (!isFields(block) || typeof block.type !== 'string') return

@@ -19,6 +19,22 @@ export function readReply(json: unknown, createdSeconds: number): Chunk[] {
   return events.flatMap((event) => reader.read(event))
 }
 
+/**
+ * The blocks of a whole answer where a chat completion cannot hold them: their order, several texts, sources, hosted tools.
+ * Undefined where it can.
+ */
+export function contentBeyondChat(json: unknown): Fields[] | undefined {
+  const content = isFields(json) && Array.isArray(json.content) ? json.content.filter(isFields) : []
+  const order = content.map(({ type }) => type).join(' ')
+  const plain = /^((redacted_)?thinking ?)*(text ?)?(tool_use ?)*$/.test(order) && content.every(isPlain)
+  return plain ? undefined : content
+}
+
+function isPlain({ type, citations, id: _, name: __, input: ___, text: ____, ...rest }: Fields): boolean {
+  if (Array.isArray(citations) && citations.length > 0) return false
+  return type === 'thinking' || type === 'redacted_thinking' || Object.keys(rest).length === 0
+}
+
 interface Open {
   type: unknown
   /** Of a tool call. */
@@ -35,13 +51,21 @@ export function createStreamReader(createdSeconds: number): { read(event: unknow
   const open = new Map<unknown, Open>()
   let calls = 0
   let counted: Fields = {}
+  let lastType: unknown
 
   function start(index: unknown, given: Fields): Chunk[] {
     const block: Open = { type: given.type, call: -1, told: false, kept: undefined, json: '' }
     open.set(index, block)
+    const again = given.type === lastType
+    lastType = given.type
     switch (given.type) {
       case 'text':
-        return [...textChunks(given.text), ...(Array.isArray(given.citations) ? given.citations.map(citationChunk) : [])]
+        // Sources are those of one text: it must not run into the next.
+        return [
+          ...(again ? [beyond({ next: true })] : []),
+          ...textChunks(given.text),
+          ...(Array.isArray(given.citations) ? given.citations.map(citationChunk) : []),
+        ]
       case 'thinking':
         return thoughtChunks(given.thinking, given.signature)
       case 'redacted_thinking':
@@ -86,7 +110,7 @@ export function createStreamReader(createdSeconds: number): { read(event: unknow
     if (block.call >= 0 && !block.told) return [{ t: 'tool', choice: 0, call: block.call, arguments: '{}' }]
     if (block.kept === undefined) return []
     const kept = block.json === '' ? block.kept : { ...block.kept, input: readJson(block.json) }
-    return [{ t: 'other', choice: 0, delta: { [EXTENSION]: { block: kept } } }]
+    return [beyond({ block: kept })]
   }
 
   return {
@@ -137,7 +161,11 @@ function thoughtChunks(text: unknown, signature: unknown): Chunk[] {
 }
 
 function citationChunk(citation: unknown): Chunk {
-  return { t: 'other', choice: 0, delta: { [EXTENSION]: { citation } } }
+  return beyond({ citation })
+}
+
+function beyond(kept: Fields): Chunk {
+  return { t: 'other', choice: 0, delta: { [EXTENSION]: kept } }
 }
 
 function failure({ message, type }: Fields): Chunk {

@@ -3,7 +3,8 @@
 import type { Chunk } from '../../chunk.ts'
 import { writeSse } from '../sse.ts'
 import { type AnswerOptions, createEventWriter, type MessageEvent } from './events.ts'
-import { type Fields, isFields } from './schema.ts'
+import { EXTENSION, type Fields, isFields } from './schema.ts'
+import { tellId } from './tool-id.ts'
 
 /** A stream as text, one call per chunk: nothing, or whole events. */
 export function createStreamWriter(options: AnswerOptions): { write(chunk: Chunk): string } {
@@ -32,8 +33,23 @@ export class FailedReply extends Error {
 export function writeReply(chunks: Iterable<Chunk>, options: AnswerOptions): object {
   const whole = new WholeMessage()
   const write = createEventWriter(options, (event) => whole.take(event))
-  for (const chunk of chunks) write(chunk)
-  return whole.message
+  let blocks: Fields[] | undefined
+  for (const chunk of chunks) {
+    write(chunk)
+    if (chunk.t === 'other') blocks = blocksIn(chunk.delta[EXTENSION]) ?? blocks
+  }
+  return blocks ? { ...whole.message, content: asTold(blocks, options) } : whole.message
+}
+
+/** The whole content as a provider of this format gave it. */
+function blocksIn(kept: unknown): Fields[] | undefined {
+  return isFields(kept) && Array.isArray(kept.content) ? kept.content.filter(isFields) : undefined
+}
+
+function asTold(blocks: Fields[], { thinking }: AnswerOptions): Fields[] {
+  return blocks
+    .filter(({ type, text }) => (type === 'text' ? text !== '' : thinking || (type !== 'thinking' && type !== 'redacted_thinking')))
+    .map((block) => (block.type === 'tool_use' ? { ...block, id: tellId(String(block.id ?? '')) } : block))
 }
 
 /** The events of a stream, put together as a client does it. */

@@ -2,6 +2,7 @@
 
 import { FreewayError } from '../../failure.ts'
 import type { ChatMessage } from '../../job.ts'
+import { isCipher } from '../cipher.ts'
 import { ERROR_PREFIX } from './read-content.ts'
 import { type Block, extensionOf, type Fields, isFields } from './schema.ts'
 
@@ -117,15 +118,16 @@ function inOrder(order: Fields[], text: string, calls: Block[]): Block[] {
   })
 }
 
-/** A thought that another provider had: without a signature it is refused. */
-function isForeign({ type, signature }: Block): boolean {
+/** A thought that another provider had: without a signature, or encrypted for somebody else, it is refused. */
+function isForeign({ type, signature, data }: Block): boolean {
+  if (type === 'redacted_thinking') return isCipher(data)
   return type === 'thinking' && (typeof signature !== 'string' || signature === '')
 }
 
 /** As this gateway, and OpenRouter, tell chat clients of thoughts that are to be sent back. */
 function writeThought(detail: unknown): Block[] {
   const { type, text, signature, data } = isFields(detail) ? detail : {}
-  if (type === 'reasoning.encrypted' && typeof data === 'string') return [{ type: 'redacted_thinking', data }]
+  if (type === 'reasoning.encrypted' && typeof data === 'string') return isCipher(data) ? [] : [{ type: 'redacted_thinking', data }]
   if (type !== 'reasoning.text' || typeof signature !== 'string' || signature === '') return []
   return [{ type: 'thinking', thinking: typeof text === 'string' ? text : '', signature }]
 }

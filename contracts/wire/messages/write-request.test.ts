@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import type { ChatBody } from '../../job.ts'
+import { writeCipher } from '../cipher.ts'
 import { readRequest } from './request.ts'
 import { writeRequest } from './write-request.ts'
 
@@ -141,6 +142,7 @@ describe('a chat request for a provider that speaks Messages', () => {
     const reasoning_details = [
       { type: 'reasoning.text', text: 'hm', signature: 's' },
       { type: 'reasoning.encrypted', data: 'd' },
+      { type: 'reasoning.encrypted', data: writeCipher({ id: 'rs_1', content: 'C' }, 'openai') },
     ]
     const messages = [
       { role: 'user', content: 'a' },
@@ -245,9 +247,10 @@ describe('what came from a Messages client', () => {
     expect(there(request).headers).toEqual({ 'anthropic-version': '2023-06-01' })
   })
 
-  it('is rid of thoughts that nobody signed: their provider would refuse them', () => {
+  it('is rid of thoughts that nobody signed, or that another provider encrypted: theirs would refuse them', () => {
     const content = [
       { type: 'thinking', thinking: 'of another', signature: '' },
+      { type: 'redacted_thinking', data: writeCipher({ id: 'rs_1', content: 'C' }, 'openai') },
       { type: 'text', text: 'Hi' },
     ]
     const messages = [
