@@ -1,11 +1,15 @@
-// What a decision costs with the whole catalogue, every provider as if it had a key: `npm run bench:router`, with `--assert` to fail over the target.
-// Times are CPU of this process and of this machine; the classifier has a benchmark of its own.
+// What a decision costs with the whole catalogue, every provider as if it had a key, and with real counts of every limit:
+// `npm run bench:router`, with `--assert` to fail over the target. Times are CPU of this process and of this machine; the classifier
+// has a benchmark of its own.
 
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { Submit } from '#contracts/attempt.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import type { AttemptOutcome } from '#contracts/settlement.ts'
+import { openMemoryBroker } from '#services/bus/memory.ts'
+import { openQuota } from '#services/quota.ts'
+import { type Budget, createBudget } from './budget.ts'
 import { type Health, learn } from './health.ts'
 import { type Route, route, type World } from './route.ts'
 import { shippedCatalog } from './shipped.ts'
@@ -82,17 +86,47 @@ const random = () => {
   seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
   return seed / 2 ** 32
 }
-const room = { headroom: 0.5 }
-const world = (health: Health, change: Partial<World> = {}): World => ({
-  health,
-  roomOf: () => room,
-  wish: 'general',
-  nowMs: NOW + 1_000,
-  random,
-  ...change,
-})
 
-const rows: [string, Submit, World][] = [
+const broker = await openMemoryBroker()
+const connected = broker.connect('router')
+await using open = new AsyncDisposableStack()
+open.defer(() => broker.close())
+async function budgetOf(scope: string): Promise<Budget> {
+  const quota = await openQuota({ keyValue: await connected.keyValue('quota'), scope, instance: 'bench' })
+  open.defer(() => quota.close())
+  return createBudget(quota)
+}
+/** One request of every model has been counted; or so many that nobody has room. */
+const counted = await budgetOf('counted')
+const spent = await budgetOf('spent')
+let leases = 0
+for (const provider of providers) {
+  const account = provider.accounts[0] as string
+  for (const model of provider.models) {
+    const tell = async (budget: Budget) => {
+      const lease = `${++leases}.1`
+      const { ok } = await budget.reserve(lease, { provider, account, model }, job(), 60_000)
+      if (ok) budget.settle(lease, { in: 488, out: 512 }, 'actual')
+      return ok
+    }
+    await tell(counted)
+    spent.learn(
+      {
+        ...outcomeOf(provider.name, model.id, 0),
+        learned: model.limits.concat(provider.limits).map(({ unit, per }) => ({ unit, ...(per && { per }), max: 0 })),
+      },
+      catalog,
+    )
+  }
+}
+
+/** A decision looks at the counts as of its own time, as it does in a router. */
+type Seen = () => World
+const world =
+  (health: Health, change: Partial<World> = {}, budget = counted): Seen =>
+  () => ({ health, roomOf: budget.roomFor(job()), wish: 'general', nowMs: NOW + 1_000, random, ...change })
+
+const rows: [string, Submit, Seen][] = [
   ['auto', job(), world(known())],
   ['auto, wants code', job(), world(known(), { wish: 'code' })],
   ['auto, nothing measured', job(), world(new Map())],
@@ -104,11 +138,11 @@ const rows: [string, Submit, World][] = [
     world(known()),
   ],
   ['an exact model', job({ model: 'groq/openai/gpt-oss-120b' }), world(known())],
-  ['every quota is spent', job(), world(known(), { roomOf: () => ({ headroom: 0, opensInMs: 9_000 }) })],
+  ['every limit that is known is spent', job(), world(known(), {}, spent)],
   ['auto, explained', job({ explain: true }), world(known())],
 ]
 /** Asked for, or never on a good day. */
-const untargeted = new Set(['every quota is spent', 'auto, explained'])
+const untargeted = new Set(['every limit that is known is spent', 'auto, explained'])
 
 const enabled = providers.filter((provider) => provider.enabled)
 const models = enabled.flatMap((provider) => provider.models).filter((model) => model.enabled)
@@ -118,7 +152,7 @@ const measured = measureInTurns(
   rows.map(
     ([, submit, seen]) =>
       () =>
-        route(submit, table, seen),
+        route(submit, table, seen()),
   ),
 )
 let over = 0
@@ -128,7 +162,7 @@ for (const [i, [name, submit, seen]] of rows.entries()) {
   const p99 = micros[Math.floor(micros.length * 0.99)] as number
   if (!untargeted.has(name) && p50 > TARGET_MICROS) over++
   say(
-    `${name.padEnd(34)}${`${p50.toFixed(1)} µs`.padStart(9)}${`${p99.toFixed(1)} µs`.padStart(9)}  ${firstOf(route(submit, table, seen))}`,
+    `${name.padEnd(34)}${`${p50.toFixed(1)} µs`.padStart(9)}${`${p99.toFixed(1)} µs`.padStart(9)}  ${firstOf(route(submit, table, seen()))}`,
   )
 }
 say(`\ntarget: ${TARGET_MICROS} µs p50 of CPU${over > 0 ? `; ${over} over it` : ''}`)

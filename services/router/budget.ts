@@ -46,21 +46,25 @@ const PLENTY_MS = 1_000
 const OPEN: Room = { headroom: 1 }
 
 export function createBudget(quota: Quota, now: () => number = Date.now): Budget {
-  const known = new WeakMap<CatalogProvider, WeakMap<Model, Map<string, Known>>>()
+  const known = new WeakMap<CatalogProvider, Map<string, Map<Model, Known>>>()
   let epoch = 0
   quota.onRoom(() => {
     epoch++
   })
 
-  function knownOf(provider: CatalogProvider, account: string, model: Model): Known {
-    const found = known.get(provider)?.get(model)?.get(account)
+  function modelsOf(provider: CatalogProvider, account: string): Map<Model, Known> {
+    const ofProvider = known.get(provider) ?? new Map<string, Map<Model, Known>>()
+    known.set(provider, ofProvider)
+    const models = ofProvider.get(account) ?? new Map<Model, Known>()
+    ofProvider.set(account, models)
+    return models
+  }
+
+  function knownOf(provider: CatalogProvider, account: string, model: Model, models = modelsOf(provider, account)): Known {
+    const found = models.get(model)
     if (found) return found
     const made = { pools: poolsOf(provider, account, model), room: OPEN, tokens: 0, atMs: Number.NEGATIVE_INFINITY, epoch }
-    const ofProvider = known.get(provider) ?? new WeakMap<Model, Map<string, Known>>()
-    known.set(provider, ofProvider)
-    const ofModel = ofProvider.get(model) ?? new Map<string, Known>()
-    ofProvider.set(model, ofModel)
-    ofModel.set(account, made)
+    models.set(model, made)
     return made
   }
 
@@ -69,8 +73,17 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
       const amounts = amountsOf(job)
       const tokens = amounts.tokens ?? 0
       const nowMs = now()
+      // Models of one account are asked for one after the other.
+      let last: CatalogProvider | undefined
+      let lastAccount = ''
+      let models: Map<Model, Known> | undefined
       return (provider, account, model) => {
-        const one = knownOf(provider, account, model)
+        if (models === undefined || provider !== last || account !== lastAccount) {
+          models = modelsOf(provider, account)
+          last = provider
+          lastAccount = account
+        }
+        const one = models.get(model) ?? knownOf(provider, account, model, models)
         if (one.pools.length === 0) return OPEN
         const { opensInMs } = one.room
         const ageMs = nowMs - one.atMs
