@@ -525,6 +525,31 @@ describe('a gateway with clients', () => {
     expect(answers.filter(({ status }) => status === ADMITTED)).toHaveLength(20)
   })
 
+  it('gives ten random models an hour to one key, over all ingresses together', async () => {
+    const other = await world.start()
+    const { api_key } = await client()
+    const draw = (i: number) => call('GET', '/v1/models/random', undefined, bearer(api_key), i % 2 ? other.url : url)
+    const answers = await Promise.all(Array.from({ length: 14 }, (_, i) => draw(i)))
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(10)
+    const refused = await draw(0)
+    expect([refused.status, refused.body.error]).toEqual([
+      429,
+      { message: 'the limit of 10 random models per hour is reached', type: 'rate_limit_error', code: 'rate_limit_error', param: null },
+    ])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_500)
+    expect(refused.headers.get('x-should-retry')).toBe('false')
+    expect((await call('GET', '/v1/models/random')).status).toBe(200)
+    expect((await call('GET', '/v1/models/random', undefined, bearer((await client()).api_key))).status).toBe(200)
+  })
+
+  it('lists to a key what it may use', async () => {
+    const ids = async (key: string) =>
+      (await call('GET', '/v1/models', undefined, bearer(key))).body.data.map(({ id }: { id: string }) => id)
+    const [all, open] = [await ids((await client({ roles: ['verified'] })).api_key), await ids((await client()).api_key)]
+    expect(all.filter((id: string) => !open.includes(id))).toEqual(['alpha/locked', 'nick/locked'])
+    expect(await ids(adminToken)).toEqual(all)
+  })
+
   it('goes on with what it knows while the broker is away; changes have to wait', async () => {
     const { api_key } = await client({ rpm_limit: 100, max_concurrency: 5 })
     await chat(api_key)

@@ -9,14 +9,13 @@ import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
 import { openSettlements } from '#services/settlements.ts'
 import type { Vault } from '#services/vault.ts'
-import { rolesOfCaller } from './access/gate.ts'
 import { openAdministration } from './admin/administration.ts'
 import { analyticsRoutes } from './admin/analytics.ts'
 import { askRouter } from './admin/ask.ts'
 import { deadLetterRoutes } from './admin/dead-letters.ts'
 import { openAdmission } from './admission.ts'
 import { catalogRoutes } from './catalog/catalog-routes.ts'
-import type { Viewer } from './catalog/full.ts'
+import { workingBy } from './catalog/working.ts'
 import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
@@ -78,7 +77,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const { requestTimeoutMs, maxWaitMs } = settings
   const serving = { desk, access, requestTimeoutMs, maxWaitMs, fallback: () => administration.fallback }
   const responses = await openResponses({ backbone, instance, logger, access, serving })
-  const live = openLive(desk.live, () => askRouter(bus)({ kind: 'providers', version: 0 }))
+  const askProviders = () => askRouter(bus)({ kind: 'providers', version: 0 })
+  const live = openLive(desk.live, askProviders)
   let draining = false
 
   const routes: Route[] = [
@@ -101,7 +101,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/v1/videos/*', access: 'key', handle: noVideo },
     ...responses.routes,
     { method: 'POST', path: '/v1/messages/count_tokens', access: 'key', handle: countMessageTokens },
-    ...catalogRoutes({ catalog: () => catalog.current, viewerOf }),
+    ...catalogRoutes({ catalog: () => catalog.current, viewOf: access.viewOf, draw: access.draw, working }),
     ...admission.routes,
     ...administration.routes,
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
@@ -144,10 +144,9 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     })
   }
 
-  /** The site's key opens the list of models without anybody having called: nothing is withheld from it. */
-  function viewerOf(request: Request): Viewer {
-    const caller = access.callerOf(request)
-    return { roles: caller && rolesOfCaller(caller), tiers: admission.policy.tiers.models }
+  /** Where no router answers, nobody knows better. */
+  async function working(): Promise<ReturnType<typeof workingBy>> {
+    return workingBy(await askProviders().catch(() => undefined))
   }
 
   const app = createApp({

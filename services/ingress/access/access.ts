@@ -15,7 +15,7 @@ import { watchOverlap } from './overlap.ts'
 import type { Policy } from './policy.ts'
 import { rateHeaders, utcDay } from './rate-headers.ts'
 import { createThrottle } from './throttle.ts'
-import { lockedBy, type ModelTiers, modelTiers, type Wanted } from './tier.ts'
+import { lockedBy, type ModelTiers, modelTiers, type View, viewOf, type Wanted } from './tier.ts'
 
 export interface AccessOptions {
   accounts: Accounts
@@ -59,6 +59,10 @@ export interface Access {
   identifySite(request: Request, what: 'catalog' | 'stats'): void
   /** Once it is clear what an identified client wants. Answers at once unless a limit is nearly used up. Throws FreewayError. */
   admit(request: Request, wanted: Wanted): Admitted | Promise<Admitted>
+  /** The catalogue with the eyes of whoever calls; the site's key opens it without anybody having called: nothing is withheld from it. */
+  viewOf(request: Request): View
+  /** Counts a draw of a random model. Throws FreewayError 429 from the eleventh within an hour on. */
+  draw(request: Request): void | Promise<void>
   /** Limits of the caller of an identified request, for the headers of its answer, whatever that is. */
   headers(request: Request): Record<string, string>
   /** Undefined before `identify`. */
@@ -199,6 +203,14 @@ export function openAccess(options: AccessOptions): Access {
         },
       })
       return hold instanceof Promise ? hold.then(admitted) : admitted(hold)
+    },
+    viewOf(request) {
+      const caller = callers.get(request)
+      return viewOf(caller && rolesOfCaller(caller), policy.tiers, modelsOf(options.catalog()))
+    },
+    draw(request) {
+      const caller = identified(request)
+      return caller.kind === 'client' ? limits.draw(caller.account) : undefined
     },
     headers: (request) => headersOf(callers.get(request)),
     callerOf: (request) => callers.get(request),

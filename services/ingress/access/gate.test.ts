@@ -124,7 +124,14 @@ describe('who may not call is told why', () => {
       'model',
     ],
     ['a model of another tier', use({ lockedBy: 'verified' }), 403, 'model_access_denied', {}, 'model'],
-    ['a key at too many places', use({ overlapWaitMs: 60_000 }), 429, 'rate_limit_error', { 'retry-after': '60' }, null],
+    [
+      'a key at too many places',
+      use({ overlapWaitMs: 60_000 }),
+      429,
+      'rate_limit_error',
+      { 'retry-after': '60', 'x-should-retry': 'false' },
+      null,
+    ],
   ])('%s', (_, facts, status, type, headers, param) => {
     expect(refusal(() => pass(useChecks, facts))).toMatchObject({ status, type, headers, param })
   })

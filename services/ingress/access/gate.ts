@@ -88,7 +88,10 @@ export const useChecks: readonly Check<UseFacts>[] = [
     'overlap',
     ({ overlapWaitMs }) =>
       overlapWaitMs > 0
-        ? new FreewayError('rate_limit_error', 'this key is used from too many addresses at once', { retryAfterMs: overlapWaitMs })
+        ? new FreewayError('rate_limit_error', 'this key is used from too many addresses at once', {
+            retryAfterMs: overlapWaitMs,
+            shouldRetry: false,
+          })
         : undefined,
   ],
 ]

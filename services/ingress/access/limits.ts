@@ -1,6 +1,7 @@
 // The limits of a client: requests per minute, successes per UTC day, parallel requests. Counted over all replicas by the quota ledger.
 
 import type { Account } from '#contracts/account.ts'
+import { FreewayError } from '#contracts/failure.ts'
 import type { Limit } from '#contracts/limit.ts'
 import type { Amounts, Claim, Quota, Reserved } from '#services/quota.ts'
 import { limitReached, type Spent } from './gate.ts'
@@ -15,6 +16,8 @@ export interface Hold {
 export interface ClientLimits {
   /** Takes room in the minute, in the day and among the parallel requests, in this order. Throws FreewayError 429 if there is none. */
   take(account: Account, nowMs: number): Hold | undefined | Promise<Hold>
+  /** One of the ten random models an hour. Throws FreewayError 429. */
+  draw(account: Account): void | Promise<void>
   standing(account: Account, nowMs: number): Standing
 }
 
@@ -22,6 +25,11 @@ export interface ClientLimits {
 const DAY_UNIT = 'credits'
 const ONE_OF_EACH: Amounts = { requests: 1, [DAY_UNIT]: 1, concurrency: 1 }
 const NOTHING_CAME_OF_IT: Amounts = { requests: 1, [DAY_UNIT]: 0 }
+
+/** Freeference's. */
+const DRAWS: Limit[] = [{ unit: 'requests', max: 10, per: 'hour' }]
+/** Until it counts as used, where nobody settles it. */
+const DRAW_MS = 1_000
 
 const kindOf: Partial<Record<Limit['unit'], Spent['what']>> = { requests: 'rate', [DAY_UNIT]: 'day', concurrency: 'concurrency' }
 
@@ -53,6 +61,15 @@ export function clientLimits(quota: Quota, longestMs: number): ClientLimits {
       const answer = quota.reserve(id, wanted, longestMs)
       return answer instanceof Promise ? answer.then(hold) : hold(answer)
     },
+    draw(account) {
+      const id = String(++count)
+      const counted = (answer: Reserved): void => {
+        if (!answer.ok) throw drawnOften(answer)
+        quota.settle(id, {})
+      }
+      const answer = quota.reserve(id, [{ pool: `${account.id} random`, limits: DRAWS, amounts: { requests: 1 } }], DRAW_MS)
+      return answer instanceof Promise ? answer.then(counted) : counted(answer)
+    },
     standing(account, nowMs) {
       const standing: Standing = { rate: undefined, day: undefined, concurrency: undefined }
       for (const { limit, remaining, resetsInMs } of quota.status(claimsOf(account))) {
@@ -73,6 +90,13 @@ function limitsOf({ rpm_limit, daily_limit, max_concurrency }: Account): Limit[]
   if (daily_limit !== undefined) limits.push({ unit: DAY_UNIT, max: daily_limit, per: 'day', clock: 'UTC' })
   if (max_concurrency !== undefined) limits.push({ unit: 'concurrency', max: max_concurrency })
   return limits
+}
+
+function drawnOften({ limit, opensInMs }: Extract<Reserved, { ok: false }>): FreewayError {
+  return new FreewayError('rate_limit_error', `the limit of ${limit.max} random models per hour is reached`, {
+    retryAfterMs: opensInMs,
+    shouldRetry: false,
+  })
 }
 
 function spentBy({ limit, opensInMs }: Extract<Reserved, { ok: false }>, nowMs: number): Spent {

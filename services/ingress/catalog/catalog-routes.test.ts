@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { tierSettings } from '#contracts/account.ts'
 import { catalog as catalogSchema, virtualModels } from '#contracts/catalog.ts'
 import { FreewayError } from '#contracts/failure.ts'
+import { modelTiers, viewOf } from '../access/tier.ts'
 import type { CatalogRoutesOptions } from './catalog-routes.ts'
 import { catalogRoutes } from './catalog-routes.ts'
+import type { Row } from './models.ts'
 
 const limits = [
   { unit: 'requests', max: 30, per: 'minute' },
@@ -43,8 +46,23 @@ const catalog = catalogSchema.parse({
   aliases: [['text-basic', 'groq/llama-3.3-70b-versatile']],
 })
 
+const seenBy = (roles: readonly string[] | undefined, tiers: object = {}) => {
+  const view = viewOf(roles, tierSettings.parse(tiers), modelTiers(catalog))
+  return () => view
+}
+const works =
+  (worksNow: (row: Row) => boolean): CatalogRoutesOptions['working'] =>
+  async () =>
+    worksNow
+
 function get(path: string, options: Partial<CatalogRoutesOptions> = {}, headers: Record<string, string> = {}) {
-  const routes = catalogRoutes({ catalog: () => catalog, viewerOf: () => ({ roles: undefined, tiers: {} }), ...options })
+  const routes = catalogRoutes({
+    catalog: () => catalog,
+    viewOf: seenBy(undefined),
+    draw: () => {},
+    working: works(() => true),
+    ...options,
+  })
   const { pathname } = new URL(path, 'http://freeway.test')
   const route =
     routes.find(({ path }) => path === pathname) ?? routes.find(({ path }) => path.endsWith('*') && pathname.startsWith(path.slice(0, -1)))
@@ -68,6 +86,20 @@ describe('GET /v1/models', () => {
       capabilities: ['chat'],
     })
     for (const { created } of data) expect(Number.isInteger(created)).toBe(true)
+  })
+
+  const ids = async (...[roles, tiers]: Parameters<typeof seenBy>) =>
+    (await body('/v1/models', { viewOf: seenBy(roles, tiers) })).data.map(({ id }: { id: string }) => id)
+
+  it('holds what this key may use, and nothing else', async () => {
+    expect(await ids(['verified'])).toHaveLength(count)
+    const open = await ids([])
+    expect(open).toHaveLength(count - 1)
+    expect(open).not.toContain('groq/qwen/qwen3:free')
+    const reserved = { models: { 'text-basic': 'gold', quality: 'gold' }, kinds: { transcription: 'gold' } }
+    const left = await ids([], reserved)
+    expect(open.filter((id: string) => !left.includes(id))).toEqual(['freeai-quality', 'groq/whisper', 'text-basic'])
+    expect(await ids(['gold', 'verified'], reserved)).toHaveLength(count)
   })
 
   it('is Anthropic’s list for their clients', async () => {
@@ -127,13 +159,13 @@ describe('GET /v1/models/{id}', () => {
 })
 
 describe('GET /v1/models/full', () => {
-  const full = async (viewer: { roles: readonly string[] | undefined; tiers?: Record<string, string> }) => {
-    const { data } = await body('/v1/models/full', { viewerOf: () => ({ tiers: {}, ...viewer }) })
+  const full = async (roles: readonly string[] | undefined, tiers: object = {}) => {
+    const { data } = await body('/v1/models/full', { viewOf: seenBy(roles, tiers) })
     return (id: string) => data.find((entry: { id: string }) => entry.id === id)
   }
 
   it('says more of each', async () => {
-    const of = await full({ roles: [] })
+    const of = await full([])
     expect(of('groq/llama-3.3-70b-versatile')).toMatchObject({ max_output: 32_768, image_support: false, tier: 'public', access: 'open' })
     expect(of('freeai-auto')).toMatchObject({ max_output: null, image_support: true, tier: 'public', access: 'open', object: 'model' })
   })
@@ -143,11 +175,11 @@ describe('GET /v1/models/full', () => {
     [['verified'], 'granted'],
     [undefined, 'granted'],
   ])('says to a caller with the tiers %j what it may use: %s', async (roles, access) => {
-    expect((await full({ roles }))('groq/qwen/qwen3:free')).toMatchObject({ tier: 'verified', access, image_support: true })
+    expect((await full(roles))('groq/qwen/qwen3:free')).toMatchObject({ tier: 'verified', access, image_support: true })
   })
 
   it('knows the tiers that the operator gave', async () => {
-    expect((await full({ roles: [], tiers: { 'text-basic': 'gold' } }))('text-basic')).toMatchObject({ tier: 'gold', access: 'denied' })
+    expect((await full([], { models: { 'text-basic': 'gold' } }))('text-basic')).toMatchObject({ tier: 'gold', access: 'denied' })
   })
 })
 
@@ -167,12 +199,12 @@ describe('GET /v1/models/random', () => {
   })
 
   it('is none that the caller may not use, and none that does not work now', async () => {
-    expect(await draw(0.999, { viewerOf: () => ({ roles: [], tiers: {} }) })).toMatchObject({ modelId: 'groq/llama-3.3-70b-versatile' })
-    expect(await draw(0, { worksNow: ({ model }) => model.model_id !== 1 })).toMatchObject({ modelId: 'groq/qwen/qwen3:free' })
+    expect(await draw(0.999, { viewOf: seenBy([]) })).toMatchObject({ modelId: 'groq/llama-3.3-70b-versatile' })
+    expect(await draw(0, { working: works(({ model }) => model.model_id !== 1) })).toMatchObject({ modelId: 'groq/qwen/qwen3:free' })
   })
 
   it('is refused when nothing works', async () => {
-    await expect(draw(0, { worksNow: () => false })).rejects.toMatchObject({
+    await expect(draw(0, { working: works(() => false) })).rejects.toMatchObject({
       type: 'provider_unavailable',
       status: 503,
       retryAfterMs: 30_000,
@@ -205,5 +237,10 @@ describe('GET /api/models.php', () => {
       },
       expect.objectContaining({ id: 2, display_name: 'qwen/qwen3:free', size_label: null, rpm_limit: null, tpm_limit: null }),
     ])
+  })
+
+  it('holds what this key may use', async () => {
+    const list = await body('/api/models.php', { viewOf: seenBy([]) })
+    expect(list.map(({ id }: { id: number }) => id)).toEqual([1])
   })
 })

@@ -2,43 +2,46 @@
 
 import type { Catalog } from '#contracts/catalog.ts'
 import { FreewayError } from '#contracts/failure.ts'
+import type { View } from '../access/tier.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import type { Page } from './anthropic.ts'
 import { anthropicList, anthropicModel } from './anthropic.ts'
-import type { Viewer } from './full.ts'
-import { fullList, tierOf } from './full.ts'
-import type { Row } from './models.ts'
+import { fullList } from './full.ts'
+import type { ModelEntry, Row } from './models.ts'
 import { findName, listModels, publicName } from './models.ts'
 import { phpModels } from './php-models.ts'
 import { randomModel } from './random.ts'
 
 export interface CatalogRoutesOptions {
   catalog(): Catalog
-  viewerOf(request: Request): Viewer
+  /** The catalogue with the eyes of the caller. */
+  viewOf(request: Request): View
   /** Counts a draw of a random model. Throws FreewayError 429 if the caller has had enough. */
-  draw?(request: Request): void | Promise<void>
-  /** Whether calls to this model succeed at the moment. */
-  worksNow?(row: Row): boolean
+  draw(request: Request): void | Promise<void>
+  /** Which models can be called with success at the moment. */
+  working(): Promise<(row: Row) => boolean>
   /** From 0 to below 1. */
   random?: () => number
 }
 
 const RETRY_AFTER_MS = 30_000
 
-export function catalogRoutes({ catalog, viewerOf, draw, worksNow = () => true, random = Math.random }: CatalogRoutesOptions): Route[] {
-  const lists = new WeakMap<Catalog, ReturnType<typeof listModels>>()
+export function catalogRoutes({ catalog, viewOf, draw, working, random = Math.random }: CatalogRoutesOptions): Route[] {
+  const lists = new WeakMap<Catalog, ModelEntry[]>()
 
-  function models(): ReturnType<typeof listModels> {
+  /** What the caller may use; `/v1/models/full` shows the rest as well. */
+  function models(request: Request): ModelEntry[] {
     const current = catalog()
     const list = lists.get(current) ?? listModels(current)
     lists.set(current, list)
-    return list
+    const { mayUse } = viewOf(request)
+    return list.filter(({ id, capabilities }) => mayUse(id, capabilities))
   }
 
   function list(request: Request): Response {
-    if (isAnthropic(request)) return json(anthropicList(models(), pageOf(request)))
-    return json({ object: 'list', data: models() })
+    if (isAnthropic(request)) return json(anthropicList(models(request), pageOf(request)))
+    return json({ object: 'list', data: models(request) })
   }
 
   function one(request: Request, encoded: string): Response {
@@ -48,15 +51,17 @@ export function catalogRoutes({ catalog, viewerOf, draw, worksNow = () => true, 
   }
 
   async function any(request: Request): Promise<Response> {
-    await draw?.(request)
-    const { roles, tiers } = viewerOf(request)
-    const isOpen = (row: Row) => {
-      const tier = tierOf(publicName(row), row, tiers)
-      return tier === 'public' || !roles || roles.includes(tier)
-    }
+    await draw(request)
+    const worksNow = await working()
+    const isOpen = openTo(request)
     const model = randomModel(catalog(), (row) => isOpen(row) && worksNow(row), random())
     if (model) return json(model, { 'cache-control': 'no-store' })
     throw new FreewayError('provider_unavailable', 'no model is available at the moment', { retryAfterMs: RETRY_AFTER_MS })
+  }
+
+  function openTo(request: Request): (row: Row) => boolean {
+    const { mayUse } = viewOf(request)
+    return (row) => mayUse(publicName(row), row.model.capabilities)
   }
 
   return [
@@ -65,11 +70,11 @@ export function catalogRoutes({ catalog, viewerOf, draw, worksNow = () => true, 
       method: 'GET',
       path: '/v1/models/full',
       access: 'catalog',
-      handle: (request) => json({ object: 'list', data: fullList(catalog(), viewerOf(request)) }),
+      handle: (request) => json({ object: 'list', data: fullList(catalog(), viewOf(request)) }),
     },
     { method: 'GET', path: '/v1/models/random', access: 'key', handle: any },
     { method: 'GET', path: '/v1/models/*', access: 'key', handle: one },
-    { method: 'GET', path: '/api/models.php', access: 'key', handle: () => json(phpModels(catalog())) },
+    { method: 'GET', path: '/api/models.php', access: 'key', handle: (request) => json(phpModels(catalog(), openTo(request))) },
   ]
 }
 

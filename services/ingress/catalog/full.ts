@@ -1,7 +1,8 @@
 // Pure. `GET /v1/models/full`: the list for a page that shows models, with sizes, tiers and whether the caller may use each.
 
 import type { Catalog } from '#contracts/catalog.ts'
-import type { ModelEntry, Row } from './models.ts'
+import type { View } from '../access/tier.ts'
+import type { ModelEntry } from './models.ts'
 import { listNames } from './models.ts'
 
 export interface FullEntry extends ModelEntry {
@@ -14,26 +15,15 @@ export interface FullEntry extends ModelEntry {
   access: 'open' | 'granted' | 'denied'
 }
 
-export interface Viewer {
-  /** Tiers that are open to it beside `public`; undefined: all. */
-  roles: readonly string[] | undefined
-  /** Tiers that the operator gave to names of models, in place of the catalogue's. */
-  tiers: Readonly<Record<string, string>>
-}
-
-export function fullList(catalog: Catalog, { roles, tiers }: Viewer): FullEntry[] {
+export function fullList(catalog: Catalog, { tierOf, mayUse }: View): FullEntry[] {
   return listNames(catalog).map(({ entry, row }) => {
-    const tier = tierOf(entry.id, row, tiers)
+    const tier = tierOf(entry.id)
     return {
       ...entry,
       max_output: row?.model.max_output ?? null,
       image_support: entry.capabilities.includes('vision'),
       tier,
-      access: tier === 'public' ? 'open' : !roles || roles.includes(tier) ? 'granted' : 'denied',
+      access: !mayUse(entry.id, entry.capabilities) ? 'denied' : tier === 'public' ? 'open' : 'granted',
     }
   })
-}
-
-export function tierOf(name: string, row: Row | undefined, tiers: Viewer['tiers']): string {
-  return (Object.hasOwn(tiers, name) ? tiers[name] : row?.model.tier) ?? 'public'
 }

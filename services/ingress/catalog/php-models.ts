@@ -2,7 +2,7 @@
 
 import type { Catalog } from '#contracts/catalog.ts'
 import { statedLimit } from '#contracts/catalog-lookup.ts'
-import { usableRows } from './models.ts'
+import { type Row, usableRows } from './models.ts'
 
 export interface PhpModel {
   /** Stable for ever. */
@@ -20,9 +20,11 @@ export interface PhpModel {
   enabled: true
 }
 
-export function phpModels(catalog: Catalog): PhpModel[] {
-  return usableRows(catalog).flatMap(({ provider, model }): PhpModel[] => {
-    if (model.model_id === undefined || !model.capabilities.includes('chat')) return []
+/** `isOpen`: to whoever asks. */
+export function phpModels(catalog: Catalog, isOpen: (row: Row) => boolean): PhpModel[] {
+  return usableRows(catalog).flatMap((row): PhpModel[] => {
+    const { provider, model } = row
+    if (model.model_id === undefined || !model.capabilities.includes('chat') || !isOpen(row)) return []
     return [
       {
         id: model.model_id,
