@@ -69,3 +69,18 @@ it('an error of the PHP family is a text, with its status and when to come again
   expect(phpEnvelope(error, 'r1').body).toEqual({ error: 'too fast', code: 429, retry_after: 60 })
   expect(phpEnvelope(new FreewayError('server_error', 'oh'), 'r1').body).toEqual({ error: 'oh', code: 500 })
 })
+
+it.each([
+  ['rate_limit_error', {}, '30'],
+  ['rate_limit_error', { retryAfterMs: 1_200 }, '2'],
+  ['server_error', { status: 503 }, '30'],
+  ['server_error', {}, undefined],
+  ['provider_error', {}, undefined],
+  ['provider_timeout', { retryAfterMs: 5_000 }, '5'],
+] as const)('says when to come again wherever that helps: %s %j', (type, details, seconds) => {
+  for (const envelope of [openaiEnvelope, messagesEnvelope, phpEnvelope]) {
+    expect(envelope(new FreewayError(type, 'x', details), 'r1').headers['retry-after']).toBe(seconds)
+  }
+  const { retry_after } = phpEnvelope(new FreewayError(type, 'x', details), 'r1').body as { retry_after?: number }
+  expect(retry_after).toBe(seconds && Number(seconds))
+})

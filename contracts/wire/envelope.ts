@@ -12,8 +12,22 @@ export interface WrittenError {
 /** `requestId` is the id that the answer carries as a header. */
 export type Envelope = (error: FreewayError, requestId: string) => WrittenError
 
+/** What clients are told to wait who have to come again, where nobody knows better. */
+const USUAL_RETRY_MS = 30_000
+
+/** Every 429 and 503 says when to come again. */
+function retryAfterOf({ status, retryAfterMs }: FreewayError): number | undefined {
+  const waitMs = retryAfterMs ?? (status === 429 || status === 503 ? USUAL_RETRY_MS : undefined)
+  return waitMs === undefined ? undefined : Math.max(1, Math.ceil(waitMs / 1000))
+}
+
+function headersOf(error: FreewayError): Record<string, string> {
+  const seconds = retryAfterOf(error)
+  return seconds === undefined ? errorHeaders(error) : { ...errorHeaders(error), 'retry-after': String(seconds) }
+}
+
 /** `{error: {message, type, code, param}}`, all four keys. */
-export const openaiEnvelope: Envelope = (error) => ({ status: error.status, headers: errorHeaders(error), body: errorBody(error) })
+export const openaiEnvelope: Envelope = (error) => ({ status: error.status, headers: headersOf(error), body: errorBody(error) })
 
 /** Anthropic's words, by status. Their SDKs build the class of the error from the status and show the word. */
 const messagesWords: Record<number, string> = {
@@ -39,15 +53,16 @@ export const messagesEnvelope: Envelope = (error, requestId) => {
   const message = error.type === 'context_length_exceeded' ? `prompt is too long: ${error.message}` : error.message
   return {
     status,
-    headers: errorHeaders(error),
+    headers: headersOf(error),
     body: { type: 'error', error: { type, message, code: error.code }, request_id: requestId },
   }
 }
 
 /** `{error: "text", code: 429, retry_after: 60}`: `error` is a text, `code` the status; `retry_after` (s) only where it is known. */
 export const phpEnvelope: Envelope = (error) => {
-  const retryAfter = error.retryAfterMs === undefined ? {} : { retry_after: Math.max(1, Math.ceil(error.retryAfterMs / 1000)) }
-  return { status: error.status, headers: errorHeaders(error), body: { error: error.message, code: error.status, ...retryAfter } }
+  const seconds = retryAfterOf(error)
+  const retryAfter = seconds === undefined ? {} : { retry_after: seconds }
+  return { status: error.status, headers: headersOf(error), body: { error: error.message, code: error.status, ...retryAfter } }
 }
 
 /** The family of a path, whether or not the route exists. */
