@@ -46,7 +46,7 @@ export interface BrokerFiles {
  * or for `--worker '*'`. Throws SettingsError for a wrong option.
  */
 export async function writeBrokerFiles(args: string[]): Promise<BrokerFiles> {
-  const values = read(args)
+  const values = parsed('nats-config', () => parseArgs({ args, options }).values)
   const dir = resolve(values.dir)
   await mkdir(join(dir, 'seeds'), { recursive: true, mode: 0o700 })
   const seeds = new Map<string, string>()
@@ -105,22 +105,34 @@ Once, before the services start:
 `
 }
 
-/** Creates stream, consumer and buckets as the user `setup`; what is there already stays. Throws SettingsError without NATS_URL. */
-export async function setUpBroker(settings: Settings, instance: string): Promise<void> {
+/**
+ * `freeway nats-setup [--replicas 3]`: creates stream, consumer and buckets as the user `setup`; what is there already stays, and gets the
+ * copies that it lacks. Throws SettingsError without NATS_URL, and for copies that there is no room for.
+ */
+export async function setUpBroker(args: string[], settings: Settings, instance: string): Promise<void> {
+  const copies = copiesOf(args)
   const broker = brokerOf(settings, 'setup', instance)
   const { setUpNats } = await import('./bus/nats-setup.ts')
   try {
-    await setUpNats(broker, Object.values(buckets), eventAckWaitMs)
+    await setUpNats(broker, { buckets: Object.values(buckets), ackWaitMs: eventAckWaitMs, copies })
   } catch (error) {
-    throw new SettingsError(`nats-setup: ${(error as Error).message}. It needs the seed of the user "setup" and a server with JetStream`)
+    const advice = 'It needs the seed of the user "setup", and JetStream on as many servers as there are to be copies (--replicas)'
+    throw new SettingsError(`nats-setup: ${(error as Error).message}. ${advice}`)
   }
 }
 
-function read(args: string[]) {
+function copiesOf(args: string[]): number | undefined {
+  const { replicas } = parsed('nats-setup', () => parseArgs({ args, options: { replicas: { type: 'string' } } }).values)
+  if (replicas === undefined) return undefined
+  if (!/^[135]$/.test(replicas)) throw new SettingsError('nats-setup: --replicas: expected 1, 3 or 5')
+  return Number(replicas)
+}
+
+function parsed<Values>(command: string, parse: () => Values): Values {
   try {
-    return parseArgs({ args, options }).values
+    return parse()
   } catch (error) {
-    throw new SettingsError(`nats-config: ${(error as Error).message}`)
+    throw new SettingsError(`${command}: ${(error as Error).message}`)
   }
 }
 

@@ -40,9 +40,9 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
     const { describeBrokerFiles, writeBrokerFiles } = await import('./broker-access.ts')
     process.stdout.write(describeBrokerFiles(await writeBrokerFiles(args)))
   },
-  'nats-setup': async () => {
+  'nats-setup': async (args) => {
     const { setUpBroker } = await import('./broker-access.ts')
-    await setUpBroker(loadSettings(process.env, process.cwd()), randomBytes(12).toString('base64url'))
+    await setUpBroker(args, loadSettings(process.env, process.cwd()), randomBytes(12).toString('base64url'))
     process.stdout.write('stream, consumer and buckets are there\n')
   },
   trace: async (args) => {

@@ -21,6 +21,7 @@ export const USAGE = `Usage: freeway <command>
       --dir ./nats  --listen 0.0.0.0:4222  --store /data/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
       --cluster NAME --server-name NAME --route nats://other:6222
   nats-setup             create what the services need on such a broker, as its user "setup"
+      --replicas 3  copies of it in a cluster; one that has no room for them is refused
 
 Settings come from the environment, .env and freeway.json; see docs/configuration.md.
 `

@@ -7,13 +7,17 @@ import { callHandler } from './handler.ts'
 import type { NatsLink } from './nats.ts'
 
 const RETRY_MS = 250
+/** How long a cluster may be too busy to answer, or not yet whole: one that has just begun is both. */
+const BUSY_MS = 30_000
+/** "temporarily unavailable" and "not the leader": the cluster is about to agree on one. */
+const BUSY_CODES = [10008, 10009]
 /** "wrong last sequence", as a single server and as a cluster spell it. */
 const CONFLICT_CODES = [10071, 10164]
 /** "no suitable peers" and "replicas not supported": a cluster of fewer than three. */
-const TOO_FEW_PEERS_CODES = [10005, 10074]
+export const TOO_FEW_PEERS_CODES = [10005, 10074]
 
 export async function openNatsKeyValue(link: NatsLink, bucket: string): Promise<KeyValue> {
-  const store = await attempt(bucket, link, () => bind(link, bucket))
+  const store = await whenServed(() => attempt(bucket, link, () => bind(link, bucket)))
   return {
     async get(key) {
       const entry = await attempt(bucket, link, () => store.get(key))
@@ -56,8 +60,23 @@ export async function streamExists(manager: JetStreamManager, name: string): Pro
   }
 }
 
-/** Three copies where the cluster has room for them, else one. */
+/** Asks again while a cluster cannot answer yet; what it has made by then is found there. Rejects as the last call did. */
+export async function whenServed<T>(call: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + BUSY_MS
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      const busy = error instanceof RequestTimeout || BUSY_CODES.includes((error as NatsError).api_error?.err_code ?? 0)
+      if (!busy || performance.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+  }
+}
+
+/** Three copies where the cluster has room for them, else one. Rejects instead if the link asks for a number. */
 export async function withReplicas<T>(link: NatsLink, create: (replicas: number) => Promise<T>): Promise<T> {
+  if (link.copies !== undefined) return await create(link.copies)
   if (link.topology === 'single') return await create(1)
   try {
     return await create(3)

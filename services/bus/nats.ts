@@ -54,6 +54,8 @@ export class NatsLink {
   connected = true
   maxPayload = 0
   topology: 'single' | 'cluster' = 'single'
+  /** Set: what is made here has so many copies, or is not made. Else three where the cluster has room for them. */
+  copies: number | undefined
   readonly nc: NatsConnection
   readonly inboxPrefix: string
   readonly #listeners = new Set<(status: BusStatus) => void>()
@@ -147,7 +149,8 @@ export async function openLink(options: NatsOptions, name: string, deadline: num
     try {
       return new NatsLink(await connect({ ...settings, timeout: Math.max(1, Math.min(leftMs, DIAL_TIMEOUT_MS)) }), inboxPrefix(options))
     } catch (cause) {
-      const refused = cause instanceof Error && /authorization|authentication/i.test(cause.message)
+      // A wrong user or a wrong certificate does not come right by waiting.
+      const refused = cause instanceof Error && /authorization|authentication|certificate|altname/i.test(cause.message)
       const tooLate = deadline - performance.now() < FIRST_RETRY_MS
       if (refused || tooLate)
         throw new Disconnected(`cannot connect to NATS at ${servers.join(', ')}: ${cause instanceof Error ? cause.message : cause}`, {

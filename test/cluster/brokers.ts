@@ -2,7 +2,6 @@
 
 import { join } from 'node:path'
 import process from 'node:process'
-import { RequestTimeout } from '#contracts/bus.ts'
 import { buckets, eventAckWaitMs } from '#contracts/subjects.ts'
 import { setUpNats } from '#services/bus/nats-setup.ts'
 import { type NatsServer, startNatsServer } from '#services/bus/server.ts'
@@ -31,19 +30,8 @@ export async function startBrokers(dir: string, stack: AsyncDisposableStack): Pr
   await Promise.all(servers.map(untilHealthy))
   const options = { servers: servers.map(({ url }) => url).join(','), role: 'setup', instance: 'cluster-proof' }
   // As operators do it: many services that start at once on an empty cluster would wait for each other's buckets.
-  await until('stream and buckets are there', () => isSetUp(options), { timeoutMs: HEALTHY_WITHIN_MS })
+  await setUpNats(options, { buckets: Object.values(buckets), ackWaitMs: eventAckWaitMs, copies: BROKERS })
   return servers
-}
-
-async function isSetUp(options: Parameters<typeof setUpNats>[0]): Promise<boolean> {
-  try {
-    await setUpNats(options, Object.values(buckets), eventAckWaitMs)
-    return true
-  } catch (error) {
-    // A cluster that has just been formed is slow to answer: what it has made by then is left as it is.
-    if (error instanceof RequestTimeout) return false
-    throw error
-  }
 }
 
 /** It is in the cluster, and its part of the store is as that of the others. */

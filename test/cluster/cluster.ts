@@ -10,7 +10,7 @@ import { eventAckWaitMs } from '#contracts/subjects.ts'
 import { ask as askTool } from '#test/bench/processes.ts'
 import { natsBinaries } from '#test/support/nats.ts'
 import { type Deployment, type Slot, startDeployment } from './deployment.ts'
-import { type Deed, isExcused, isLimited, isRecorded, isRight, judge } from './judge.ts'
+import { type Deed, type Evidence, isExcused, isLimited, isRecorded, isRight, judge } from './judge.ts'
 import type { Load, LoadEnd } from './load.ts'
 import { type Fault, FROZEN_MS, PARTED_MS, planFaults, type Role } from './plan.ts'
 import { chanceOf } from './random.ts'
@@ -72,9 +72,9 @@ try {
   progress(`${told.length} requests have ended; waiting for their records`)
   const seen = await askTool<Seen[]>(deployment.upstreams, {})
   const records = await openRecords(deployment.natsUrl)
-  const rolledUp = await untilRecorded(records, told.filter((one) => isRecorded(one, deeds)).length)
+  const answered = told.filter((one) => isRecorded(one, deeds)).map(({ requestId }) => requestId as string)
+  const { entries, rolledUp } = await untilRecorded(records, since, answered)
   progress(`${rolledUp} have ended in the records`)
-  const entries = await records.entries(since)
   await records.close()
   const evidence = { told, seen, entries, deeds, stalls, badExits, rolledUp }
   if (options.save) await writeFile(options.save, JSON.stringify(evidence))
@@ -180,13 +180,15 @@ async function deed(what: Deed['what'], role: Role, on: Slot | Deployment['broke
  * Facts are on their way for a moment, and for half a minute where a telemetry or a broker took them with it. What a killed ingress had begun
  * stays open until it is given up, more than a minute later.
  */
-async function untilRecorded(records: Records, answered: number): Promise<number> {
+async function untilRecorded(records: Records, since: number, answered: string[]): Promise<Pick<Evidence, 'entries' | 'rolledUp'>> {
   const deadline = performance.now() + RECORDED_WITHIN_MS
-  for (let before = -1; ; ) {
+  for (;;) {
     await sleep(SETTLED_MS)
-    const now = await records.rolledUp()
-    if ((now === before && now >= answered) || performance.now() > deadline) return now
-    before = now
+    const rolledUp = await records.rolledUp()
+    const entries = await records.entries(since)
+    const ended = new Set(entries.filter(({ outcome }) => outcome !== 'open').map(({ id }) => id))
+    const whole = rolledUp === ended.size && answered.every((id) => ended.has(id))
+    if (whole || performance.now() > deadline) return { entries, rolledUp }
   }
 }
 

@@ -38,10 +38,13 @@ describe.skipIf(!hasValidators || !server)('nats-server takes the configuration'
   ])('%s', (_, configOf) => {
     const config = configOf() as string
     expect(config).toContain('include "users/users.conf"')
+    expect(config).toContain('tls { cert_file: ')
     mkdirSync(join(dir, 'users'))
     copyFileSync(makeUsers('--worker', 'groq', '--worker', '*'), join(dir, 'users/users.conf'))
     const file = join(dir, 'nats.conf')
-    writeFileSync(file, config.replaceAll('/data/jetstream', join(dir, 'store')))
+    const { data } = find(example('default'), 'Secret', 'fw-freeway-nats-tls')
+    for (const name of ['ca.crt', 'tls.crt', 'tls.key']) writeFileSync(join(dir, name), atob(data[name]))
+    writeFileSync(file, config.replaceAll('/data/jetstream', join(dir, 'store')).replaceAll('/etc/nats/tls', dir))
     const check = () => run(server as string, ['-t', '-c', file], { POD_NAME: 'fw-freeway-nats-0' })
     expect(check).not.toThrow()
     writeFileSync(join(dir, 'users/users.conf'), 'accounts { FW { jetstreams: enabled } }')

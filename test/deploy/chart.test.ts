@@ -8,7 +8,12 @@ import { example, examples, find, ofKind, podsOf, render, variable } from './ren
 import { chart, hasValidators, helm } from './tools.ts'
 
 const all = ['default', ...examples]
-const sealed = { secrets: { existingSecret: 's' }, brokerUsers: { existingSecret: 'b' }, mongodb: { existingSecret: 'm' } }
+const sealed = {
+  secrets: { existingSecret: 's' },
+  brokerUsers: { existingSecret: 'b' },
+  mongodb: { existingSecret: 'm' },
+  nats: { tls: { existingSecret: 't' } },
+}
 const container = (objects: KubernetesObject[], name: string): Container =>
   find(objects, 'Deployment', name).spec.template.spec.containers[0]
 const freewayPods = (objects: KubernetesObject[]) => podsOf(objects).filter(({ spec }) => spec.containers[0]?.image.includes('freeway'))
@@ -66,6 +71,7 @@ describe.skipIf(!hasValidators)('the chart', () => {
       { nats: { enabled: false }, external: { nats: { url: 'nats://n:4222' } } },
       'brokerUsers.existingSecret',
     ],
+    ['two sources of one certificate', { nats: { tls: { existingSecret: 't', issuer: { name: 'i' } } } }, 'choose one'],
     ['a database that is nowhere', { mongodb: { enabled: false } }, 'external.mongodb.existingSecret'],
     ['a host that is none', { exposure: { ingress: { enabled: true } } }, 'exposure.ingress.host'],
   ])('refuses %s', (_, values, words) => {
@@ -95,10 +101,11 @@ describe.skipIf(!hasValidators)('the chart', () => {
   })
 
   it('generates no password that could be guessed, and none twice', () => {
-    const secrets = ofKind(render({}), 'Secret')
+    const made = () => ofKind(render({}), 'Secret').filter(({ type }) => type === 'Opaque')
+    const secrets = made()
     const values = secrets.flatMap(({ data }) => Object.values(data as Record<string, string>))
     expect(values).toHaveLength(3)
-    expect(new Set([...values, ...ofKind(render({}), 'Secret').flatMap(({ data }) => Object.values(data as object))]).size).toBe(6)
+    expect(new Set([...values, ...made().flatMap(({ data }) => Object.values(data as object))]).size).toBe(6)
     for (const value of values) expect(atob(value)).toMatch(/^[A-Za-z0-9]{43}$/)
     for (const { metadata } of secrets) expect(metadata.annotations?.['helm.sh/resource-policy']).toBe('keep')
     expect(ofKind(render(sealed), 'Secret')).toEqual([])

@@ -32,6 +32,10 @@ it.skipIf(!hasValidators)('dev runs one pod of each part, with the demo, and nee
   )
   expect(env).toMatchObject({ FREEWAY_DEMO: 'on', FREEWAY_DEMO_URL: 'http://freeway-simulator:9001/v1', FREEWAY_WORKER_KEYS: '' })
   find(objects, 'Deployment', 'freeway-simulator')
+  // It waits for no server of the broker that is not there, and wants no copies that nobody could hold.
+  const [setup] = podsOf(ofKind(objects, 'Job'))
+  expect(setup?.spec.initContainers ?? []).toEqual([])
+  expect(setup?.spec.containers.map(({ args }) => args)).toEqual([['nats-setup']])
   const names = objects.map(({ metadata }) => metadata.name)
   expect(names.filter((name) => /groq|gemini/.test(name))).toEqual([])
 })

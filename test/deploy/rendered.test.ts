@@ -66,6 +66,9 @@ describe.skipIf(!hasValidators || !server)('the trial installation', () => {
       .replace('8222', String(await freePort()))
       .replace('/var/run/nats', dir)
       .replace('/data/jetstream', join(dir, 'jetstream'))
+      .replaceAll('/etc/nats/tls', dir)
+    const { data } = find(example('dev.yaml'), 'Secret', 'fw-freeway-nats-tls')
+    for (const name of ['ca.crt', 'tls.crt', 'tls.key']) writeFileSync(join(dir, name), atob(data[name]))
     writeFileSync(join(dir, 'chart.conf'), config)
     run(server as string, ['-c', join(dir, 'chart.conf')], { POD_NAME: 'fw-freeway-nats-0' })
   }
@@ -82,6 +85,7 @@ describe.skipIf(!hasValidators || !server)('the trial installation', () => {
     const places: Record<string, string> = {
       '/etc/freeway/freeway.json': config,
       '/etc/freeway-broker/seed.nk': join(dir, 'seeds', seed ?? ''),
+      '/etc/freeway-broker-ca/ca.crt': join(dir, 'ca.crt'),
       '/data': home,
       '0.0.0.0': '127.0.0.1',
     }

@@ -48,6 +48,26 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- default (printf "%s-broker" (include "freeway.fullname" .)) .Values.brokerUsers.existingSecret -}}
 {{- end -}}
 
+{{/* Holds the certificate of the chart's broker. */}}
+{{- define "freeway.brokerTlsSecretName" -}}
+{{- default (printf "%s-nats-tls" (include "freeway.fullname" .)) .Values.nats.tls.existingSecret -}}
+{{- end -}}
+
+{{/* The Secret whose ca.crt has signed the broker's certificate. Empty: no TLS, or an authority that everybody knows. */}}
+{{- define "freeway.brokerCaSecretName" -}}
+{{- if not .Values.nats.enabled }}{{ .Values.external.nats.caSecret }}
+{{- else if .Values.nats.tls.enabled }}{{ include "freeway.brokerTlsSecretName" . }}
+{{- end -}}
+{{- end -}}
+
+{{/* Names in the certificate as JSON: of the Service, of each server for the others, and of this machine for whoever forwards a port. */}}
+{{- define "freeway.brokerNames" -}}
+{{- $name := printf "%s-nats" (include "freeway.fullname" .) -}}
+{{- $names := list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) (printf "%s.%s.svc.cluster.local" $name .Release.Namespace) -}}
+{{- range $i := until 5 }}{{ $names = append $names (printf "%s-%d.%s-headless" $name $i $name) }}{{ end -}}
+{{- append $names "localhost" | toJson -}}
+{{- end -}}
+
 {{- define "freeway.mongodbSecretName" -}}
 {{- default (printf "%s-mongodb" (include "freeway.fullname" .)) .Values.mongodb.existingSecret -}}
 {{- end -}}
@@ -60,7 +80,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- define "freeway.natsUrl" -}}
 {{- if .Values.nats.enabled -}}
-nats://{{ include "freeway.fullname" . }}-nats:4222
+{{ ternary "tls" "nats" .Values.nats.tls.enabled }}://{{ include "freeway.fullname" . }}-nats:4222
 {{- else -}}
 {{ .Values.external.nats.url }}
 {{- end -}}

@@ -172,7 +172,7 @@ securityContext:
 {{- if .Values.brokerUsers.enabled }}
 - { name: NATS_NKEY_FILE, value: /etc/freeway-broker/seed.nk }
 {{- end }}
-{{- if and (not .Values.nats.enabled) .Values.external.nats.caSecret }}
+{{- if include "freeway.brokerCaSecretName" . }}
 - { name: NATS_CA_FILE, value: /etc/freeway-broker-ca/ca.crt }
 {{- end }}
 {{- end -}}
@@ -181,7 +181,7 @@ securityContext:
 {{- if .Values.brokerUsers.enabled -}}
 - { name: broker, mountPath: /etc/freeway-broker, readOnly: true }
 {{- end }}
-{{- if and (not .Values.nats.enabled) .Values.external.nats.caSecret }}
+{{- if include "freeway.brokerCaSecretName" . }}
 - { name: broker-ca, mountPath: /etc/freeway-broker-ca, readOnly: true }
 {{- end }}
 {{- end -}}
@@ -195,8 +195,8 @@ securityContext:
     defaultMode: 0440
     items: [{ key: {{ .user }}.nk, path: seed.nk }]
 {{- end }}
-{{- if and (not .root.Values.nats.enabled) .root.Values.external.nats.caSecret }}
+{{- with include "freeway.brokerCaSecretName" .root }}
 - name: broker-ca
-  secret: { secretName: {{ .root.Values.external.nats.caSecret | quote }}, defaultMode: 0440, items: [{ key: ca.crt, path: ca.crt }] }
+  secret: { secretName: {{ . | quote }}, defaultMode: 0440, items: [{ key: ca.crt, path: ca.crt }] }
 {{- end }}
 {{- end -}}

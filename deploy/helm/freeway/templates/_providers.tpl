@@ -55,6 +55,7 @@ The pool serves everything that it has a key for, also keys that come later from
 {{- define "freeway.check" -}}
 {{- if and (not .Values.nats.enabled) (not .Values.external.nats.url) }}{{ fail "nats.enabled is false: name the broker in external.nats.url, e.g. nats://nats.messaging:4222" }}{{ end -}}
 {{- if and (not .Values.nats.enabled) .Values.brokerUsers.enabled (not .Values.brokerUsers.existingSecret) }}{{ fail "external.nats with brokerUsers needs brokerUsers.existingSecret: make the users with `freeway nats-config` and put the seeds into a Secret (deploy/README.md)" }}{{ end -}}
+{{- if and .Values.nats.tls.existingSecret .Values.nats.tls.issuer.name }}{{ fail "nats.tls: has both existingSecret and issuer: choose one" }}{{ end -}}
 {{- if and (not .Values.mongodb.enabled) (not .Values.external.mongodb.existingSecret) }}{{ fail "mongodb.enabled is false: name a Secret with the database's address in external.mongodb.existingSecret" }}{{ end -}}
 {{- if and .Values.exposure.ingress.enabled (not .Values.exposure.ingress.host) }}{{ fail "exposure.ingress is enabled: set exposure.ingress.host" }}{{ end -}}
 {{- if and .Values.exposure.httpRoute.enabled (not .Values.exposure.httpRoute.parentRefs) }}{{ fail "exposure.httpRoute is enabled: name the gateway in exposure.httpRoute.parentRefs" }}{{ end -}}
