@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hasPromtool, promtool } from '#test/support/promtool.ts'
 import { measuredNames, unmeasured } from './measured-names.ts'
+import { example, find } from './render.ts'
+import { hasValidators } from './tools.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -14,7 +16,8 @@ interface Panel {
   type: string
   targets?: { expr: string; legendFormat: string }[]
 }
-const { panels } = JSON.parse(readFileSync(join(root, 'deploy/grafana/freeway.json'), 'utf8')) as { panels: Panel[] }
+const file = readFileSync(join(root, 'deploy/helm/freeway/files/dashboard.json'), 'utf8')
+const { panels } = JSON.parse(file) as { panels: Panel[] }
 const queries = panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })))
 
 test('every panel has a query, and no two have the same title', () => {
@@ -40,4 +43,16 @@ test.skipIf(!hasPromtool())('Prometheus reads every query', () => {
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test.skipIf(!hasValidators)('the chart hands it to the sidecar of Grafana, letter by letter', () => {
+  const { metadata, data } = find(example('ha.yaml'), 'ConfigMap', 'fw-freeway-dashboard')
+  expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' })
+  expect(metadata.annotations).toEqual({ grafana_folder: 'freeway' })
+  expect(data['freeway.json']).toBe(file)
+})
+
+test('compose mounts the same file', () => {
+  const [, source = ''] = /- (\S+):\/var\/lib\/grafana\/dashboards\//.exec(readFileSync(join(root, 'deploy/compose.yaml'), 'utf8')) ?? []
+  expect(readFileSync(join(root, 'deploy', source), 'utf8')).toBe(file)
 })
