@@ -1,4 +1,4 @@
-// The door: an OpenAI-compatible upstream that is clever enough for conformance clients and misbehaves on command.
+// The door: an upstream that is clever enough for conformance clients and misbehaves on command. It speaks OpenAI's formats, and Messages.
 // It is the provider of demos, of tests and of benchmarks.
 
 import { Buffer } from 'node:buffer'
@@ -17,6 +17,7 @@ import { describeForm, readForm, readJsonObject } from './form.ts'
 import { CallLimit } from './limit.ts'
 import { editImage, generateImage, speech, transcription } from './media.ts'
 import { findModel, listModels } from './models.ts'
+import { nativeRoutes } from './native.ts'
 import { sendError, sendInstead, sendJson } from './respond.ts'
 
 export interface SimulatorOptions {
@@ -137,17 +138,20 @@ async function answerCall(
   const { call, log } = line
   const route = `${request.method} ${path}`
   const isChat = route === 'POST /v1/chat/completions'
+  const native = request.method === 'POST' ? nativeRoutes.get(path) : undefined
+  const isJson = isChat || native !== undefined
   const form =
     request.method !== 'POST'
       ? undefined
-      : isChat
+      : isJson
         ? { fields: readJsonObject(bytes), files: {} }
         : await readForm(bytes, request.headers['content-type'] ?? '')
   const model = typeof form?.fields['model'] === 'string' ? form.fields['model'] : undefined
-  log.read(call, model, form && (isChat ? form.fields : describeForm(form)))
+  log.read(call, model, form && (isJson ? form.fields : describeForm(form)))
   line.fault = faults.take(model, call.headers['x-sim-fault'])
   if (line.fault.rpm !== undefined) limit.admit(model ?? '', line.fault.rpm, call.receivedAt)
   if (await sendInstead(line)) return
+  if (native && form) return native(line, bytes, form.fields)
   if (isChat && form) return chat(line, bytes, form.fields as ChatBody)
   if (route === 'GET /v1/models') return sendJson(line, listModels())
   if (route.startsWith('GET /v1/models/')) return sendModel(line, decodeURIComponent(path.slice('/v1/models/'.length)))
@@ -203,7 +207,8 @@ function notFound(route: string): FreewayError {
 }
 
 function keyOf(request: IncomingMessage): string | undefined {
-  const header = request.headers.authorization
+  const { authorization: header, 'x-api-key': plain } = request.headers
+  if (typeof plain === 'string') return plain
   return header?.startsWith('Bearer ') ? header.slice(7) : undefined
 }
 
