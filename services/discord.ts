@@ -28,6 +28,8 @@ export interface Discord {
   membersAfter(after: string, signal?: AbortSignal | undefined): Promise<GuildMember[]>
   /** Replaces all commands that the application has on the server; a repeat changes nothing. Returns their names. */
   register(commands: readonly Command[]): Promise<string[]>
+  /** Hands in the answer to an interaction that was told to wait. `token`: of the interaction, good for a quarter of an hour; a secret. */
+  answer(token: string, content: string): Promise<void>
 }
 
 /** Discord did not answer, or refused. Its message holds no secret. */
@@ -51,8 +53,9 @@ export function openDiscord(settings: Pick<DiscordSettings, 'apiUrl' | 'applicat
     method: string,
     path: string,
     answer: z.ZodType<T>,
-    options: { body?: unknown; signal?: AbortSignal | undefined } = {},
+    options: { body?: unknown; signal?: AbortSignal | undefined; called?: string } = {},
   ): Promise<T> {
+    const { called = `${method} ${path.split('?', 1)[0]}` } = options
     const timeout = AbortSignal.timeout(TIMEOUT_MS)
     let response: Response
     let body: unknown
@@ -71,9 +74,9 @@ export function openDiscord(settings: Pick<DiscordSettings, 'apiUrl' | 'applicat
       })
       body = await response.json()
     } catch (error) {
-      throw new DiscordError(`Discord did not answer ${method} ${path.split('?', 1)[0]}`, { cause: error })
+      throw new DiscordError(`Discord did not answer ${called}`, { cause: error })
     }
-    if (!response.ok) throw refusal(response, body, `${method} ${path.split('?', 1)[0]}`)
+    if (!response.ok) throw refusal(response, body, called)
     const read = answer.safeParse(body)
     if (!read.success) throw new DiscordError(`Discord answered ${method} with something else than expected`)
     return read.data
@@ -101,6 +104,12 @@ export function openDiscord(settings: Pick<DiscordSettings, 'apiUrl' | 'applicat
       const path = `/applications/${applicationId}/guilds/${guildId}/commands`
       const registered = await call('PUT', path, z.array(z.object({ name: z.string() })), { body })
       return registered.map(({ name }) => name)
+    },
+    async answer(token, content) {
+      const path = `/webhooks/${applicationId}/${token}/messages/@original`
+      const body = { content, allowed_mentions: { parse: [] } }
+      // Whoever has the path has the token.
+      await call('PATCH', path, z.unknown(), { body, called: 'PATCH of an answer' })
     },
   }
 }

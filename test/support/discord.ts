@@ -19,6 +19,8 @@ export interface Reply {
   ephemeral: boolean
   /** Of a form: what it asks, by the name of the field. */
   form: { id: string; title: string; fields: Map<string, { label: string; description: string }> } | undefined
+  /** Where it was said that an answer comes later: its text. */
+  later: Promise<string> | undefined
   body: string
 }
 
@@ -60,6 +62,9 @@ export async function startDiscord(): Promise<TestDiscord> {
   const server = createServer((request, response) => {
     void answer(request, response)
   })
+  /** By the token of the interaction: who waits for an answer that was promised. */
+  const promised = new Map<string, (text: string) => void>()
+  let interactions = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -100,13 +105,20 @@ export async function startDiscord(): Promise<TestDiscord> {
   function context(user: string, { guild = GUILD, application = APPLICATION, direct = false }: Tampering = {}) {
     const who = { id: user, username: `user-${user.slice(-4)}`, global_name: null }
     const where = direct ? { user: who } : { guild_id: guild, member: { user: who, roles: self.members.get(user) ?? [], nick: null } }
-    return { id: '600000000000000001', application_id: application, token: 'interaction-token-canary', version: 1, ...where }
+    return {
+      id: '600000000000000001',
+      application_id: application,
+      token: `interaction-token-canary.${++interactions}`,
+      version: 1,
+      ...where,
+    }
   }
 
   async function interact(gateway: string, interaction: object, tampering: Tampering = {}): Promise<Reply> {
     const body = JSON.stringify(interaction)
     const timestamp = tampering.timestamp ?? String(Math.floor(Date.now() / 1000))
     const signature = tampering.signature ?? sign(null, Buffer.from(timestamp + body), privateKey).toString('hex')
+    const sentMs = performance.now()
     const response = await fetch(`${gateway}/discord/interactions`, {
       method: 'POST',
       headers: {
@@ -116,7 +128,12 @@ export async function startDiscord(): Promise<TestDiscord> {
       },
       body: tampering.body ?? body,
     })
-    return readReply(response.status, await response.text())
+    const reply = readReply(response.status, await response.text())
+    if (performance.now() - sentMs > 3_000) throw new Error('no answer within three seconds: "This interaction failed"')
+    if (reply.type !== 5) return reply
+    const { promise, resolve } = Promise.withResolvers<string>()
+    promised.set((interaction as { token: string }).token, resolve)
+    return { ...reply, later: promise }
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -142,10 +159,18 @@ export async function startDiscord(): Promise<TestDiscord> {
       return void say(200, listed(url.searchParams))
     }
     if (request.method === 'PUT' && url.pathname === `/api/v10/applications/${APPLICATION}/guilds/${GUILD}/commands`) {
-      const parts: Buffer[] = []
-      for await (const part of request) parts.push(part as Buffer)
-      self.commands.splice(0, self.commands.length, ...(JSON.parse(Buffer.concat(parts).toString()) as unknown[]))
+      self.commands.splice(0, self.commands.length, ...(JSON.parse(await textOf(request)) as unknown[]))
       return void say(200, self.commands)
+    }
+    const [, application, token = ''] = /^\/api\/v10\/webhooks\/(\d+)\/([^/]+)\/messages\/@original$/.exec(url.pathname) ?? []
+    const resolve = promised.get(token)
+    if (request.method === 'PATCH' && application === APPLICATION) {
+      if (!resolve) return void say(404, { message: 'Unknown Webhook', code: 10015 })
+      promised.delete(token)
+      const { content } = JSON.parse(await textOf(request)) as { content: string }
+      bound('message', content, 2000)
+      resolve(content)
+      return void say(200, { id: '1', content })
     }
     say(404, { message: '404: Not Found', code: 0 })
   }
@@ -157,6 +182,12 @@ export async function startDiscord(): Promise<TestDiscord> {
     return ids.slice(0, limit).map((id) => memberOf(id, self.members.get(id) ?? []))
   }
   return self
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part as Buffer)
+  return Buffer.concat(parts).toString()
 }
 
 function memberOf(id: string, roles: string[]): object {
@@ -180,7 +211,15 @@ interface RawField {
 /** Throws where Discord would show "This interaction failed". */
 function readReply(status: number, body: string): Reply {
   const { type, data } = JSON.parse(body) as { type?: number; data?: Record<string, unknown> }
-  const reply: Reply = { status, type, text: String(data?.content ?? ''), ephemeral: data?.flags === 64, form: undefined, body }
+  const reply: Reply = {
+    status,
+    type,
+    text: String(data?.content ?? ''),
+    ephemeral: data?.flags === 64,
+    form: undefined,
+    later: undefined,
+    body,
+  }
   bound('message', reply.text, 2000)
   if (type !== 9) return reply
   const { custom_id, title, components } = data as { custom_id: string; title: string; components: RawField[] }

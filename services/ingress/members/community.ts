@@ -10,6 +10,7 @@ import type { AccessAdmin } from '../admin/changing.ts'
 import type { Route } from '../routes.ts'
 import { openChallenges } from './challenges.ts'
 import { discordRoutes } from './discord-face.ts'
+import { openLateAnswers } from './late-answers.ts'
 import { memberRoutes } from './member-routes.ts'
 import { openMembers } from './members.ts'
 import { openRoster } from './roster.ts'
@@ -38,7 +39,9 @@ export async function openCommunity({ kv, accounts, policy, settings, adminToken
   if (discord) logger.secret(discord.botToken())
   const tally = openTally(kv, now)
   const refreshMs = discord?.refreshMs ?? 0
-  const roster = discord && (await openRoster({ kv, accounts, policy, tally, discord: openDiscord(discord), refreshMs, logger, now }))
+  const api = discord && openDiscord(discord)
+  const roster = api && (await openRoster({ kv, accounts, policy, tally, discord: api, refreshMs, logger, now }))
+  const lateAnswers = api && openLateAnswers(api, logger)
   return {
     get stale() {
       return roster?.stale ?? false
@@ -49,9 +52,12 @@ export async function openCommunity({ kv, accounts, policy, settings, adminToken
       const core = { admin, members, challenges }
       return [
         ...memberRoutes({ ...core, roster }),
-        ...(discord && roster ? discordRoutes({ ...core, roster, settings: discord, logger }) : []),
+        ...(discord && roster && lateAnswers ? discordRoutes({ ...core, roster, settings: discord, lateAnswers, logger }) : []),
       ]
     },
-    close: async () => roster?.close(),
+    async close() {
+      await lateAnswers?.close()
+      await roster?.close()
+    },
   }
 }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { KeyValue } from '#contracts/bus.ts'
+import { type Harness, openMemoryHarness } from '#test/support/backbones.ts'
 import { BOT_TOKEN, type Reply, startDiscord, type Tampering, type TestDiscord } from '#test/support/discord.ts'
 import { answerOf } from '#test/support/human.ts'
 import { ADMITTED, asAdmin, call as callAt, chat as chatAt, type IngressWorld, openIngressWorld } from '#test/support/ingress.ts'
@@ -10,8 +12,30 @@ let discord: TestDiscord
 let url: string
 let users = 0
 
+/** How long every write to the store takes. */
+let storeMs = 0
+
+/** The bus, with a store that is as slow as `storeMs` says. */
+async function openSlowBus(): Promise<Harness> {
+  const bus = await openMemoryHarness()
+  const slow = async (kv: KeyValue): Promise<KeyValue> => ({
+    ...kv,
+    async update(key, value, revision) {
+      if (storeMs > 0) await new Promise((resolve) => setTimeout(resolve, storeMs))
+      return kv.update(key, value, revision)
+    },
+  })
+  return {
+    ...bus,
+    async connect(name) {
+      const backbone = await bus.connect(name)
+      return Object.create(backbone, { keyValue: { value: async (bucket: string) => slow(await backbone.keyValue(bucket)) } })
+    },
+  }
+}
+
 beforeAll(async () => {
-  world = await openIngressWorld()
+  world = await openIngressWorld(openSlowBus)
   discord = await startDiscord()
   const access = {
     signup: 'community',
@@ -30,6 +54,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   discord.mood = 'well'
+  storeMs = 0
   await call('DELETE', '/api/settings')
 })
 
@@ -262,6 +287,44 @@ it('slows down whoever gives too many commands', async () => {
   const replies = await Promise.all(Array.from({ length: 21 }, () => command(user, 'signup')))
   expect(replies.filter(({ text }) => text === 'Slow down: try again in a minute.')).toHaveLength(1)
   expect((await command(join(), 'signup')).type).toBe(9)
+})
+
+describe('what takes longer than Discord waits', () => {
+  it('is said to come later, and handed in when it is there', async () => {
+    const user = join()
+    const form = await command(user, 'signup')
+    storeMs = 1_600
+    const reply = await fill(user, form, about)
+    expect([reply.type, reply.ephemeral, reply.text]).toEqual([5, true, ''])
+    const text = (await reply.later) ?? ''
+    expect((await chat(keyIn({ ...reply, text }))).body.error.type).toBe('daily_checkin_required')
+    expect(discord.calls.filter((call) => call.startsWith('PATCH'))).toHaveLength(1)
+  })
+
+  it('is handed in also if it failed, and after Discord was away itself', async () => {
+    const user = join()
+    const form = await command(user, 'signup')
+    storeMs = 1_600
+    const reply = await fill(user, form, { ...about, answer: 'nonsense' })
+    expect(reply.type).toBe(5)
+    discord.mood = 'down'
+    const before = discord.calls.length
+    await expect.poll(() => discord.calls.slice(before).some((call) => call.startsWith('PATCH')), { timeout: 5_000 }).toBe(true)
+    discord.mood = 'limited'
+    expect(await reply.later).toBe('That answer is wrong. /signup asks you another question.')
+  })
+
+  it('does not keep a form waiting, which cannot come later', async () => {
+    const user = join()
+    await signUp(user)
+    discord.members.set(user, [VERIFIED])
+    storeMs = 2_500
+    const form = await command(user, 'checkin')
+    expect(form.type).toBe(9)
+    await expect
+      .poll(async () => (await call('GET', `/api/members/${user}`)).body.clients[0].community_roles, { timeout: 5_000 })
+      .toEqual(['member', 'verified'])
+  })
 })
 
 it('says that the store is away', async () => {

@@ -17,7 +17,8 @@ import type { Route } from '../routes.ts'
 import type { Challenges } from './challenges.ts'
 import { answerForm, MAX_FORM_BYTES, resetForm, signUpForm } from './forms.ts'
 import type { Field } from './interaction.ts'
-import { form, type Interaction, isFromDiscord, message, pong, readInteraction, type Sender } from './interaction.ts'
+import { type deferred, form, type Interaction, isFromDiscord, message, pong, readInteraction, type Sender } from './interaction.ts'
+import { type LateAnswers, soon } from './late-answers.ts'
 import type { Hand, Members } from './members.ts'
 import type { Roster } from './roster.ts'
 import * as said from './said.ts'
@@ -31,10 +32,11 @@ export interface DiscordFaceOptions {
   challenges: Challenges
   roster: Roster
   settings: DiscordSettings
+  lateAnswers: LateAnswers
   logger: Logger
 }
 
-type Reply = ReturnType<typeof message> | ReturnType<typeof form>
+type Reply = ReturnType<typeof message> | ReturnType<typeof form> | typeof deferred
 
 interface Command {
   /** What stands in the way of it, before anything is asked. Throws FreewayError. */
@@ -43,7 +45,7 @@ interface Command {
   finish(sender: Sender, fields: Record<string, string>, hand: Hand): Promise<string>
 }
 
-export function discordRoutes({ admin, members, challenges, roster, settings, logger }: DiscordFaceOptions): Route[] {
+export function discordRoutes({ admin, members, challenges, roster, settings, lateAnswers, logger }: DiscordFaceOptions): Route[] {
   const { accounts } = admin
   const throttle = createThrottle({ fromThe: COMMANDS + 1, overall: false })
 
@@ -121,22 +123,31 @@ export function discordRoutes({ admin, members, challenges, roster, settings, lo
     const [name = '', challenge_id = ''] = interaction.kind === 'command' ? [interaction.name] : interaction.id.split(' ')
     const command = Object.hasOwn(commands, name) ? (commands[name] as Command) : undefined
     if (!command) return message(said.UNKNOWN)
+    const inWords = (error: unknown): string => {
+      if (!(error instanceof FreewayError)) logger.error('a command at Discord failed', { command: name, error })
+      return said.failed(error, name)
+    }
+    if (interaction.kind === 'form') {
+      const hand = { request, holder: holderOf(sender), actor: `discord ${sender.id}` }
+      const finished = met(sender).then(() => command.finish(sender, { ...interaction.fields, challenge_id }, hand))
+      return lateAnswers.inTime(interaction.token, finished.catch(inWords))
+    }
     try {
-      if (throttle.note(sender.id, admin.now()) > 0) throw new FreewayError('rate_limit_error', 'slow down: try again in a minute')
-      await roster.take(sender.id, sender.roles)
-      if (accounts.ownedBy(sender.id).some(({ paused }) => paused))
-        throw new FreewayError('user_paused', 'your account is paused by the staff')
-      if (interaction.kind === 'form') {
-        const hand = { request, holder: holderOf(sender), actor: `discord ${sender.id}` }
-        return message(await command.finish(sender, { ...interaction.fields, challenge_id }, hand))
-      }
+      // A form cannot come later. What is not known by then is known when the form is sent in.
+      await soon(met(sender))
       const { title, fields } = command.begin(sender)
       const { id, question } = challenges.issue(holderOf(sender))
       return form(`${name} ${id}`, title, [...fields, { id: 'answer', label: 'Are you human?', description: question, maxLength: 50 }])
     } catch (error) {
-      if (!(error instanceof FreewayError)) logger.error('a command at Discord failed', { command: name, error })
-      return message(said.failed(error, name))
+      return message(inWords(error))
     }
+  }
+
+  /** Takes over what Discord tells of whoever gives a command. Rejects with FreewayError if nothing is for them. */
+  async function met({ id, roles }: Sender): Promise<void> {
+    if (throttle.note(id, admin.now()) > 0) throw new FreewayError('rate_limit_error', 'slow down: try again in a minute')
+    if (accounts.ownedBy(id).some(({ paused }) => paused)) throw new FreewayError('user_paused', 'your account is paused by the staff')
+    await roster.take(id, roles)
   }
 
   /** The first, where the staff has given somebody several. Throws FreewayError. */

@@ -23,7 +23,13 @@ const container = z.object({ component: field.optional(), components: z.array(fi
 
 const member = z.object({ user: z.object({ id: snowflake, username: z.string() }), roles: z.array(snowflake) })
 /** Sent from the server; not from a direct message. */
-const sentOnServer = { application_id: snowflake, guild_id: snowflake.optional(), member: member.optional() }
+const sentOnServer = {
+  application_id: snowflake,
+  guild_id: snowflake.optional(),
+  member: member.optional(),
+  /** By which the answer may come later. It becomes part of an address. */
+  token: z.string().regex(/^[\w.~-]{1,1000}$/),
+}
 
 const interaction = z.discriminatedUnion('type', [
   z.object({ type: z.literal(InteractionType.PING) }),
@@ -49,7 +55,7 @@ export type Interaction =
   | { kind: 'ping' }
   | { kind: 'command'; name: string; sender: Sender | undefined }
   /** `fields`: what was filled in, by the name of the field. */
-  | { kind: 'form'; id: string; fields: Record<string, string>; sender: Sender | undefined }
+  | { kind: 'form'; id: string; fields: Record<string, string>; token: string; sender: Sender | undefined }
 
 /** Undefined: none that we asked for, or of a kind that we know. */
 export function readInteraction(body: unknown): Interaction | undefined {
@@ -66,7 +72,7 @@ export function readInteraction(body: unknown): Interaction | undefined {
   if (read.type === InteractionType.APPLICATION_COMMAND) return { kind: 'command', name: read.data.name, sender }
   const filled = read.data.components.flatMap(({ component, components = [] }) => (component ? [component] : components))
   const fields = Object.fromEntries(filled.map(({ custom_id, value, values }) => [custom_id, value ?? values?.[0] ?? '']))
-  return { kind: 'form', id: read.data.custom_id, fields, sender }
+  return { kind: 'form', id: read.data.custom_id, fields, token: read.token, sender }
 }
 
 export const pong = { type: InteractionResponseType.PONG }
@@ -77,6 +83,12 @@ export function message(content: string) {
     type: InteractionResponseType.CHANNEL_MESSAGE_WITH_SOURCE,
     data: { content, flags: InteractionResponseFlags.EPHEMERAL, allowed_mentions: { parse: [] } },
   }
+}
+
+/** The message comes later; then too only whoever gave the command sees it. */
+export const deferred = {
+  type: InteractionResponseType.DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE,
+  data: { flags: InteractionResponseFlags.EPHEMERAL },
 }
 
 export interface Field {
