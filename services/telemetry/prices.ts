@@ -23,8 +23,21 @@ const other: Price = { in: 0.5, out: 1.5 }
 
 const SIZE = /(?:^|[^a-z0-9.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)b(?![a-z0-9])/
 
+/** Of the models seen last: every request asks, and there are few of them. */
+const known = new Map<string, Price>()
+const MAX_KNOWN = 1_000
+
 /** USD per million tokens, or micro-dollars per token. */
 export function referencePrice(model: string): Price {
+  const before = known.get(model)
+  if (before) return before
+  if (known.size >= MAX_KNOWN) known.clear()
+  const found = priceOf(model)
+  known.set(model, found)
+  return found
+}
+
+function priceOf(model: string): Price {
   const name = model.toLowerCase()
   const [, experts = '1', size] = SIZE.exec(name) ?? []
   if (size !== undefined) {

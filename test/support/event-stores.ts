@@ -2,20 +2,17 @@
 // MongoDB is a real one: at MONGODB_URL, else in a container where Docker answers, else FerretDB, which speaks its protocol on
 // SQLite and needs nothing else. A stand-in for the failures of a database runs everywhere.
 
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
 import { MongoClient } from 'mongodb'
 import type { DeadLetter, EventStore } from '#services/telemetry/store/store.ts'
+import { ferretdbBinary, postgresPrograms, type Server, startFerretdb, startPostgres } from './ferretdb.ts'
 import { startMongoStandIn } from './mongo-stand-in.ts'
-import { until } from './until.ts'
 
 export interface StoreHarness {
   /** As telemetry is told of it. */
@@ -82,7 +79,7 @@ export function findMongo(): MongoServer | undefined {
   if (url) return { name: 'MONGODB_URL', start: async () => ({ open: () => openMongoHarness(url), stop: async () => {} }) }
   if (dockerAnswers()) return { name: 'MongoDB in a container', start: startContainer }
   const ferretdb = ferretdbBinary()
-  if (ferretdb) return { name: 'FerretDB', start: () => startFerretdb(ferretdb) }
+  if (ferretdb) return { name: 'FerretDB', start: () => startFerretdbOnFiles(ferretdb) }
   process.stderr.write(
     '\nNO MongoDB FOUND: its store is tested against a stand-in only (set MONGODB_URL, start Docker, or build test/support/ferretdb with Go as .ci/run does)\n\n',
   )
@@ -100,59 +97,49 @@ function dockerAnswers(): boolean {
 }
 
 async function startContainer() {
+  const { url, stop } = await startMongoContainer()
+  return { open: () => openMongoHarness(url), stop }
+}
+
+async function startMongoContainer(): Promise<Server> {
   const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer('mongo:8.0')
     .withExposedPorts(27017)
     .withWaitStrategy(Wait.forLogMessage(/Waiting for connections/))
     .start()
   const url = `mongodb://${container.getHost()}:${container.getMappedPort(27017)}/`
-  return { open: () => openMongoHarness(url), stop: async () => void (await container.stop()) }
+  return { url, stop: async () => void (await container.stop()) }
 }
 
-/** As `.ci/run` installs it; FERRETDB_BIN names another one. */
-function ferretdbBinary(): string | undefined {
-  const found = [process.env.FERRETDB_BIN, join(homedir(), '.cache', 'freeway', 'ferretdb')]
-  return found.find((path) => path && existsSync(path))
-}
-
-async function startFerretdb(binary: string) {
-  const dir = await mkdtemp(join(tmpdir(), 'freeway-ferretdb-'))
-  const port = await freePort()
-  const child = spawn(binary, [`127.0.0.1:${port}`, dir], { stdio: 'ignore' })
-  const exited = once(child, 'exit')
-  // Also when whoever started it ends in an error.
-  process.once('exit', () => child.kill())
-  const url = `mongodb://127.0.0.1:${port}/`
-  await until('FerretDB answers', () => answers(url), { timeoutMs: 20_000 })
+/** One that is worth measuring: FerretDB on files reads a whole collection for each write. Undefined where there is none. */
+export async function startFastMongo(): Promise<(Server & { name: string }) | undefined> {
+  const url = process.env.MONGODB_URL
+  if (url) return { name: 'MONGODB_URL', url, stop: async () => {} }
+  if (dockerAnswers()) return { name: 'MongoDB', ...(await startMongoContainer()) }
+  const [ferretdb, programs] = [ferretdbBinary(), postgresPrograms()]
+  if (!ferretdb || !programs) return undefined
+  const postgres = await startPostgres(programs)
+  const server = await startFerretdb(ferretdb, postgres.url)
   return {
-    open: () => openMongoHarness(url),
+    name: 'FerretDB on PostgreSQL',
+    url: server.url,
     async stop() {
-      child.kill('SIGTERM')
-      await exited
-      await rm(dir, { recursive: true })
+      await server.stop()
+      await postgres.stop()
     },
   }
 }
 
-async function answers(url: string): Promise<boolean> {
-  const client = new MongoClient(url, { serverSelectionTimeoutMS: 500 })
-  try {
-    await client.db().command({ ping: 1 })
-    return true
-  } catch {
-    // Not yet.
-    return false
-  } finally {
-    await client.close()
+async function startFerretdbOnFiles(binary: string) {
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-ferretdb-'))
+  const { url, stop } = await startFerretdb(binary, dir)
+  return {
+    open: () => openMongoHarness(url),
+    async stop() {
+      await stop()
+      await rm(dir, { recursive: true })
+    },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }
 
 function letterOf({ _id, reason, text }: Record<string, unknown>): Pick<DeadLetter, 'id' | 'reason' | 'text'> {

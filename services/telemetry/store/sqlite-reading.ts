@@ -3,7 +3,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import type { Parts } from '../merge.ts'
-import type { RequestRecord } from '../record.ts'
+import { endOf, type RequestRecord } from '../record.ts'
 import { cursorOf, type EventStore, type RecordFilter, readCursor } from './store.ts'
 
 const PAGE = 500
@@ -20,13 +20,12 @@ interface Row {
 export function openReading(db: DatabaseSync): Pick<EventStore, 'page' | 'find' | 'records' | 'unended'> {
   const select = db.prepare('select key, first, parts from request where key = ?')
   const selectPage = db.prepare(
-    `select key, first, parts from request where (first, key) > (?, ?) and first < ? order by first, key limit ${PAGE}`,
+    `select key, first, parts from request where first >= ?1 and (first, key) > (?1, ?2) and first < ?3 order by first, key limit ${PAGE}`,
   )
   const selectOpen = db.prepare('select key, first, parts from request where ended = 0 and first < ? order by first limit ?')
-  // Looks at so many of the newest, and keeps of them what was asked for.
   const selectNewest = db.prepare(
-    `select key, first, client, provider, model, outcome from request
-     where (first, key) < (?, ?) and first >= ? order by first desc, key desc limit ${LOOKED_AT}`,
+    `select key, first, parts from request
+     where first <= ?1 and (first, key) < (?1, ?2) and first >= ?3 order by first desc, key desc limit ?4`,
   )
 
   return {
@@ -34,17 +33,18 @@ export function openReading(db: DatabaseSync): Pick<EventStore, 'page' | 'find' 
       const found: RequestRecord[] = []
       let { first, id } = readCursor(cursor)
       if (filter.until !== undefined && filter.until <= first) [first, id] = [filter.until, '']
+      // Looks at the newest, and keeps of them what was asked for.
+      const lookedAt = ['client', 'provider', 'model', 'outcome'].some((field) => field in filter) ? LOOKED_AT : limit
       for (let step = 0; step < MAX_STEPS; step++) {
         if (step > 0) await setImmediate()
-        const rows = selectNewest.all(first, id, filter.since ?? 0) as unknown as (Row & Record<string, unknown>)[]
+        const rows = selectNewest.all(first, id, filter.since ?? 0, lookedAt) as unknown as Row[]
         for (const row of rows) {
           ;({ first, key: id } = row)
-          if (!fits(row, filter)) continue
-          const record = select.get(row.key) as unknown as Row | undefined
-          if (record) found.push(recordOf(record))
+          const record = recordOf(row)
+          if (fits(record, filter)) found.push(record)
           if (found.length === limit) return { records: found, next: cursorOf({ first, id }) }
         }
-        if (rows.length < LOOKED_AT) return { records: found, next: null }
+        if (rows.length < lookedAt) return { records: found, next: null }
       }
       return { records: found, next: cursorOf({ first, id }) }
     },
@@ -68,8 +68,16 @@ export function openReading(db: DatabaseSync): Pick<EventStore, 'page' | 'find' 
   }
 }
 
-function fits(row: Record<string, unknown>, filter: RecordFilter): boolean {
-  return (['client', 'provider', 'model', 'outcome'] as const).every((field) => filter[field] === undefined || row[field] === filter[field])
+/** An end that was told stands over one that was found out. */
+function fits({ parts }: RequestRecord, filter: RecordFilter): boolean {
+  const end = endOf(parts)
+  const said = {
+    client: end?.client ?? parts.start?.client,
+    provider: end?.provider,
+    model: end?.model,
+    outcome: end?.outcome ?? 'open',
+  }
+  return (Object.keys(said) as (keyof typeof said)[]).every((field) => filter[field] === undefined || said[field] === filter[field])
 }
 
 function recordOf({ key, first, parts }: Row): RequestRecord {

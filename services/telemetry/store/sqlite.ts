@@ -6,13 +6,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { refuseNewerData } from '#services/data-format.ts'
-import { type Change, changesOf, type Parts } from '../merge.ts'
-import { endOf } from '../record.ts'
+import { changesOf, type Parts } from '../merge.ts'
 import { type Cells, countedOf, hoursOf, negated, openCells, startOf } from '../tally.ts'
 import { openCellTable } from './sqlite-cells.ts'
 import { openLetters } from './sqlite-letters.ts'
 import { openReading } from './sqlite-reading.ts'
 import { openSweeper } from './sqlite-sweeper.ts'
+import { openWriting } from './sqlite-writing.ts'
 import { type EventStore, type Retention, retention } from './store.ts'
 
 /** Requests that are written in one go; some milliseconds. Each go touches its roll-ups, and its pages, once. */
@@ -22,16 +22,18 @@ const CHECKPOINT_PAGES = 4_000
 
 const schema = `
   create table if not exists request (
-    key text not null unique, first integer not null, ended integer not null,
-    client text, provider text, model text, outcome text, parts text not null);
-  create index if not exists request_first on request (first, key);
+    key text not null unique, first integer not null, ended integer not null, parts text not null);
+  create index if not exists request_first on request (first);
   create index if not exists request_open on request (first) where ended = 0;
   create table if not exists dropped (key text primary key, at integer not null, instance text not null, dropped integer not null) without rowid;
   create table if not exists dead_letter (key text primary key, at integer not null, reason text not null, text text not null) without rowid;
 `
 
-/** Of the tables above and of the roll-ups. */
-const SCHEMA_VERSION = 2
+/**
+ * Of the tables above and of the roll-ups. Files of version 2 have four columns more, and keep them: in new rows they are empty.
+ */
+const SCHEMA_VERSION = 3
+const ROLLED_UP = 2
 
 const sync = promisify(fdatasync)
 
@@ -56,12 +58,8 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
   }
   // The log is synced by a thread of the runtime and not by the commit, which would stop the process for as long.
   const wal = openSync(`${file}-wal`, 'r+')
-  const insert = db.prepare('insert or ignore into request values (?, ?, ?, ?, ?, ?, ?, ?)')
-  const select = db.prepare('select first, parts from request where key = ?')
-  const update = db.prepare(
-    'update request set first = ?, ended = ?, client = ?, provider = ?, model = ?, outcome = ?, parts = ? where key = ?',
-  )
   const insertDropped = db.prepare('insert or ignore into dropped values (?, ?, ?, ?)')
+  const write = openWriting(db)
   const table = openCellTable(db)
   const sweep = openSweeper(db, kept, maxBytes)
 
@@ -77,19 +75,6 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
     }
   }
 
-  function write({ key, first, parts }: Change, minutes: Cells): void {
-    const columns = columnsOf(parts)
-    let before: Parts | undefined
-    let after = parts
-    if (insert.run(key, first, ...columns, JSON.stringify(parts)).changes === 0) {
-      const known = select.get(key) as { first: number; parts: string }
-      before = JSON.parse(known.parts) as Parts
-      after = { ...before, ...parts }
-      update.run(Math.min(first, known.first), ...columnsOf(after), JSON.stringify(after), key)
-    }
-    count(before, after, minutes)
-  }
-
   return {
     name: `SQLite in ${file}`,
     async save(events) {
@@ -98,7 +83,7 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
         if (i > 0) await setImmediate()
         inTransaction(() => {
           const minutes = openCells()
-          for (const change of requests.slice(i, i + STEP)) write(change, minutes)
+          write(requests.slice(i, i + STEP), (before, after) => count(before, after, minutes))
           table.add('minute', minutes.list())
           table.add('hour', hoursOf(minutes.list()))
           if (i === 0) for (const { key, at, instance, dropped: count } of dropped) insertDropped.run(key, at, instance, count)
@@ -120,7 +105,7 @@ export function openSqliteStore(file: string, { retention: kept = retention, max
   }
 }
 
-/** Records of before there were roll-ups were never read by anybody, and count in none: they go. */
+/** Records of before there were roll-ups, which version 2 brought, were never read by anybody, and count in none: they go. */
 function prepareTables(db: DatabaseSync, file: string): void {
   const version = () => (db.prepare('pragma user_version').get() as { user_version: number }).user_version
   if (version() === SCHEMA_VERSION) return
@@ -128,18 +113,12 @@ function prepareTables(db: DatabaseSync, file: string): void {
   db.exec('begin immediate')
   // Another process may have been first.
   if (version() !== SCHEMA_VERSION) {
-    for (const table of ['request', 'attempt', 'dropped', 'dead_letter']) db.exec(`drop table if exists ${table}`)
+    if (version() < ROLLED_UP)
+      for (const table of ['request', 'attempt', 'dropped', 'dead_letter']) db.exec(`drop table if exists ${table}`)
     db.exec(schema)
     db.exec(`pragma user_version = ${SCHEMA_VERSION}`)
   }
   db.exec('commit')
-}
-
-/** `ended`, then what one may search by. Times with a fraction of a millisecond are rounded for the index alone. */
-function columnsOf(parts: Parts): (string | number | null)[] {
-  const end = endOf(parts)
-  const word = (value: unknown) => (typeof value === 'string' ? value : null)
-  return [end ? 1 : 0, word(end?.client ?? parts.start?.client), word(end?.provider), word(end?.model), word(end?.outcome) ?? 'open']
 }
 
 /** What this change of a record changes in the roll-ups: nothing, unless the end is new or another one. */

@@ -1,5 +1,6 @@
-// A server that speaks MongoDB's protocol and needs nothing else: FerretDB on SQLite. For tests, where there is no MongoDB.
-// Usage: ferretdb <address to listen on> <folder for its files>
+// A server that speaks MongoDB's protocol, FerretDB, for tests where there is no MongoDB: on SQLite, which needs nothing else, or on
+// a PostgreSQL, which is fast enough to measure with.
+// Usage: ferretdb <address to listen on> <folder for its files, or postgres://...>
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
@@ -14,13 +16,17 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		log.Fatal("usage: ferretdb <address> <folder>")
+		log.Fatal("usage: ferretdb <address> <folder or postgres://...>")
 	}
-	server, err := ferretdb.New(&ferretdb.Config{
+	config := &ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: os.Args[1]},
 		Handler:   "sqlite",
 		SQLiteURL: "file:" + os.Args[2] + "/?_pragma=synchronous(off)",
-	})
+	}
+	if strings.HasPrefix(os.Args[2], "postgres://") {
+		config.Handler, config.PostgreSQLURL, config.SQLiteURL = "postgresql", os.Args[2], ""
+	}
+	server, err := ferretdb.New(config)
 	if err != nil {
 		log.Fatal(err)
 	}
