@@ -90,7 +90,9 @@ export class Failover {
 
   onNobodyThere(n: number, nowMs: number): void {
     if (this.#over || n !== this.#talk.attempt.n) return
-    this.#act(onNobodyThere(this.#talk.attempt, this.#desk.justReconnected(nowMs), nowMs), nowMs)
+    // Routers move from one server of a cluster to another: for a moment nobody may be there.
+    const moving = this.#desk.bus.topology === 'cluster' || this.#desk.justReconnected(nowMs)
+    this.#act(onNobodyThere(this.#talk.attempt, moving, nowMs), nowMs)
   }
 
   onReconnected(nowMs: number): void {
