@@ -217,7 +217,14 @@ export type Provider = z.infer<typeof provider>
  * `groq-1`, `groq-2`; each has limits and health of its own. No secret ever stands here.
  */
 export const catalog = z.object({
-  providers: z.array(provider.extend({ configured: z.boolean(), accounts: z.array(z.string()).default([]) })),
+  providers: z.array(
+    provider.extend({
+      configured: z.boolean(),
+      accounts: z.array(z.string()).default([]),
+      /** In the order of `accounts`: what stays the same for as long as the key does. Absent where routers do not know the keys. */
+      key_ids: z.array(z.string()).optional(),
+    }),
+  ),
   /** Public name → `provider/model`. A name may occur several times: its targets in order of preference. `*` stands for any text. */
   aliases: z.array(z.tuple([z.string(), z.string()])),
 })

@@ -115,8 +115,8 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
       const provider = catalog.providers.find(({ name }) => name === prov)
       const model = provider?.models.find((one) => one.id === id)
       if (!provider || !model) return
-      for (const { pool, limits } of knownOf(provider, account, model).pools) {
-        const scopes = scopesOf(pool, account)
+      for (const { pool, limits, scope: whose } of knownOf(provider, account, model).pools) {
+        const scopes = scopesOf(whose)
         quota.learn(
           { pool, limits },
           learned.filter(({ scope }) => scope === undefined || scopes.includes(scope)),
@@ -162,7 +162,7 @@ function claims(pools: readonly PoolLimits[], amounts: Amounts): Claim[] {
 }
 
 /** Whose limits a pool holds, as a provider tells it. */
-function scopesOf(pool: string, account: string): string[] {
-  if (pool === account) return ['account', 'provider']
-  return pool.startsWith(`${account}/`) ? ['model', 'account'] : ['provider', 'account']
+function scopesOf(scope: PoolLimits['scope']): string[] {
+  if (scope === 'address') return ['provider', 'account']
+  return scope === 'account' ? ['account', 'provider'] : ['model', 'account']
 }

@@ -6,6 +6,7 @@ import type { CatalogOverrides, ProviderChange } from '#contracts/catalog-change
 import { overlayProvider } from '#contracts/catalog-change.ts'
 import type { Settings } from '#services/settings.ts'
 import { SettingsError } from '#services/settings-error.ts'
+import { keyIdsOf } from './key-id.ts'
 
 export type Alias = [name: string, target: string]
 
@@ -61,6 +62,7 @@ export function buildCatalog(known: Known, settings: OperatorSettings, overrides
  */
 function inForce(provider: Provider, keys: readonly string[], named: ReadonlySet<string> | undefined): CatalogProvider {
   const needsKey = provider.needs_key && !(provider.auth.optional && named && keys.length === 0)
+  const keyIds = keyIdsOf(provider.name, keys)
   const keyed = keys.length > 0 ? Object.entries(provider.with_key ?? {}).filter(([field]) => !named?.has(field)) : []
   return {
     ...provider,
@@ -68,6 +70,7 @@ function inForce(provider: Provider, keys: readonly string[], named: ReadonlySet
     needs_key: needsKey,
     configured: !needsKey || keys.length > 0,
     accounts: keys.length > 1 ? keys.map((_, i) => `${provider.name}-${i + 1}`) : [`${provider.name}-1`],
+    ...(keyIds && { key_ids: keyIds }),
   }
 }
 

@@ -22,8 +22,9 @@ afterEach(async () => {
   await broker.close()
 })
 
-async function open(resets: Record<string, number> = {}, everyMs = 60_000): Promise<Memory> {
-  const memory = await openMemory({ config, logger: createLogger({ service: 'router', write() {} }), resets: () => resets, everyMs })
+async function open(resets: Record<string, number> = {}, everyMs = 60_000, keyIds: Record<string, string> = {}): Promise<Memory> {
+  const logger = createLogger({ service: 'router', write() {} })
+  const memory = await openMemory({ config, logger, resets: () => resets, keyIds: () => keyIds, everyMs })
   opened.push(memory)
   return memory
 }
@@ -53,6 +54,16 @@ it('what was reset since is not remembered, the rest is', async () => {
   await first.close()
   const second = await open({ groq: 2 })
   expect([rests(second, 'groq'), rests(second, 'gemini')]).toEqual([false, true])
+})
+
+it('what a key has done is not held against the one that takes its place', async () => {
+  const first = await open({}, 60_000, { 'groq/groq-1': 'old', 'gemini/gemini-1': 'same' })
+  for (const provider of ['groq', 'gemini', 'cohere']) learn(first.health, refused(provider), performance.now())
+  first.news()
+  await first.close()
+  const second = await open({}, 60_000, { 'groq/groq-1': 'new', 'gemini/gemini-1': 'same', 'cohere/cohere-1': 'known only now' })
+  expect(['groq', 'gemini', 'cohere'].map((provider) => rests(second, provider))).toEqual([false, true, true])
+  expect(second.health.get('groq')?.lastError).toBe('auth (401)')
 })
 
 it('is written soon where there is news, once', async () => {

@@ -19,6 +19,8 @@ const remembered = z.object({
   tally: tallySnapshot,
   /** As in the changes of the catalogue: what was reset since is not to be restored. */
   resets: z.record(z.string(), z.number()),
+  /** By `provider/account`: of which key it was learned. */
+  key_ids: z.record(z.string(), z.string()).default({}),
 })
 type Remembered = z.infer<typeof remembered>
 
@@ -35,14 +37,16 @@ export interface MemoryOptions {
   logger: Logger
   /** By provider, as it is now. */
   resets(): Readonly<Record<string, number>>
+  /** By `provider/account`, where that is known. */
+  keyIds(): Readonly<Record<string, string>>
   /** How often it is written at most. */
   everyMs?: number
 }
 
-export async function openMemory({ config, logger, resets, everyMs = WRITE_EVERY_MS }: MemoryOptions): Promise<Memory> {
+export async function openMemory({ config, logger, resets, keyIds, everyMs = WRITE_EVERY_MS }: MemoryOptions): Promise<Memory> {
   const known = read((await config.get(healthKey))?.value)
   const ageMs = known ? Math.max(0, Date.now() - known.at_ms) : 0
-  const health: Health = known ? restore(unlessReset(known, resets()), performance.now(), ageMs) : new Map()
+  const health: Health = known ? restore(stillTrue(known, resets(), keyIds()), performance.now(), ageMs) : new Map()
   const tally = createTally(known?.tally)
   let news = false
   let writtenMs = performance.now()
@@ -59,6 +63,7 @@ export async function openMemory({ config, logger, resets, everyMs = WRITE_EVERY
       health: snapshot(new Map(latest), performance.now()),
       tally: tally.snapshot(),
       resets: { ...resets() },
+      key_ids: { ...keyIds() },
     }
     try {
       await config.put(healthKey, new TextEncoder().encode(JSON.stringify(value)))
@@ -86,11 +91,18 @@ export async function openMemory({ config, logger, resets, everyMs = WRITE_EVERY
   }
 }
 
-function unlessReset({ health, resets: then }: Remembered, now: Readonly<Record<string, number>>): Remembered['health'] {
+/** Without what was reset since, and without what was learned of a key that has given its place to another. */
+function stillTrue(
+  known: Remembered,
+  resets: Readonly<Record<string, number>>,
+  keyIds: Readonly<Record<string, string>>,
+): Remembered['health'] {
   return Object.fromEntries(
-    Object.entries(health).filter(([key]) => {
-      const [provider = ''] = key.split('/')
-      return (now[provider] ?? 0) === (then[provider] ?? 0)
+    Object.entries(known.health).filter(([key]) => {
+      const [provider = '', account] = key.split('/')
+      const place = `${provider}/${account}`
+      const sameKey = account === undefined || known.key_ids[place] === undefined || known.key_ids[place] === keyIds[place]
+      return sameKey && (resets[provider] ?? 0) === (known.resets[provider] ?? 0)
     }),
   )
 }

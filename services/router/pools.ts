@@ -1,27 +1,39 @@
 // Pure. Which limits count for a model of an account, and with whom it shares them.
 
 import type { CatalogProvider, Model } from '#contracts/catalog.ts'
-import { limitsOf } from '#contracts/catalog-lookup.ts'
+import { type CountedLimit, limitsOf } from '#contracts/catalog-lookup.ts'
 import type { Limit } from '#contracts/limit.ts'
 
 /** Whoever names the same pool shares what is left of these limits. */
 export interface PoolLimits {
+  scope: CountedLimit['scope']
   pool: string
   limits: readonly Limit[]
 }
 
-/** From the widest pool to the narrowest; pools without a limit are left out. */
+/**
+ * From the widest pool to the narrowest; pools without a limit are left out. What was counted goes with the key: a key that takes the
+ * place of another begins anew. It may be of the same account, but if it is, the provider's next answer says so, and lowers what is
+ * left; nothing would ever say that what one account has used is held against another.
+ */
 export function poolsOf(provider: CatalogProvider, account: string, model: Model): PoolLimits[] {
   const counted = limitsOf(provider, model)
+  const owner = ownerOf(provider, account)
   const pools = [
     // All keys of a provider leave through the same address, as far as we know.
     ['address', `${provider.name}@address`],
-    ['account', account],
-    ['pool', `${account}/${model.pool}`],
-    ['model', `${account}/${model.id}`],
+    ['account', owner],
+    ['pool', `${owner}/${model.pool}`],
+    ['model', `${owner}/${model.id}`],
   ] as const
   return pools.flatMap(([scope, pool]) => {
     const limits = counted.filter((one) => one.scope === scope).map(({ limit }) => limit)
-    return limits.length > 0 ? [{ pool, limits }] : []
+    return limits.length > 0 ? [{ scope, pool, limits }] : []
   })
+}
+
+/** Where routers do not know the keys, their places stand for them. */
+function ownerOf({ name, accounts, key_ids }: CatalogProvider, account: string): string {
+  const id = key_ids?.[accounts.indexOf(account)]
+  return id === undefined ? account : `${name}#${id}`
 }

@@ -71,7 +71,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
   rebuild()
   registry.onChange(rebuild)
   routing.onChange(rebuild)
-  const memory = await openMemory({ config, logger, resets: () => overrides.current.resets })
+  const memory = await openMemory({ config, logger, resets: () => overrides.current.resets, keyIds: () => keyIdsIn(registry.catalog) })
   const { health, tally } = memory
   let { resets } = overrides.current
   overrides.onChange((now) => {
@@ -217,6 +217,13 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
 }
 
 const NOTHING = { in: 0, out: 0 }
+
+/** By `provider/account`. */
+function keyIdsIn({ providers }: Catalog): Record<string, string> {
+  return Object.fromEntries(
+    providers.flatMap(({ name, accounts, key_ids }) => (key_ids ?? []).map((id, i) => [`${name}/${accounts[i]}`, id] as const)),
+  )
+}
 
 /** Of a settlement whose attempt told nothing: its subject names the account, `groq-2`. */
 function providerOf({ subject }: BusMessage): string {

@@ -245,6 +245,21 @@ describe('a provider', () => {
     })
   })
 
+  it('what was counted goes with the key, to whatever place; another key in its place begins anew', async () => {
+    const usedBy = async (change: object) => {
+      const { limits } = (await api('PATCH', '/providers/mine', change)).body.provider
+      return limits.map(({ account, used }: { account: string; used: number }) => [account, used])
+    }
+    await api('PATCH', '/providers/mine', { api_key: key, rpm_limit: 50 })
+    await chat('mine/m-large')
+    expect(await usedBy({ api_key: key })).toEqual([['mine-1', 1]])
+    expect(await usedBy({ api_keys: [`${key}2`, key] })).toEqual([
+      ['mine-1', 0],
+      ['mine-2', 1],
+    ])
+    expect(await usedBy({ api_key: `${key}2` })).toEqual([['mine-1', 0]])
+  })
+
   it('is recorded with every change, without its key', async () => {
     await api('PATCH', '/providers/mine', { api_key: key, weight: 3 })
     const [entry] = (await api('GET', '/audit?limit=1')).body

@@ -7,6 +7,7 @@ import type { CatalogOverrides } from '#contracts/catalog-change.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import type { ProviderStatus } from '#contracts/router-question.ts'
 import { registerSecret } from '#services/redact.ts'
+import { VaultError } from '#services/vault.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import { type Administration, changingDocument } from './changing-document.ts'
@@ -145,8 +146,21 @@ export function providerRoutes(admin: Administration): Route[] {
   }
 
   function sealedKeys(name: string, keys: string[] | null | undefined): string[] | null | undefined {
-    for (const key of keys ?? []) registerSecret(key)
-    return keys?.map((key) => vault.seal(name, key)) ?? (keys as null | undefined)
+    if (!keys) return keys
+    for (const key of keys) registerSecret(key)
+    const present = new Map((own(overrides.current.keys, name) ?? []).flatMap((sealed) => openedPair(name, sealed)))
+    // A key that is there already stays as it is sealed: what was counted for it goes by that.
+    return keys.map((key) => present.get(key) ?? vault.seal(name, key))
+  }
+
+  function openedPair(name: string, sealed: string): [key: string, sealed: string][] {
+    try {
+      return [[vault.open(name, sealed), sealed]]
+    } catch (error) {
+      // Sealed with a secret that is not known any more: it cannot be the same.
+      if (error instanceof VaultError) return []
+      throw error
+    }
   }
 }
 
