@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { submit } from '#contracts/attempt.ts'
 import type { Backbone } from '#contracts/bus.ts'
@@ -46,6 +47,8 @@ it('in a cluster of brokers a router that is just moving from one server to anot
   const reply = chat(url, ADMIN_TOKEN)
   const { bus } = await harness.connect('router')
   await submitted.promise
+  // The bus hands over what was sent, or says that nobody is there, in its next turn.
+  await setImmediate()
   const { promise: heard, resolve: hear } = Promise.withResolvers<number>()
   bus.subscribe(
     jobs,
