@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../bytes.ts'
 import type { Chunk } from '../chunk.ts'
-import { CompletionWriter, readRequest } from './completions.ts'
+import { CompletionWriter, readRequest, splitPrompts } from './completions.ts'
 
 const ask = (fields: object) => readRequest(utf8(JSON.stringify({ model: 'm', prompt: 'Once', ...fields })))
 const bodyOf = (fields: object) => JSON.parse(new TextDecoder().decode(ask(fields).job.body))
@@ -37,6 +37,33 @@ describe('a request', () => {
     [{ temperature: 9 }, 'temperature'],
   ])('is refused with %j', (fields, message) => {
     expect(() => ask(fields)).toThrow(expect.objectContaining({ status: 400, message: expect.stringContaining(message) }))
+  })
+})
+
+describe('several prompts', () => {
+  const split = (fields: object) => splitPrompts(utf8(JSON.stringify({ model: 'm', temperature: 0, ...fields })))
+  const read = (bodies: Uint8Array[]) => bodies.map((body) => JSON.parse(new TextDecoder().decode(body)))
+
+  it('are requests of their own', () => {
+    const { bodies, ...asked } = split({ prompt: ['a', ['b'], 'c'], n: 2, stream: true, stream_options: { include_usage: true } })
+    expect(asked).toEqual({ n: 2, stream: true, usage: true })
+    expect(read(bodies).map(({ prompt }) => prompt)).toEqual(['a', 'b', 'c'])
+    expect(read(bodies)[2]).toMatchObject({ model: 'm', temperature: 0, n: 2 })
+  })
+
+  it.each(['a', ['a'], undefined, []])('are not what %j is', (prompt) => {
+    expect(split({ prompt }).bodies).toHaveLength(1)
+  })
+
+  it.each([
+    [[1, 2, 3], 'text, not tokens'],
+    [[[1, 2], [3]], 'text, not tokens'],
+    [['a', ''], 'missing prompt'],
+    [Array(129).fill('a'), 'at most 128'],
+  ])('are refused where one of them is no text: %j', (prompt, message) => {
+    expect(() => split({ prompt })).toThrow(
+      expect.objectContaining({ status: 400, param: 'prompt', message: expect.stringContaining(message) }),
+    )
   })
 })
 

@@ -8,8 +8,11 @@ import type { Job } from '../job.ts'
 import { parseBody, readRequest as readChat } from './chat-completions/request.ts'
 import { checked, missing } from './media-job.ts'
 
+/** Each is a request to a provider. */
+const MAX_PROMPTS = 128
+
 const request = z.looseObject({
-  prompt: z.union([z.string(), z.array(z.string()).min(1)]),
+  prompt: z.string(),
   suffix: z.string().nullish(),
   echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(5).nullish(),
@@ -42,6 +45,20 @@ export interface CompletionRequest {
   echo: string
 }
 
+/**
+ * One body for each of the prompts, which are requests of their own; the request itself if there is only one. `n` is how many answers
+ * each of them gets, `usage` whether a stream ends with it. Throws FreewayError `invalid_request_error`.
+ */
+export function splitPrompts(bytes: Uint8Array): { bodies: Uint8Array[]; n: number; stream: boolean; usage: boolean } {
+  const { fields } = parseBody(bytes)
+  const { prompt, n, stream, stream_options } = fields
+  const usage = (stream_options as { include_usage?: unknown } | null | undefined)?.include_usage === true
+  const asked = { n: typeof n === 'number' ? n : 1, stream: stream === true, usage }
+  if (!Array.isArray(prompt) || prompt.length < 2) return { bodies: [bytes], ...asked }
+  if (prompt.length > MAX_PROMPTS) throw refused(`expected at most ${MAX_PROMPTS} prompts`)
+  return { bodies: prompt.map((one) => utf8(JSON.stringify({ ...fields, prompt: readPrompt(one) }))), ...asked }
+}
+
 /** Throws FreewayError `invalid_request_error`. */
 export function readRequest(bytes: Uint8Array): CompletionRequest {
   const { fields } = parseBody(bytes)
@@ -62,8 +79,11 @@ function readPrompt(prompt: unknown): string {
   const only = Array.isArray(prompt) && prompt.length === 1 ? prompt[0] : prompt
   if (only === undefined || only === null || only === '' || (Array.isArray(only) && only.length === 0)) throw missing('prompt')
   if (typeof only === 'string') return only
-  const why = Array.isArray(prompt) && prompt.every((one) => typeof one === 'string') ? 'one prompt for each request' : 'text, not tokens'
-  throw new FreewayError('invalid_request_error', `prompt: expected ${why}`, { param: 'prompt' })
+  throw refused('expected text, not tokens: models that chat have no tokens in common')
+}
+
+function refused(why: string): FreewayError {
+  return new FreewayError('invalid_request_error', `prompt: ${why}`, { param: 'prompt' })
 }
 
 /** A model that chats is told what to fill in, as it cannot be shown it. */
@@ -86,28 +106,38 @@ interface Logprobs {
   text_offset: number[]
 }
 
+/** What all events of an answer say of it. Several writers may share one: then they tell one answer. */
+export interface CompletionHead {
+  id: string
+  created: number
+  model: string
+}
+
 /** One answer; `write` for a stream, `whole` for all chunks at once. Throws nothing. */
 export class CompletionWriter {
   readonly #echo: string
-  #id = ''
-  #created = 0
-  #model = ''
+  readonly #head: CompletionHead
+  readonly #firstIndex: number
   /** How many characters of each choice were said. */
   readonly #said = new Map<number, number>()
   /** Of choices that have only thought so far; undefined once they speak. */
   readonly #thoughts = new Map<number, string | undefined>()
 
-  constructor(echo: string) {
+  /** `firstIndex`: how many choices other prompts have before those of this one. */
+  constructor(echo: string, firstIndex = 0, head: CompletionHead = { id: '', created: 0, model: '' }) {
     this.#echo = echo
+    this.#firstIndex = firstIndex
+    this.#head = head
   }
 
   /** The events of one chunk, as objects. */
   write(chunk: Chunk): object[] {
     switch (chunk.t) {
       case 'start':
-        this.#id = chunk.id.replace(/^(?:chatcmpl-)?/, 'cmpl-')
-        this.#created = chunk.created
-        this.#model = chunk.model
+        if (this.#head.id === '') {
+          const { created, model } = chunk
+          Object.assign(this.#head, { id: chunk.id.replace(/^(?:chatcmpl-)?/, 'cmpl-'), created, model })
+        }
         return []
       case 'reasoning':
         if (chunk.redacted === undefined && !this.#speaks(chunk.choice))
@@ -120,7 +150,7 @@ export class CompletionWriter {
         return [
           ...this.#begin(chunk.choice),
           ...this.#aloud(chunk.choice),
-          this.#event([{ index: chunk.choice, text: '', logprobs: null, finish_reason: reasonOf(chunk.reason) }]),
+          this.#event([{ index: this.#firstIndex + chunk.choice, text: '', logprobs: null, finish_reason: reasonOf(chunk.reason) }]),
         ]
       case 'usage':
         return [{ ...this.#event([]), usage: chunk.usage }]
@@ -156,14 +186,15 @@ export class CompletionWriter {
     return [this.#event([this.#piece(choice, this.#echo, undefined)])]
   }
 
-  #piece(index: number, text: string, logprobs: unknown): Choice {
-    const offset = this.#said.get(index) ?? 0
-    this.#said.set(index, offset + text.length)
-    return { index, text, logprobs: legacyLogprobs(logprobs, offset), finish_reason: null }
+  #piece(choice: number, text: string, logprobs: unknown): Choice {
+    const offset = this.#said.get(choice) ?? 0
+    this.#said.set(choice, offset + text.length)
+    return { index: this.#firstIndex + choice, text, logprobs: legacyLogprobs(logprobs, offset), finish_reason: null }
   }
 
   #event(choices: Choice[]): object {
-    return { id: this.#id, object: 'text_completion', created: this.#created, model: this.#model, choices }
+    const { id, created, model } = this.#head
+    return { id, object: 'text_completion', created, model, choices }
   }
 }
 

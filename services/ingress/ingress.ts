@@ -20,7 +20,6 @@ import { Desk } from './desk.ts'
 import { exchange } from './exchange.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
 import { chatPhp } from './formats/chat-php.ts'
-import { completions } from './formats/completions.ts'
 import { embeddings } from './formats/embeddings.ts'
 import type { Format } from './formats/format.ts'
 import { imageEdits, imageGenerations } from './formats/images.ts'
@@ -31,6 +30,7 @@ import { openFront } from './front.ts'
 import { openLive } from './live/live.ts'
 import { measureLoad } from './measures.ts'
 import { openApiRoutes } from './openapi/openapi.ts'
+import { complete } from './prompts.ts'
 import { json } from './respond.ts'
 import { openResponses } from './responses/responses.ts'
 import type { Route } from './routes.ts'
@@ -88,7 +88,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     { method: 'GET', path: '/v1/health', access: 'public', handle: publicHealth },
     inference('/v1/chat/completions', chatCompletions),
     inference('/v1/messages', messages),
-    inference('/v1/completions', completions),
+    { method: 'POST', path: '/v1/completions', access: 'key', identified: true, handle: (request) => complete(request, serving) },
     inference('/v1/embeddings', embeddings),
     inference('/v1/images/generations', imageGenerations),
     inference('/v1/images/edits', imageEdits),

@@ -10,6 +10,8 @@ import { type Gateway, startGateway } from '#test/support/gateway.ts'
 import { startUpstream } from '#test/support/upstream.ts'
 
 const KEY = 'fw-media-key-9aZ'
+/** Of a client that may have one request open. */
+const NARROW_KEY = 'fw-media-narrow-key-9aZ'
 let upstream: Simulator
 let gateway: Gateway
 let client: OpenAI
@@ -18,10 +20,13 @@ const provider = (models: object[], more: object = {}) => ({ base_url: `${upstre
 
 beforeAll(async () => {
   upstream = await startUpstream()
-  const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
+  const hashOf = (key: string) => `sha256:${createHash('sha256').update(key).digest('hex')}`
   gateway = await startGateway({
     config: {
-      clients: [{ name: 'sdk', key_hash }],
+      clients: [
+        { name: 'sdk', key_hash: hashOf(KEY) },
+        { name: 'narrow', key_hash: hashOf(NARROW_KEY), max_concurrency: 1 },
+      ],
       providers: {
         alpha: provider(
           [
@@ -160,11 +165,65 @@ describe('completions', () => {
     expect(tokens).toBeGreaterThan(0)
   })
 
+  const prompts = ['Say exactly: a b', 'Say exactly: c d', 'Say exactly: e f', 'Say exactly: g h', 'Say exactly: i j']
+
+  it('come for several prompts, each as often as asked, in their order', async () => {
+    const reply = await client.completions.create({ model: 'm-chat', prompt: prompts, n: 2 })
+    expect(reply.choices.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(reply.choices.map(({ text }) => text)).toEqual(['a b', 'a b', 'c d', 'c d', 'e f', 'e f', 'g h', 'g h', 'i j', 'i j'])
+    expect(upstream.calls).toHaveLength(5)
+    const { usage } = await client.completions.create({ model: 'm-chat', prompt: prompts[0] ?? '', n: 2 })
+    expect(reply.usage).toMatchObject({ prompt_tokens: 5 * (usage?.prompt_tokens ?? 0), total_tokens: 5 * (usage?.total_tokens ?? 0) })
+  })
+
+  it('come for several prompts as one stream', async () => {
+    const asked = { model: 'm-chat', prompt: prompts, n: 2, stream: true, stream_options: { include_usage: true } } as const
+    const texts: string[] = []
+    const ends: (string | null)[] = []
+    const heads = new Set<string>()
+    const usages: unknown[] = []
+    for await (const { id, created, model, choices, usage } of await client.completions.create(asked)) {
+      heads.add(JSON.stringify([id, created, model]))
+      if (usage) usages.push(usage)
+      for (const { index, text, finish_reason } of choices) {
+        texts[index] = (texts[index] ?? '') + text
+        ends[index] = finish_reason ?? ends[index] ?? null
+      }
+    }
+    expect(texts).toEqual(['a b', 'a b', 'c d', 'c d', 'e f', 'e f', 'g h', 'g h', 'i j', 'i j'])
+    expect(ends).toEqual(Array(10).fill('stop'))
+    expect(heads.size).toBe(1)
+    expect(usages).toEqual([expect.objectContaining({ total_tokens: expect.any(Number) })])
+  })
+
+  it('come one prompt after the other for a client that may have one request open', async () => {
+    const narrow = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: NARROW_KEY, maxRetries: 0 })
+    const reply = await narrow.completions.create({ model: 'm-chat', prompt: prompts })
+    expect(reply.choices.map(({ text }) => text)).toEqual(['a b', 'c d', 'e f', 'g h', 'i j'])
+  })
+
+  it('that fail for one prompt fail for all', async () => {
+    upstream.setFault({ model: 'm-chat' }, { status: 400, body: { error: { message: 'no' } } }, 1)
+    await expect(client.completions.create({ model: 'm-chat', prompt: prompts })).rejects.toMatchObject({ status: 400 })
+  })
+
+  it('that break off for one prompt end with the error, and call the others off', async () => {
+    upstream.setFault({ model: 'm-chat' }, { chunks: 3, tps: 20, end: 2 }, 1)
+    upstream.setFault({}, { endless: true, tps: 50 })
+    const read = async () => {
+      for await (const _ of await client.completions.create({ model: 'm-chat', prompt: prompts.slice(0, 3), stream: true }));
+    }
+    await expect(read()).rejects.toMatchObject({ type: 'provider_error' })
+    await Promise.all(upstream.calls.map(({ id }) => upstream.waitFor((call) => call.id === id && call.closedAt !== undefined)))
+  })
+
   it.each([
     [{ model: 'm-chat' }, 'missing prompt'],
     [{ model: 'm-chat', prompt: '' }, 'missing prompt'],
-    [{ model: 'm-chat', prompt: ['a', 'b'] }, 'one prompt'],
+    [{ model: 'm-chat', prompt: ['a', ''] }, 'missing prompt'],
     [{ model: 'm-chat', prompt: [1, 2] }, 'not tokens'],
+    [{ model: 'm-chat', prompt: [[1, 2], [3]] }, 'not tokens'],
+    [{ model: 'm-chat', prompt: ['a', 'b'], n: 0 }, 'n:'],
   ])('refuse %j', async (body, message) => {
     const response = await raw('/v1/completions', body)
     expect(response.status).toBe(400)

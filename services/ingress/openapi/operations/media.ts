@@ -48,7 +48,7 @@ const completionRequest = taken(
     stream: z.boolean().nullish(),
     echo: z.boolean().nullish(),
   }),
-  { ...ofChoice, echo: 'Begin the answer with the prompt.' },
+  { ...ofChoice, prompt: 'A text, or up to 128; each of several counts as a request.', echo: 'Begin the answer with the prompt.' },
 )
 const completion = given(
   'TextCompletion',
