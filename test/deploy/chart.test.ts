@@ -14,6 +14,7 @@ const sealed = {
   mongodb: { existingSecret: 'm' },
   nats: { tls: { existingSecret: 't' } },
 }
+const discord = { applicationId: '8'.repeat(18), publicKey: 'ab'.repeat(32), guildId: '9'.repeat(18) }
 const container = (objects: KubernetesObject[], name: string): Container =>
   find(objects, 'Deployment', name).spec.template.spec.containers[0]
 const freewayPods = (objects: KubernetesObject[]) => podsOf(objects).filter(({ spec }) => spec.containers[0]?.image.includes('freeway'))
@@ -73,6 +74,9 @@ describe.skipIf(!hasValidators)('the chart', () => {
     ],
     ['two sources of one certificate', { nats: { tls: { existingSecret: 't', issuer: { name: 'i' } } } }, 'choose one'],
     ['a database that is nowhere', { mongodb: { enabled: false } }, 'external.mongodb.existingSecret'],
+    ['half a community', { discord: { applicationId: '8'.repeat(18) } }, 'belong together'],
+    ['a bot without a token', { discord }, 'discord.existingSecret'],
+    ['an id that has lost its digits', { discord: { ...discord, guildId: 9e17 } }, 'guildId'],
     ['a host that is none', { exposure: { ingress: { enabled: true } } }, 'exposure.ingress.host'],
   ])('refuses %s', (_, values, words) => {
     expect(() => render(values)).toThrow(words)
@@ -186,6 +190,21 @@ describe.skipIf(!hasValidators)('a pod', () => {
     expect(variable(container(objects, 'fw-freeway-router'), 'FREEWAY_WORKER_KEYS')).toBe('gemini=2,groq=1,mistral=1,openrouter=1')
     expect(container(objects, 'fw-freeway-worker-groq').args).toEqual(['worker', 'groq'])
     expect(container(objects, 'fw-freeway-worker-pool').args).toEqual(['worker'])
+  })
+
+  it('knows of the community only if it serves its members', () => {
+    const objects = render({ ...sealed, discord: { ...discord, existingSecret: 'bot' }, trustedProxies: ['10.0.0.0/8', '::1'] })
+    const ingress = container(objects, 'fw-freeway-ingress')
+    const names = ['DISCORD_APPLICATION_ID', 'DISCORD_PUBLIC_KEY', 'DISCORD_GUILD_ID', 'DISCORD_BOT_TOKEN', 'SITE_KEY']
+    expect(names.map((name) => variable(ingress, name))).toEqual([...Object.values(discord), 'bot/DISCORD_BOT_TOKEN', 's/SITE_KEY'])
+    expect(ingress.env?.find(({ name }) => name === 'SITE_KEY')?.valueFrom?.secretKeyRef).toMatchObject({ optional: true })
+    expect(variable(ingress, 'FREEWAY_TRUSTED_PROXIES')).toBe('10.0.0.0/8,::1')
+    const knowing = services(objects).filter(({ spec }) => /DISCORD_|SITE_KEY/.test(JSON.stringify(spec)))
+    expect(knowing.map(({ owner }) => owner.metadata.name)).toEqual(['fw-freeway-ingress'])
+    const { spec } = find(objects, 'NetworkPolicy', 'fw-freeway-ingress')
+    expect([spec.policyTypes, spec.egress[0].ports]).toEqual([['Ingress', 'Egress'], [{ port: 443, protocol: 'TCP' }]])
+    expect(find(render(sealed), 'NetworkPolicy', 'fw-freeway-ingress').spec.egress).toBeUndefined()
+    expect(variable(container(render({ ...sealed, discord }), 'fw-freeway-ingress'), 'DISCORD_BOT_TOKEN')).toBe('s/DISCORD_BOT_TOKEN')
   })
 
   it('learns how many keys there are from the keys themselves, where they stand in the values', () => {

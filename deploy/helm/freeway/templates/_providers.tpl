@@ -57,6 +57,11 @@ The pool serves everything that it has a key for, also keys that come later from
 {{- if and (not .Values.nats.enabled) .Values.brokerUsers.enabled (not .Values.brokerUsers.existingSecret) }}{{ fail "external.nats with brokerUsers needs brokerUsers.existingSecret: make the users with `freeway nats-config` and put the seeds into a Secret (deploy/README.md)" }}{{ end -}}
 {{- if and .Values.nats.tls.existingSecret .Values.nats.tls.issuer.name }}{{ fail "nats.tls: has both existingSecret and issuer: choose one" }}{{ end -}}
 {{- if and (not .Values.mongodb.enabled) (not .Values.external.mongodb.existingSecret) }}{{ fail "mongodb.enabled is false: name a Secret with the database's address in external.mongodb.existingSecret" }}{{ end -}}
+{{- with .Values.discord -}}
+{{- $ids := compact (list .applicationId .publicKey .guildId) -}}
+{{- if and $ids (lt (len $ids) 3) }}{{ fail "discord: applicationId, publicKey and guildId belong together: set all three, or none" }}{{ end -}}
+{{- if and $ids (not .existingSecret) (not $.Values.secrets.existingSecret) }}{{ fail "discord: name the Secret with DISCORD_BOT_TOKEN in discord.existingSecret" }}{{ end -}}
+{{- end -}}
 {{- if and .Values.exposure.ingress.enabled (not .Values.exposure.ingress.host) }}{{ fail "exposure.ingress is enabled: set exposure.ingress.host" }}{{ end -}}
 {{- if and .Values.exposure.httpRoute.enabled (not .Values.exposure.httpRoute.parentRefs) }}{{ fail "exposure.httpRoute is enabled: name the gateway in exposure.httpRoute.parentRefs" }}{{ end -}}
 {{- range $name, $provider := dig "providers" dict .Values.config -}}
