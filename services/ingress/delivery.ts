@@ -38,135 +38,180 @@ export interface Delivery {
 
 /** `onLeave` is called when the client closes the stream before its end. */
 export function streamed(format: StreamFormat, envelope: Envelope, startedMs: number, onLeave: () => void): Delivery {
-  const { promise, resolve } = Promise.withResolvers<Response>()
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined
-  let delivered = false
-  let over = false
-  /** The client has closed the stream: nothing may be written to it. */
-  let left = false
-  let lastWriteMs = startedMs
-
-  function begin(headers: Record<string, string>, type?: string): ReadableStreamDefaultController<Uint8Array> {
-    if (controller) return controller
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start(opened) {
-          controller = opened
-        },
-        cancel() {
-          left = true
-          if (over) return
-          over = true
-          onLeave()
-        },
-      },
-      { highWaterMark: MAX_UNSENT_BYTES, size: (chunk) => chunk.byteLength },
-    )
-    resolve(respond(200, { ...STREAM_HEADERS, ...(type !== undefined && { 'content-type': type }), ...headers }, body))
-    return controller as unknown as ReadableStreamDefaultController<Uint8Array>
-  }
-
-  const unsentBytes = () => (controller && !over ? MAX_UNSENT_BYTES - (controller.desiredSize ?? 0) : 0)
-
-  return {
-    response: promise,
-    get delivered() {
-      return delivered
-    },
-    get unsentBytes() {
-      return unsentBytes()
-    },
-    open(head, headers) {
-      if (!over) begin(headers, format.type?.(head.type))
-    },
-    write(payload) {
-      if (over) return true
-      delivered = true
-      const bytes = format.write(payload)
-      // A format that keeps something to itself leaves the client in silence, which the ping is for.
-      if (bytes === undefined) return true
-      lastWriteMs = performance.now()
-      controller?.enqueue(bytes)
-      return true
-    },
-    end() {
-      if (over) return
-      over = true
-      const close = (last: Uint8Array) => {
-        if (left) return
-        controller?.enqueue(last)
-        controller?.close()
-      }
-      const last = format.end()
-      if (last instanceof Promise) void last.then(close)
-      else close(last)
-    },
-    fail(error, headers) {
-      if (over) return
-      over = true
-      if (!controller) return resolve(errorResponse(error, envelope, headers))
-      const last = format.fail(error, headers['request-id'] ?? '')
-      if (!last) return controller.error(error)
-      controller.enqueue(last)
-      controller.close()
-    },
-    drop() {
-      if (over) return
-      over = true
-      if (controller) controller.error(new Error('client stalled'))
-      else resolve(gone())
-    },
-    tick(nowMs, headers) {
-      // A client that does not even take what is there has to look stalled, and not be given more.
-      if (over || !format.ping || unsentBytes() > 0) return
-      if (nowMs - lastWriteMs < (controller ? KEEP_ALIVE_MS : HELD_STATUS_MS)) return
-      lastWriteMs = nowMs
-      begin(headers()).enqueue(format.ping)
-    },
-  }
+  return new Streamed(format, envelope, startedMs, onLeave)
 }
 
 /** Nothing is delivered until everything is there, so a late failure may still lead to another provider. */
 export function collected(format: AnswerFormat, envelope: Envelope): Delivery {
-  const { promise, resolve } = Promise.withResolvers<Response>()
-  let parts: Uint8Array[] = []
-  let bytes = 0
-  let type = 'application/json'
-  let by: AnsweredBy = { provider: '', model: '', position: 0 }
-  return {
-    response: promise,
-    delivered: false,
-    unsentBytes: 0,
-    open({ type: sent, provider, model }, headers) {
-      parts = []
-      bytes = 0
-      type = format.type ?? sent
-      by = { provider, model, position: Number(headers['x-freeway-attempts']) }
-    },
-    write(payload) {
-      bytes += payload.length
-      if (bytes > MAX_COLLECTED_BYTES) return false
-      parts.push(payload)
-      return true
-    },
-    end(headers) {
-      const say = (body: Uint8Array) => resolve(respond(200, { 'content-type': type, ...headers }, body as Uint8Array<ArrayBuffer>))
-      const refuse = (error: unknown) => resolve(errorResponse(error instanceof FreewayError ? error : unsayable(error), envelope, headers))
-      try {
-        const body = format.whole(concat(parts), by)
-        if (body instanceof Promise) void body.then(say, refuse)
-        else say(body)
-      } catch (error) {
-        refuse(error)
-      }
-    },
-    fail(error, headers) {
-      resolve(errorResponse(error, envelope, headers))
-    },
-    drop() {
-      resolve(gone())
-    },
-    tick() {},
+  return new Collected(format, envelope)
+}
+
+class Streamed implements Delivery {
+  readonly response: Promise<Response>
+  delivered = false
+  readonly #format: StreamFormat
+  readonly #envelope: Envelope
+  readonly #onLeave: () => void
+  readonly #resolve: (response: Response) => void
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  #over = false
+  /** The client has closed the stream: nothing may be written to it. */
+  #left = false
+  #lastWriteMs: number
+
+  constructor(format: StreamFormat, envelope: Envelope, startedMs: number, onLeave: () => void) {
+    const { promise, resolve } = Promise.withResolvers<Response>()
+    this.response = promise
+    this.#resolve = resolve
+    this.#format = format
+    this.#envelope = envelope
+    this.#onLeave = onLeave
+    this.#lastWriteMs = startedMs
+  }
+
+  get unsentBytes(): number {
+    return this.#controller && !this.#over ? MAX_UNSENT_BYTES - (this.#controller.desiredSize ?? 0) : 0
+  }
+
+  open(head: Head, headers: Record<string, string>): void {
+    if (!this.#over) this.#begin(headers, this.#format.type?.(head.type))
+  }
+
+  write(payload: Uint8Array): boolean {
+    if (this.#over) return true
+    this.delivered = true
+    const bytes = this.#format.write(payload)
+    // A format that keeps something to itself leaves the client in silence, which the ping is for.
+    if (bytes === undefined) return true
+    this.#lastWriteMs = performance.now()
+    this.#controller?.enqueue(bytes)
+    return true
+  }
+
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    const last = this.#format.end()
+    if (last instanceof Promise) void last.then((bytes) => this.#close(bytes))
+    else this.#close(last)
+  }
+
+  fail(error: FreewayError, headers: Record<string, string>): void {
+    if (this.#over) return
+    this.#over = true
+    if (!this.#controller) return this.#resolve(errorResponse(error, this.#envelope, headers))
+    const last = this.#format.fail(error, headers['request-id'] ?? '')
+    if (!last) return this.#controller.error(error)
+    this.#close(last)
+  }
+
+  drop(): void {
+    if (this.#over) return
+    this.#over = true
+    if (this.#controller) this.#controller.error(new Error('client stalled'))
+    else this.#resolve(gone())
+  }
+
+  tick(nowMs: number, headers: () => Record<string, string>): void {
+    // A client that does not even take what is there has to look stalled, and not be given more.
+    if (this.#over || !this.#format.ping || this.unsentBytes > 0) return
+    if (nowMs - this.#lastWriteMs < (this.#controller ? KEEP_ALIVE_MS : HELD_STATUS_MS)) return
+    this.#lastWriteMs = nowMs
+    this.#begin(headers()).enqueue(this.#format.ping)
+  }
+
+  #begin(headers: Record<string, string>, type?: string): ReadableStreamDefaultController<Uint8Array> {
+    if (this.#controller) return this.#controller
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (opened) => {
+          this.#controller = opened
+        },
+        cancel: () => {
+          this.#left = true
+          if (this.#over) return
+          this.#over = true
+          this.#onLeave()
+        },
+      },
+      { highWaterMark: MAX_UNSENT_BYTES, size: (chunk) => chunk.byteLength },
+    )
+    this.#resolve(respond(200, { ...STREAM_HEADERS, ...(type !== undefined && { 'content-type': type }), ...headers }, body))
+    return this.#controller as unknown as ReadableStreamDefaultController<Uint8Array>
+  }
+
+  #close(last: Uint8Array): void {
+    if (this.#left) return
+    this.#controller?.enqueue(last)
+    this.#controller?.close()
+  }
+}
+
+class Collected implements Delivery {
+  readonly response: Promise<Response>
+  readonly delivered = false
+  readonly unsentBytes = 0
+  readonly #format: AnswerFormat
+  readonly #envelope: Envelope
+  readonly #resolve: (response: Response) => void
+  #parts: Uint8Array[] = []
+  #bytes = 0
+  #type = 'application/json'
+  #by: AnsweredBy = { provider: '', model: '', position: 0 }
+
+  constructor(format: AnswerFormat, envelope: Envelope) {
+    const { promise, resolve } = Promise.withResolvers<Response>()
+    this.response = promise
+    this.#resolve = resolve
+    this.#format = format
+    this.#envelope = envelope
+  }
+
+  open({ type, provider, model }: Head, headers: Record<string, string>): void {
+    this.#parts = []
+    this.#bytes = 0
+    this.#type = this.#format.type ?? type
+    this.#by = { provider, model, position: Number(headers['x-freeway-attempts']) }
+  }
+
+  write(payload: Uint8Array): boolean {
+    this.#bytes += payload.length
+    if (this.#bytes > MAX_COLLECTED_BYTES) return false
+    this.#parts.push(payload)
+    return true
+  }
+
+  end(headers: Record<string, string>): void {
+    try {
+      const body = this.#format.whole(concat(this.#parts), this.#by)
+      if (body instanceof Promise)
+        void body.then(
+          (late) => this.#say(late, headers),
+          (error) => this.#refuse(error, headers),
+        )
+      else this.#say(body, headers)
+    } catch (error) {
+      this.#refuse(error, headers)
+    }
+  }
+
+  fail(error: FreewayError, headers: Record<string, string>): void {
+    this.#resolve(errorResponse(error, this.#envelope, headers))
+  }
+
+  drop(): void {
+    this.#resolve(gone())
+  }
+
+  /** A client that asked for no stream is told nothing before its answer. */
+  tick(): void {}
+
+  #say(body: Uint8Array, headers: Record<string, string>): void {
+    this.#resolve(respond(200, { 'content-type': this.#type, ...headers }, body as Uint8Array<ArrayBuffer>))
+  }
+
+  #refuse(error: unknown, headers: Record<string, string>): void {
+    this.fail(error instanceof FreewayError ? error : unsayable(error), headers)
   }
 }
 

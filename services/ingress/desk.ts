@@ -10,6 +10,7 @@ import { decodeKind, encode } from '#contracts/message.ts'
 import { asControl, asOfferReturn, attemptOf, controlOfAll, inbox, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
+import { InFlight } from '#services/in-flight.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settlements } from '#services/settlements.ts'
 import { serveStored } from '#services/stored-facts.ts'
@@ -53,7 +54,7 @@ export class Desk {
   readonly starts = openStarts()
   readonly live: LiveFeed
   readonly #catalog: CatalogWatch
-  readonly #live = new Map<string, Failover>()
+  readonly #live = new InFlight<Failover>()
   /** When a worker was last told that its request is over; only of those that did not know. */
   readonly #lastCancelMs = new Map<string, number>()
   /** Attempts whose end has arrived, by where their worker hears of it. */

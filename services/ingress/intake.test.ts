@@ -6,7 +6,7 @@ import { acknowledge, newAttempt, onMessage } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
 import { collected, MAX_UNSENT_BYTES, streamed } from './delivery.ts'
 import { chatAnswer } from './formats/chat-completions.ts'
-import { createIntake } from './intake.ts'
+import { Intake } from './intake.ts'
 
 const NOW = 10_000
 const head = {
@@ -25,12 +25,8 @@ const KB = 1024
 /** An attempt whose answer has begun, a client that reads only when told to, and what the worker is told. */
 async function begin(delivery: Delivery = streamed(chatAnswer.stream(), openaiEnvelope, NOW, () => {})) {
   const told: object[] = []
-  const world = { overloaded: false }
-  const intake = createIntake(
-    delivery,
-    (message) => told.push(message),
-    () => world.overloaded,
-  )
+  const world = { overloaded: false, tell: (message: object) => void told.push(message) }
+  const intake = new Intake(delivery, world)
   const attempt = newAttempt(1, inbox('i1', 'r1', 1), NOW)
   onMessage(attempt, accept, control('groq', 'w1', 'r1', 1), false, NOW)
   onMessage(attempt, head, undefined, false, NOW)

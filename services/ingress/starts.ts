@@ -1,5 +1,7 @@
 // Requests whose start nobody has been told: most end so soon that their end says all of it.
 
+import { InFlight } from '#services/in-flight.ts'
+
 /** A request that ends earlier is told of once. One whose process is killed earlier is known from its worker alone, if it had one. */
 const TOLD_AFTER_MS = 1_000
 
@@ -12,12 +14,12 @@ export interface Starts {
 
 export function openStarts(): Starts {
   /** The oldest first. */
-  const waiting = new Map<string, { start: { tellStart(): void }; dueMs: number }>()
+  const waiting = new InFlight<{ request: string; start: { tellStart(): void }; dueMs: number }>()
   return {
-    add: (request, start) => void waiting.set(request, { start, dueMs: performance.now() + TOLD_AFTER_MS }),
-    ended: (request) => void waiting.delete(request),
+    add: (request, start) => waiting.set(request, { request, start, dueMs: performance.now() + TOLD_AFTER_MS }),
+    ended: (request) => waiting.delete(request),
     tick(nowMs) {
-      for (const [request, { start, dueMs }] of waiting) {
+      for (const { request, start, dueMs } of waiting.values()) {
         if (nowMs < dueMs) return
         waiting.delete(request)
         start.tellStart()

@@ -6,8 +6,7 @@ import { inbox } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import { newAttempt } from './attempt.ts'
 import type { Desk } from './desk.ts'
-import type { Intake } from './intake.ts'
-import { createIntake } from './intake.ts'
+import { Intake } from './intake.ts'
 import type { Order } from './order.ts'
 import { Reporter } from './reporter.ts'
 
@@ -32,11 +31,7 @@ export class Talk {
     this.#order = order
     this.#desk = desk
     this.#client = order.admitted.account?.id ?? ''
-    this.intake = createIntake(
-      order.delivery,
-      (message) => this.tell(message),
-      () => desk.overloaded,
-    )
+    this.intake = new Intake(order.delivery, this)
     this.report = new Reporter(order, desk, this.intake)
     this.attempt = this.#numbered(0, order.receivedMs)
   }
@@ -51,6 +46,10 @@ export class Talk {
   /** The request has its answer. */
   answered(nowMs: number): void {
     if (this.#paid.length > 0) this.#desk.retries.refund(this.#client, this.#paid, nowMs)
+  }
+
+  get overloaded(): boolean {
+    return this.#desk.overloaded
   }
 
   get granted(): number {

@@ -11,6 +11,7 @@ import { asInbox, attemptOf, blob, buckets, catalogOverridesKey, control } from 
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
 import { watchCatalog } from '#services/catalog-watch.ts'
 import { openDocument } from '#services/document.ts'
+import { InFlight } from '#services/in-flight.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Outbox } from '#services/outbox.ts'
 import type { Settings } from '#services/settings.ts'
@@ -66,7 +67,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const overrides = await openDocument(config, catalogOverridesKey, catalogOverrides)
   const ring = openKeyRing({ settings, vault, logger, overrides: () => overrides.current })
   const places = openPlaces({ bus, settings: ring, instance, only, onOffer, onControl })
-  const attempts = new Map<string, Attempt>()
+  const attempts = new InFlight<Attempt>()
   const ended = rememberEnded(performance.now())
   const settlements = openSettlements(bus)
   const witness = outbox && openWitness(bus, outbox)
