@@ -56,13 +56,13 @@ it('a database of a newer version is not written to, and whoever would is told w
   await first.save([fact])
   await first.close()
   const marks = server.collections.get('meta')?.get('schema')
-  expect(marks).toEqual({ _id: 'schema', version: 1 })
+  expect(marks).toEqual({ _id: 'schema', version: 2 })
 
   if (marks) marks['version'] = 99
   server.collections.delete('requests')
   const store = openMongoStore(server.url)
   await expect(store.save([fact])).rejects.toThrow(
-    /freeway was written by a newer version of freeway \(data of version 99, this one knows 1\)/,
+    /freeway was written by a newer version of freeway \(data of version 99, this one knows 2\)/,
   )
   expect(server.collections.get('requests')).toBeUndefined()
   expect(marks).toMatchObject({ version: 99 })

@@ -74,5 +74,7 @@ async function perSecond<Item>(items: readonly Item[], together: number, write: 
 /** What the store keeps of it, more or less. */
 function documentOf(fact: Event): Record<string, unknown> & { _id: never } {
   const { last, ...end } = fact as Extract<Event, { name: 'req.end' }>
-  return { _id: end.request as never, first: new Date(fact.at), end, attempts: { 1: { ingress: last } }, ended: true }
+  const { at, provider, model, outcome, client, ...more } = end
+  const searched = { at, provider, model, outcome, client, more: JSON.stringify(more) }
+  return { _id: end.request as never, first: new Date(at), end: searched, attempts: { 1: { ingress: JSON.stringify(last) } }, ended: true }
 }

@@ -3,7 +3,7 @@
 import { type Collection, type Db, type IndexSpecification, MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb'
 import { refuseNewerData } from '#services/data-format.ts'
 import { SettingsError } from '#services/settings-error.ts'
-import type { MongoDocument } from './mongo.ts'
+import type { MongoDocument } from './mongo-document.ts'
 import type { Retention } from './store.ts'
 
 export type CollectionName = 'requests' | 'dropped' | 'dead_letters' | 'minutes' | 'hours'
@@ -23,8 +23,8 @@ interface Meta {
   version: number
 }
 
-/** Of the documents. Databases from before there was a number hold the same ones. */
-const SCHEMA_VERSION = 1
+/** Of the documents, see mongo-document.ts. Databases from before there was a number are of the first. */
+const SCHEMA_VERSION = 2
 const DUPLICATE_KEY = 11_000
 /** How to be named in the server's own lists. */
 const APP_NAME = 'freeway-telemetry'

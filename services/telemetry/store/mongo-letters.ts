@@ -1,7 +1,7 @@
 // Dead letters in MongoDB.
 
-import type { MongoDocument } from './mongo.ts'
 import type { MongoConnection } from './mongo-connection.ts'
+import type { MongoDocument } from './mongo-document.ts'
 import { cursorOf, type DeadLetter, type EventStore, readCursor } from './store.ts'
 
 /** Below the time that the socket is waited for. */

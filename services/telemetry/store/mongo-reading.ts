@@ -1,10 +1,8 @@
 // Records out of MongoDB.
 
 import type { Collection, Filter } from 'mongodb'
-import type { Fields, Parts } from '../merge.ts'
-import type { RequestRecord } from '../record.ts'
-import type { MongoDocument } from './mongo.ts'
 import type { MongoConnection } from './mongo-connection.ts'
+import { type MongoDocument, recordOf } from './mongo-document.ts'
 import { cursorOf, type EventStore, type RecordFilter, readCursor } from './store.ts'
 
 const PAGE = 500
@@ -61,15 +59,4 @@ function conditionsOf({ client, provider, model, outcome, since, until }: Record
   if (model !== undefined) conditions.push(end('model', model))
   if (outcome !== undefined) conditions.push(outcome === 'open' ? { ended: null } : end('outcome', outcome))
   return conditions
-}
-
-const told = ['granted', 'ingress', 'worker']
-
-function recordOf({ _id, first, start, end, reaped, attempts = {} }: MongoDocument): RequestRecord {
-  const parts: Parts = {}
-  for (const [place, fields] of Object.entries({ start, end, reaped })) if (fields) parts[place] = fields as Fields
-  for (const [n, attempt] of Object.entries(attempts as Record<string, Record<string, Fields>>)) {
-    for (const teller of told) if (attempt[teller]) parts[`attempts.${n}.${teller}`] = attempt[teller]
-  }
-  return { id: _id, first: (first as Date).getTime(), parts }
 }

@@ -5,10 +5,10 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Collection } from 'mongodb'
-import type { Change, Parts } from '../merge.ts'
+import type { Change } from '../merge.ts'
 import { type Cell, countedOf, openCells, type Span, settled, spans, startOf } from '../tally.ts'
-import type { MongoDocument } from './mongo.ts'
 import type { MongoConnection } from './mongo-connection.ts'
+import { type MongoDocument, recordOf } from './mongo-document.ts'
 import type { EventStore, Retention } from './store.ts'
 
 const PAGE = 1_000
@@ -131,14 +131,14 @@ async function cellsOf(requests: Collection<MongoDocument>, start: number): Prom
   const range = { $gte: start, $lt: start + spans.minute }
   let cells = openCells()
   let merged = false
-  const add = (parts: Parts) => {
-    const counted = countedOf(parts)
+  const add = (document: MongoDocument) => {
+    const counted = countedOf(recordOf(document).parts)
     if (counted) cells.add(start, merged ? { ...counted.group, client: '' } : counted.group, counted.tally)
   }
   const each = async () => {
-    for await (const { end } of requests.find({ 'end.at': range }, { projection: { end: 1 }, batchSize: PAGE })) add({ end } as Parts)
-    const reaped = requests.find({ 'reaped.at': range, end: null }, { projection: { reaped: 1 }, batchSize: PAGE })
-    for await (const document of reaped) add({ reaped: document.reaped } as Parts)
+    for await (const document of requests.find({ 'end.at': range }, { projection: { first: 1, end: 1 }, batchSize: PAGE })) add(document)
+    const reaped = requests.find({ 'reaped.at': range, end: null }, { projection: { first: 1, reaped: 1 }, batchSize: PAGE })
+    for await (const document of reaped) add(document)
   }
   await each()
   if (cells.list().length > MAX_CELLS) {

@@ -1,9 +1,9 @@
 // Writing to MongoDB: most requests are new and come whole, so they are inserted, which costs a server a fraction of an upsert. What
 // is there already is changed, field by field; whichever of two facts comes first, the other one finds its place.
 
-import { type AnyBulkWriteOperation, type Collection, MongoBulkWriteError, type OptionalUnlessRequiredId } from 'mongodb'
-import type { Change, Dropped, Parts } from '../merge.ts'
-import type { MongoDocument } from './mongo.ts'
+import { type AnyBulkWriteOperation, type Collection, MongoBulkWriteError } from 'mongodb'
+import type { Change, Dropped } from '../merge.ts'
+import { documentOf, type MongoDocument, placesOf } from './mongo-document.ts'
 
 type Operation = AnyBulkWriteOperation<MongoDocument>
 
@@ -89,24 +89,7 @@ function isLikelyKnown({ parts: { start, end, reaped } }: Change): boolean {
   return start === undefined && (reaped !== undefined || end === undefined || Number(end.duration_ms) > KNOWN_AFTER_MS)
 }
 
-function documentOf({ key, first, parts }: Change): OptionalUnlessRequiredId<MongoDocument> {
-  const attempts: Record<string, Parts> = {}
-  const document: MongoDocument = { _id: key, first: new Date(first), attempts }
-  for (const [place, fields] of Object.entries(parts)) {
-    const [field = '', n, teller] = place.split('.')
-    if (n === undefined || teller === undefined) document[field] = fields
-    else attempts[n] = { ...attempts[n], [teller]: fields }
-  }
-  if (isEnded(parts)) document.ended = true
-  return document
-}
-
 /** Operators that commute, each on a place of its own. */
 function upsertOf({ key, first, parts }: Change): Operation {
-  const ended = isEnded(parts) ? { ended: true } : {}
-  return { updateOne: { filter: { _id: key }, update: { $min: { first: new Date(first) }, $set: { ...parts, ...ended } }, upsert: true } }
-}
-
-function isEnded({ end, reaped }: Parts): boolean {
-  return end !== undefined || reaped !== undefined
+  return { updateOne: { filter: { _id: key }, update: { $min: { first: new Date(first) }, $set: placesOf(parts) }, upsert: true } }
 }

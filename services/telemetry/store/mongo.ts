@@ -9,11 +9,6 @@ import { openRollUps } from './mongo-roll-ups.ts'
 import { writeDropped, writeRequests } from './mongo-writing.ts'
 import { type EventStore, type Retention, retention } from './store.ts'
 
-export interface MongoDocument {
-  _id: string
-  [field: string]: unknown
-}
-
 export interface MongoOptions {
   retention?: Retention
 }
