@@ -198,16 +198,18 @@ describe('after the rest of a breaker', () => {
   })
 })
 
-it('a bad key is tried again after five minutes, by one, and each time anew', () => {
+it('a bad key is tried again after five minutes, by one, then less and less often, at least once an hour', () => {
   const health: Health = new Map()
   const refused = outcome({ status: 401, phase: 'status', code: 'auth', key_fault: true })
-  for (let turn = 0; turn < 3; turn++) {
-    const nowMs = NOW + turn * 300_000
+  let nowMs = NOW
+  for (let turn = 1; turn <= 14; turn++) {
     begin(health, A, nowMs)
     learn(health, refused, nowMs)
-    expect(restOf(health, A, nowMs)).toBe(300_000)
+    const restMs = Math.min(turn * 300_000, 3_600_000)
+    expect(restOf(health, A, nowMs)).toBe(restMs)
     expect(whyResting(health, A, nowMs)).toBe('auth')
-    expect(stateOf(health, { ...A, model: 'n' }, nowMs + 300_000)).toBe('trial')
+    nowMs += restMs
+    expect(stateOf(health, { ...A, model: 'n' }, nowMs)).toBe('trial')
   }
 })
 

@@ -37,7 +37,7 @@ const consequences: Record<RefusalCode, Consequence> = {
   malformed: { level: 'model', does: 'fails' },
   truncated: { level: 'model', does: 'fails' },
   network: { level: 'provider', does: 'fails' },
-  auth: { level: 'key', does: [5 * MINUTE_MS, 5 * MINUTE_MS] },
+  auth: { level: 'key', does: [5 * MINUTE_MS, 60 * MINUTE_MS] },
   payment: { level: 'key', does: [10 * MINUTE_MS, 60 * MINUTE_MS] },
   blocked: { level: 'provider', does: [10 * MINUTE_MS, 60 * MINUTE_MS] },
   model_not_found: { level: 'model', does: [5 * MINUTE_MS, 60 * MINUTE_MS] },

@@ -41,7 +41,7 @@ export function readRefusal(response: Response, habits?: LimitHabits): Refusal {
   const { status, body } = response
   const words = wordsOf(body)
   const rule = rules.find((rule) => (rule.when === undefined || rule.when(status)) && rule.words.test(words))
-  const code = rule?.code ?? byStatus(status)
+  const code = rule?.code ?? (isGuard(status, body) ? 'blocked' : byStatus(status))
   const detail = redact(`${status} ${words}`)
   if (code === 'rate_limited') return limited(response, rule, words, detail, habits)
   const scope = rule?.scope ?? scopeOf(code, status, words, body)
@@ -50,7 +50,7 @@ export function readRefusal(response: Response, habits?: LimitHabits): Refusal {
     code,
     scope,
     keyFault: code === 'auth' || (code === 'payment' && scope === 'key'),
-    retryAfterMs: restOf(response, code, scope, rule),
+    retryAfterMs: restOf(response, code, scope, rule, words),
     told: readRetryAfter(response.headers, body, response.nowMs) !== undefined,
     learned: [],
     adapt,
@@ -66,9 +66,12 @@ function limited(response: Response, rule: Rule | undefined, words: string, deta
   return { code: 'rate_limited', scope, keyFault: false, retryAfterMs, told: true, learned, adapt: undefined, detail }
 }
 
-/** Who is limited: what the words say, else what the catalogue says of the provider. */
+/** Who is limited: what the words say, else what the catalogue says of the provider. A provider behind the provider limits its models alone. */
 function limitScopeOf(words: string, body: string, habits: LimitHabits | undefined): 'model' | 'key' | 'provider' {
-  if (/PerModel|for (?:this |the )?model\b|for model/i.test(words) || /"quotaId"\s{0,9}:\s{0,9}"[A-Za-z-]{0,80}PerModel/.test(body))
+  if (
+    /PerModel|(?:for|on) (?:this |the )?model\b|for model|provider returned error|upstream|error from provider/i.test(words) ||
+    /"quotaId"\s{0,9}:\s{0,9}"[A-Za-z-]{0,80}PerModel/.test(body)
+  )
     return 'model'
   if (/\bfree-models-per|\byour account\b|\baccount\b.{0,20}limit|limit.{0,20}\baccount\b|concurren|usage limit reached/i.test(words))
     return 'key'
@@ -121,6 +124,11 @@ function scopeOf(code: RefusalCode, status: number, words: string, body: string)
   }
 }
 
+/** A page in place of a refusal comes from whoever guards the door: no word about the key, and it may let us in again soon. */
+function isGuard(status: number, body: string): boolean {
+  return status === 403 && isPage(body)
+}
+
 function isPage(body: string): boolean {
   return /^\s{0,20}<(?:!doctype|html)/i.test(body)
 }
@@ -130,15 +138,17 @@ const SERVER_MS = 15_000
 const TIMEOUT_MS = 30_000
 const PAGE_MS = 300_000
 
-function restOf(response: Response, code: RefusalCode, scope: RefusalScope, rule: Rule | undefined): number | undefined {
-  if (scope === 'request') return undefined
-  const usualMs = rule?.usualMs ?? usualRestOf(code, scope, response.status)
+const NOT_ALLOWED = /authori[sz]|authenticat|permission|not allowed|not permitted|restricted|suspended/i
+
+function restOf(response: Response, code: RefusalCode, scope: RefusalScope, rule: Rule | undefined, words: string): number | undefined {
+  if (scope === 'request' || (rule === undefined && isGuard(response.status, response.body))) return undefined
+  const usualMs = rule?.usualMs ?? usualRestOf(code, scope, response.status, words)
   if (usualMs === undefined) return undefined
   const waitHelps = code === 'overloaded' || code === 'server' || code === 'timeout'
   return waitHelps ? cooldownOf(usualMs, response) : usualMs
 }
 
-function usualRestOf(code: RefusalCode, scope: RefusalScope, status: number): number | undefined {
+function usualRestOf(code: RefusalCode, scope: RefusalScope, status: number, words: string): number | undefined {
   switch (code) {
     case 'overloaded':
       return OVERLOADED_MS
@@ -151,9 +161,10 @@ function usualRestOf(code: RefusalCode, scope: RefusalScope, status: number): nu
     case 'payment':
     case 'blocked':
       return DAY_MS
-    // A wrong key is seen to by somebody; one that is good and may not call may later.
+    // A wrong key is seen to by somebody. One that is good and may not call is not soon allowed to, if that is what was said;
+    // of a 403 without a reason nothing is known, and it is tried again like a wrong one: after minutes, then less and less often.
     case 'auth':
-      return status === 403 ? DAY_MS : undefined
+      return status === 403 && NOT_ALLOWED.test(words) ? DAY_MS : undefined
     case 'malformed':
       return scope === 'provider' ? PAGE_MS : undefined
     default:
