@@ -1,6 +1,6 @@
-// What freeway costs, compared with the least a proxy can cost. `npm run bench [-- --quick] [--assert] [--profile <contestant>]`
-// --quick: one round, in about a minute. --assert: exit code 1 if a target is missed. --profile: where a contestant spends its time.
-// --traced: what traces of every request cost.
+// What freeway costs, compared with the least a proxy can cost. `npm run bench [-- --quick] [--only <text>] [--assert] [--profile <contestant>]`
+// --quick: one round, in about a minute. --only: scenarios whose name holds the text, e.g. "100 chunks". --assert: exit code 1 if a
+// target is missed. --profile: where a contestant spends its time. --traced: what traces of every request cost.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
@@ -31,6 +31,7 @@ const NO_NATS = '\n!!! NO nats-server FOUND (NATS_SERVER_BIN, PATH, /usr/sbin, ~
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     assert: { type: 'boolean', default: false },
     profile: { type: 'string' },
     traced: { type: 'boolean', default: false },
@@ -79,7 +80,8 @@ async function compare(bench: Bench): Promise<void> {
   const results: Results = { measurements: [], memory: {}, firstAnswerMs: {} }
   const running = await startAll(bench, nats, results)
   for (const contestant of running.slice(1)) await warmUp(bench, contestant)
-  const plan = scenarios(options.quick)
+  const plan = scenarios(options.quick).filter(({ name }) => name.includes(options.only))
+  if (plan.length === 0) throw new Error(`--only: no scenario has "${options.only}" in its name`)
   for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
     for (const scenario of plan.filter((scenario) => round === 0 || !scenario.extra)) {
       progress(`round ${round + 1}: ${scenario.name}`)
@@ -100,7 +102,8 @@ async function compare(bench: Bench): Promise<void> {
   }
   results.measurements.sort((a, b) => order(plan, a) - order(plan, b))
 
-  const rows = judge(results)
+  // What was left out has no figure, and is not missed for that.
+  const rows = judge(results).filter(({ embedded }) => options.only === '' || Number.isFinite(embedded.value))
   const machine = {
     cpu: cpus()[0]?.model,
     cores: cpus().length,
@@ -148,7 +151,7 @@ async function compareTraced(bench: Bench): Promise<void> {
     return (Object.values(used).reduce((sum, ms) => sum + ms, 0) * 1000) / requests
   }
   const rows: string[][] = []
-  for (const scenario of busiest()) {
+  for (const scenario of busiest().filter(({ format }) => format === 'chat')) {
     progress(`traced: ${scenario.name}`)
     const turns: [silent: number, traced: number][] = []
     const part = { ...scenario, durationMs: scenario.durationMs / scenario.turns }
@@ -180,7 +183,9 @@ async function startOnce(bench: Bench, i: number, begin: (around: Surroundings) 
 
 async function warmUp(bench: Bench, contestant: Contestant): Promise<void> {
   progress(`warm up ${contestant.name}`)
-  for (const scenario of busiest()) await send(bench, contestant, { ...scenario, durationMs: WARM_UP_MS })
+  for (const scenario of busiest()) {
+    if (scenario.contestants.includes(contestant.name)) await send(bench, contestant, { ...scenario, durationMs: WARM_UP_MS })
+  }
 }
 
 async function measure(bench: Bench, contestant: Contestant, scenario: Scenario, round: number): Promise<Measurement> {
@@ -203,9 +208,13 @@ async function measure(bench: Bench, contestant: Contestant, scenario: Scenario,
   }
 }
 
-function send({ load }: Bench, { port }: Contestant, { model, stream, connections, durationMs, staggerMs }: Scenario): Promise<LoadResult> {
+function send(
+  { load }: Bench,
+  { port }: Contestant,
+  { model, stream, format, connections, durationMs, staggerMs }: Scenario,
+): Promise<LoadResult> {
   const tokens = Number(/\d+/.exec(model)?.[0])
-  return ask(load, { port, key: clientKey, model, stream, tokens, connections, durationMs, staggerMs } satisfies Load)
+  return ask(load, { port, key: clientKey, model, stream, format, tokens, connections, durationMs, staggerMs } satisfies Load)
 }
 
 async function upstreamCalls({ upstream }: Bench): Promise<number> {
@@ -223,6 +232,7 @@ async function profile(bench: Bench, wanted: string): Promise<void> {
   await warmUp(bench, contestant)
   const spans: { scenario: string; span: Span; requests: number }[] = []
   for (const scenario of busiest()) {
+    if (!scenario.contestants.includes(contestant.name) || !scenario.name.includes(options.only)) continue
     progress(`profile ${scenario.name}`)
     const fromUs = nowUs()
     const { requests } = await send(bench, contestant, scenario)
@@ -268,7 +278,7 @@ function byProcess(processes: Process[], figure: (pid: number) => number): Recor
 
 /** The scenarios in which a contestant has as much to do as it can. */
 function busiest(): Scenario[] {
-  return scenarios(true).filter(({ name }) => name === answers || name === streams)
+  return scenarios(true).filter(({ name }) => name === answers || name.startsWith(streams))
 }
 
 function order(plan: Scenario[], { scenario, contestant }: Measurement): number {

@@ -100,6 +100,13 @@ export function cpuRatio(measurements: Measurement[], scenario: string, name: Co
   )
 }
 
+/** CPU per request of one scenario over that of another, by the same contestant in the same turn. */
+export function scenarioRatio(measurements: Measurement[], scenario: string, yardstick: string, name: ContestantName): number {
+  const of = (wanted: string) => measurements.filter((m) => m.scenario === wanted && m.contestant === name)
+  const turns = new Map(of(yardstick).map((m) => [m.round, perRequest(total(m.cpuMs), m)]))
+  return median(of(scenario).map((m) => perRequest(total(m.cpuMs), m) / (turns.get(m.round) ?? Number.NaN)))
+}
+
 /** What `name` adds to going straight to the upstream in the same round, in ms. */
 export function addedLatency(measurements: Measurement[], scenario: string, name: ContestantName): Percentiles {
   const pairs = rounds(measurements, scenario, name, 'direct')

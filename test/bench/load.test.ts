@@ -38,6 +38,13 @@ test('a stream without its end mark is an error', async () => {
   expect(result.errors).toBeGreaterThan(0)
 })
 
+test('a stream of Messages ends in its own way', async () => {
+  const end = 'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+  const result = await run({ ...(await serving(chunked('data: a~\n\n', 'data: b~\n\n', end))), format: 'messages' })
+  expect(result.requests).toBeGreaterThan(1)
+  expect(result.errors).toBe(0)
+})
+
 test('a missing frame is lost, even if the stream ends well', async () => {
   const result = await run(await serving(chunked('data: a~\n\n', 'data: [DONE]\n\n')))
   expect(result.lostFrames).toBe(result.requests)

@@ -4,12 +4,15 @@
 import { connect, type Socket } from 'node:net'
 import { type Percentiles, percentiles } from './figures.ts'
 import { ResponseReader } from './response.ts'
+import type { ClientFormat } from './scenarios.ts'
 
 export interface Load {
   port: number
   key: string
   model: string
   stream: boolean
+  /** Absent: chat completions. */
+  format?: ClientFormat
   /** Tokens that each answer must hold. */
   tokens: number
   connections: number
@@ -123,11 +126,15 @@ function ask(socket: Socket, request: Buffer, deadline: AbortSignal): Promise<An
   })
 }
 
-function write({ key, model, stream, port }: Load): Buffer {
-  const messages = [{ role: 'user', content: 'Say a word, and then a few more of them, until somebody tells you to stop.' }]
-  const body = JSON.stringify({ model, messages, ...(stream ? { stream } : {}) })
+const paths: Record<ClientFormat, string> = { chat: '/v1/chat/completions', messages: '/v1/messages', responses: '/v1/responses' }
+
+function write({ key, model, stream, port, format = 'chat' }: Load): Buffer {
+  const content = 'Say a word, and then a few more of them, until somebody tells you to stop.'
+  const messages = [{ role: 'user', content }]
+  const said = { chat: { messages }, messages: { messages, max_tokens: 1000 }, responses: { input: content, store: false } }
+  const body = JSON.stringify({ model, ...said[format], ...(stream ? { stream } : {}) })
   const head = [
-    'POST /v1/chat/completions HTTP/1.1',
+    `POST ${paths[format]} HTTP/1.1`,
     `host: 127.0.0.1:${port}`,
     `authorization: Bearer ${key}`,
     'content-type: application/json',

@@ -4,13 +4,14 @@
 const TOKEN = 0x7e // `~`, see upstream.ts
 const LINE_FEED = 0x0a
 const TAIL_BYTES = 24
-const DONE = '[DONE]'
+const DONE = ['[DONE]', 'message_stop']
 const REFUSAL_CHARACTERS = 400
 
 type State = 'head' | 'length' | 'size' | 'chunk' | 'chunk-end' | 'trailer'
 
 export class ResponseReader {
   status = 0
+  /** In Responses more than there are: its last events say the text once more. */
   tokens = 0
   /** Whether the last bytes of the body were the end mark of an event stream. */
   done = false
@@ -88,7 +89,8 @@ export class ResponseReader {
   }
 
   #finish(): true {
-    this.done = this.#tail.toString('latin1').includes(DONE)
+    const tail = this.#tail.toString('latin1')
+    this.done = DONE.some((mark) => tail.includes(mark))
     return true
   }
 }

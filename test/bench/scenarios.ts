@@ -6,6 +6,8 @@ export interface Scenario {
   name: string
   model: string
   stream: boolean
+  /** What is spoken to the gateways. */
+  format: ClientFormat
   connections: number
   durationMs: number
   /**
@@ -20,14 +22,20 @@ export interface Scenario {
   extra: boolean
 }
 
+export type ClientFormat = 'chat' | 'messages' | 'responses'
+
 export const models = ['c1', 'c20', 'c100', 'c20d100', 'c1d100', 'c100d10']
 
-const gateways: ContestantName[] = ['proxy', 'embedded', 'cluster']
+const freeways: ContestantName[] = ['embedded', 'cluster']
+const gateways: ContestantName[] = ['proxy', ...freeways]
 const all: ContestantName[] = ['direct', ...gateways]
 
 export const sequential = '1 × answer'
 export const answers = '32 × answer'
 export const streams = '32 × 100 chunks'
+/** The same, told to clients of other formats. */
+export const streamsInMessages = `${streams}, Messages`
+export const streamsInResponses = `${streams}, Responses`
 /**
  * Each stream brings a chunk every 100 ms, as a model would, and lasts two seconds: 150 streams begin per second.
  * Unpaced streams would keep every core busy, and the time to first token would only be the length of the queue.
@@ -40,6 +48,7 @@ export function scenarios(quick: boolean): Scenario[] {
     name,
     model,
     stream: !name.endsWith('answer'),
+    format: 'chat',
     connections,
     durationMs,
     turns: 1,
@@ -52,6 +61,9 @@ export function scenarios(quick: boolean): Scenario[] {
     load(sequential, 'c1', 1, ms(2500, 2000), { contestants: all }),
     load(answers, 'c1', 32, ms(6000, 6000), { turns: 10 }),
     load(streams, 'c100', 32, ms(6000, 6000), { turns: 6 }),
+    // Neighbours in time of what they are compared with.
+    load(streamsInMessages, 'c100', 32, ms(6000, 6000), { turns: 6, format: 'messages', contestants: freeways }),
+    load(streamsInResponses, 'c100', 32, ms(6000, 6000), { turns: 6, format: 'responses', contestants: freeways }),
     load(crowd, 'c20d100', 300, ms(6000, 5000), { staggerMs: 2000 }),
   ]
   if (quick) return targets

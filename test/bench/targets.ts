@@ -1,7 +1,7 @@
 // Pure. What freeway promises, and whether a run keeps it.
 
-import { addedLatency, type ContestantName, cpuRatio, type Measurement, type Memory, median, summarize } from './figures.ts'
-import { answers, crowd, sequential, streams } from './scenarios.ts'
+import { addedLatency, type ContestantName, cpuRatio, type Measurement, type Memory, median, scenarioRatio, summarize } from './figures.ts'
+import { answers, crowd, sequential, streams, streamsInMessages, streamsInResponses } from './scenarios.ts'
 
 export interface Results {
   measurements: Measurement[]
@@ -47,6 +47,20 @@ const targets: Target[] = [
     digits: 2,
     limits: { embedded: 3, cluster: 6 },
     figure: ({ measurements }, name) => cpuRatio(measurements, streams, name),
+  },
+  {
+    target: 'CPU per 100-chunk stream in Messages / in chat completions',
+    unit: '×',
+    digits: 2,
+    limits: { embedded: 1.5, cluster: 1.5 },
+    figure: ({ measurements }, name) => scenarioRatio(measurements, streamsInMessages, streams, name),
+  },
+  {
+    target: 'CPU per 100-chunk stream in Responses / in chat completions',
+    unit: '×',
+    digits: 2,
+    limits: { embedded: 1.5, cluster: 1.5 },
+    figure: ({ measurements }, name) => scenarioRatio(measurements, streamsInResponses, streams, name),
   },
   {
     target: 'added latency, sequential, p50',
