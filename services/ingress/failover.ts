@@ -1,7 +1,7 @@
 // Owns a job: submits it, and again without those that failed, until a first byte, the deadline or the end.
 // The only place that retries. Its wits are in attempt.ts and retry.ts; here they meet the bus.
 
-import type { CancelReason, InboxMessage, Target, Whole } from '#contracts/attempt.ts'
+import type { CancelReason, InboxMessage, Target } from '#contracts/attempt.ts'
 import { errorIdOf, type FreewayError, type Outcome } from '#contracts/failure.ts'
 import type { Frame } from '#contracts/frame.ts'
 import type { Job } from '#contracts/job.ts'
@@ -80,12 +80,6 @@ export class Failover {
     this.#talk.report.heard(message)
     this.#act(onMessage(this.#talk.attempt, message, control, this.#desk.justReconnected(nowMs), nowMs), nowMs)
     return true
-  }
-
-  /** A whole answer in one message: as if it had come in three. */
-  onWhole(n: number, { head, end }: Whole, payload: Uint8Array, nowMs: number): boolean {
-    if (!this.onMessage(n, head, undefined, nowMs)) return false
-    return this.onFrame(n, { seq: 0, continues: false, payload }, nowMs) && this.onMessage(n, end, undefined, nowMs)
   }
 
   onNobodyThere(n: number, nowMs: number): void {
@@ -239,8 +233,9 @@ export class Failover {
     return { id, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
   }
 
-  #finish(error: FreewayError, nowMs: number): void {
+  #finish(failure: FreewayError, nowMs: number): void {
     const { delivered } = this.#delivery
+    const error = this.#order.admitted.named(failure)
     this.#delivery.fail(error, this.#headers(nowMs))
     this.#close(outcomeOf(error, delivered), error.status, nowMs, { error: error.type, errorId: errorIdOf(error.message) })
   }

@@ -13,7 +13,7 @@ export interface Order {
   format: string
   job: Job
   /** Who asks, and what is told when the request is over. */
-  admitted: Pick<Admitted, 'account' | 'roles' | 'finished'>
+  admitted: Pick<Admitted, 'account' | 'roles' | 'finished' | 'named'>
   delivery: Delivery
   receivedMs: number
   deadlineMs: number

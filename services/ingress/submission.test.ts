@@ -20,7 +20,7 @@ const submission = (change: Partial<Submission> = {}): Submission => ({
   ttlMs: 59_990.5,
   maxWaitMs: 0,
   job,
-  admitted: { account: undefined, roles: undefined, finished: () => {} },
+  admitted: { account: undefined, roles: undefined },
   search: { ...newSearch(job.need), exclude: ['groq'], avoid: ['mistral', 'mistral'] },
   blob: undefined,
   trace: undefined,

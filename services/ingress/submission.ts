@@ -14,7 +14,7 @@ export interface Submission {
   /** What is left of the time that it may wait for quota. */
   maxWaitMs: number
   job: Job
-  admitted: Order['admitted']
+  admitted: Pick<Order['admitted'], 'account' | 'roles'>
   search: Search
   /** Set if the body is too large to travel with the message. */
   blob: BlobReference | undefined

@@ -8,6 +8,7 @@ import { hashOfKey } from '#services/client-key.ts'
 import { peerOf } from '../front.ts'
 import { clientAddress, isLoopback, networkOf, parseAddress, parseRange, rangeMap } from './address.ts'
 import { presented, secretCheck } from './credentials.ts'
+import { depleted } from './depleted.ts'
 import type { BanFacts, Caller } from './gate.ts'
 import { banChecks, callerChecks, pass, rolesOfCaller, tooManyWrong, useChecks } from './gate.ts'
 import type { ClientLimits } from './limits.ts'
@@ -46,6 +47,8 @@ export interface Admitted {
   headers(): Record<string, string>
   /** On every way out; a repeat does nothing. `deliveredContent`: something of an answer has reached the client. */
   finished(outcome: Outcome, deliveredContent: boolean): void
+  /** A failure by the word that the error table has for what was asked for. */
+  named(error: FreewayError): FreewayError
 }
 
 export interface Access {
@@ -196,6 +199,7 @@ export function openAccess(options: AccessOptions): Access {
         account,
         roles,
         headers: () => headersOf(caller),
+        named: (error) => depleted(error, wanted.model, options.catalog()),
         finished(outcome, deliveredContent) {
           if (!open) return
           open = false
