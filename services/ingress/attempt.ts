@@ -33,15 +33,14 @@ export interface Attempt {
   routedMs: number | undefined
   acceptedMs: number | undefined
   headMs: number | undefined
-  target: Target | undefined
+  /** `fins`: its worker takes confirmations of many attempts in one. */
+  target: (Target & { fins?: boolean | undefined }) | undefined
   /** By which the router chose; known once it has said so. */
   strategy: string | undefined
   /** Set while a router keeps the job until a window of quota opens: where that router listens, if it has said so. */
   parked: { router: Subject | undefined } | undefined
   /** Where the worker listens; known from its `accept`. */
   control: Subject | undefined
-  /** Its worker takes confirmations of many attempts in one. */
-  takesFins: boolean
   readonly liveness: Liveness
   /** Sequence number of the next frame. */
   next: number
@@ -87,7 +86,6 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
     strategy: undefined,
     parked: undefined,
     control: undefined,
-    takesFins: false,
     liveness: newLiveness(nowMs),
     next: 0,
     unackedFrames: 0,
@@ -99,8 +97,8 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
 }
 
 /**
- * `control` is the checked reply subject of an `accept`, or of a `waiting`. `grace`: our own connection was just renewed. Who seems to be missing
- * then may still be reconnecting, so the attempt is left to its timer, which leads to the next one.
+ * `control`: the checked reply subject of an `accept` or a `waiting`. `grace`: our own connection was just renewed, so who seems to be
+ * missing may still be reconnecting, and the attempt is left to its timer.
  */
 export function onMessage(attempt: Attempt, message: InboxMessage, control: Subject | undefined, grace: boolean, nowMs: number): Step {
   if (attempt.stage === 'submitted') return whileSubmitted(attempt, message, control, grace, nowMs)
@@ -157,7 +155,6 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
       attempt.acceptedMs = nowMs
       attempt.target = message
       attempt.control = control
-      attempt.takesFins = message.fins === true
       attempt.grantUnanswered = true
       attempt.lastAckMs = nowMs
       heard(attempt.liveness, nowMs)

@@ -1,13 +1,13 @@
 // Where all requests of this ingress meet the bus: one inbox and one clock for all of them.
 
 import { getHeapStatistics } from 'node:v8'
-import type { BlobReference, InboxMessage } from '#contracts/attempt.ts'
+import type { BlobReference, InboxMessage, Whole } from '#contracts/attempt.ts'
 import { inboxKinds } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, encode } from '#contracts/message.ts'
-import { asControl, asOfferReturn, attemptOf, controlOfAll, inbox, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
+import { asControl, asOfferReturn, attemptOf, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
 import { InFlight } from '#services/in-flight.ts'
@@ -15,7 +15,9 @@ import type { Outbox } from '#services/outbox.ts'
 import type { Settlements } from '#services/settlements.ts'
 import { serveStored } from '#services/stored-facts.ts'
 import type { AttemptPatience } from './attempt.ts'
+import { Confirmations } from './confirmations.ts'
 import { Failover } from './failover.ts'
+import { LateTalk } from './late-talk.ts'
 import { type LiveFeed, openLiveFeed } from './live/feed.ts'
 import type { Order } from './order.ts'
 import { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
@@ -28,7 +30,6 @@ const ACCEPT_AT_MOST_MS = 800
 /** A worker may take this many times what workers usually take. */
 const ACCEPT_PATIENCE = 4
 const ACCEPT_WEIGHT = 0.1
-const CANCEL_AT_MOST_EVERY_MS = 500
 const PROBE_EVERY_MS = 2_000
 /** A router that has not answered for this long does not count as alive. */
 const ROUTER_SEEN_MS = 5_000
@@ -53,12 +54,10 @@ export class Desk {
   readonly retries: RetryBudget
   readonly starts = openStarts()
   readonly live: LiveFeed
+  readonly confirmations: Confirmations
   readonly #catalog: CatalogWatch
   readonly #live = new InFlight<Failover>()
-  /** When a worker was last told that its request is over; only of those that did not know. */
-  readonly #lastCancelMs = new Map<string, number>()
-  /** Attempts whose end has arrived, by where their worker hears of it. */
-  readonly #confirmed = new Map<Subject, string[]>()
+  readonly #late: LateTalk
   readonly #blobs = new Map<string, BlobReference>()
   readonly #close: (() => void)[] = []
   readonly #unsentLimitBytes = getHeapStatistics().heap_size_limit * UNSENT_SHARE_OF_HEAP
@@ -78,6 +77,8 @@ export class Desk {
     this.outbox = outbox
     this.settlements = settlements
     this.live = openLiveFeed(bus)
+    this.#late = new LateTalk(bus, ingress)
+    this.confirmations = new Confirmations(bus)
     this.#catalog = catalog
     this.patience = { silenceMs: SILENCE_MS, acceptMs: ACCEPT_MS, ...confirmation[bus.topology] }
     const subscription = bus.subscribe(inboxes(ingress), (message) => this.#onInbox(message))
@@ -129,7 +130,7 @@ export class Desk {
   begin(order: Order): Failover {
     const request = new Failover(order, this)
     this.#live.set(order.id, request)
-    request.start(performance.now())
+    request.submit(performance.now())
     return request
   }
 
@@ -137,14 +138,6 @@ export class Desk {
     this.#live.delete(request.id)
     this.#blobs.delete(request.id)
     if (this.#live.size === 0) this.#idle?.()
-  }
-
-  /** Told to its worker together with others that end about now: a worker repeats an end only after half a second. */
-  confirm(control: Subject, attempt: string): void {
-    const all = controlOfAll(control)
-    const confirmed = this.#confirmed.get(all)
-    if (confirmed) confirmed.push(attempt)
-    else this.#confirmed.set(all, [attempt])
   }
 
   /** When everything is slow, a slow accept is no sign of a frozen worker: the more submissions, the slower all would be. */
@@ -181,7 +174,7 @@ export class Desk {
 
   close(): void {
     for (const request of this.#live.values()) request.cancel('shutdown', performance.now())
-    this.#tellConfirmed()
+    this.confirmations.tell()
     for (const close of this.#close) close()
   }
 
@@ -200,36 +193,16 @@ export class Desk {
     if (message.noResponders) return request?.onNobodyThere(at.n, nowMs)
     if (isFrame(message.data)) {
       const frame = readFrame(message.data)
-      if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#answerLate('chunk', message.reply, at.request, at.n, nowMs)
+      if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#late.answer('chunk', message.reply, at.request, at.n, nowMs)
       return
     }
     const decoded = decodeKind<InboxMessage>(inboxKinds, message.data)
     if (!decoded) return
     const { message: read, body } = decoded
-    if (read.t === 'whole') {
-      if (!request?.onWhole(at.n, read, body ?? NOTHING, nowMs)) this.#answerLate(read.t, message.reply, at.request, at.n, nowMs)
-      return
-    }
     const control = replyOf(read, message.reply, at)
-    if (!request?.onMessage(at.n, read, control, nowMs)) this.#answerLate(read.t, message.reply, at.request, at.n, nowMs)
-  }
-
-  /** A worker that talks of an attempt which is not current, or of a finished request, is told to stop. */
-  #answerLate(kind: string, reply: string | undefined, request: string, n: number, nowMs: number): void {
-    const router = kind === 'waiting' ? asOfferReturn(reply, request, n) : undefined
-    if (router) this.bus.publish(router, encode({ t: 'withdraw' }))
-    const control = reply && asControl(reply, reply.split('.')[3] ?? '', request, n)
-    if (!control) return
-    const answer = (message: object) => this.bus.publish(control, encode(message), { reply: inbox(this.ingress, request, n) })
-    if (kind === 'accept') answer({ t: 'deny' })
-    else if (kind === 'end' || kind === 'fail' || kind === 'whole') answer({ t: 'ack', s: -1, fin: true })
-    else if (kind === 'head' || kind === 'hb' || kind === 'chunk') {
-      if (nowMs - (this.#lastCancelMs.get(request) ?? Number.NEGATIVE_INFINITY) < CANCEL_AT_MOST_EVERY_MS) return
-      // Set anew, so that the map stays in the order of time.
-      this.#lastCancelMs.delete(request)
-      this.#lastCancelMs.set(request, nowMs)
-      answer({ t: 'cancel', why: 'superseded' })
-    }
+    const taken =
+      read.t === 'whole' ? takeWhole(request, at.n, read, body ?? NOTHING, nowMs) : request?.onMessage(at.n, read, control, nowMs)
+    if (!taken) this.#late.answer(read.t, message.reply, at.request, at.n, nowMs)
   }
 
   #tick(nowMs: number): void {
@@ -244,25 +217,22 @@ export class Desk {
       unsentBytes += request.unsentBytes
     }
     this.#unsentBytes = unsentBytes
-    this.#tellConfirmed()
+    this.confirmations.tell()
     this.starts.tick(nowMs)
-    for (const [request, atMs] of this.#lastCancelMs) {
-      if (nowMs - atMs < CANCEL_AT_MOST_EVERY_MS) break
-      this.#lastCancelMs.delete(request)
-    }
+    this.#late.tick(nowMs)
     if (connected && nowMs - this.#lastProbeMs >= PROBE_EVERY_MS) this.#probe(nowMs)
-  }
-
-  #tellConfirmed(): void {
-    if (this.#confirmed.size === 0) return
-    for (const [worker, of] of this.#confirmed) this.bus.publish(worker, encode({ t: 'fins', of }))
-    this.#confirmed.clear()
   }
 
   #probe(nowMs: number): void {
     this.#lastProbeMs = nowMs
     this.bus.publish(jobs, encode({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
   }
+}
+
+/** As if it had come in three. */
+function takeWhole(request: Failover | undefined, n: number, { head, end }: Whole, payload: Uint8Array, nowMs: number): boolean {
+  if (!request?.onMessage(n, head, undefined, nowMs)) return false
+  return request.onFrame(n, { seq: 0, continues: false, payload }, nowMs) && request.onMessage(n, end, undefined, nowMs)
 }
 
 /** Where to answer the sender, if the message is one that is answered and its reply subject is one for this attempt. */

@@ -53,10 +53,6 @@ export class Failover {
     return this.#delivery.unsentBytes
   }
 
-  start(nowMs: number): void {
-    this.#submit(nowMs)
-  }
-
   /** The body of a granted attempt, for the worker that was granted it. */
   bodyFor(n: number): Uint8Array | undefined {
     return this.#over ? undefined : this.#talk.bodyFor(n)
@@ -94,7 +90,7 @@ export class Failover {
     if (this.#waitingForBus) {
       this.#waitingForBus = false
       this.#placingSinceMs = nowMs
-      return this.#submit(nowMs)
+      return this.submit(nowMs)
     }
     if (this.#talk.attempt.stage === 'submitted') this.#placingSinceMs = nowMs
     this.#act(onReconnected(this.#talk.attempt, nowMs), nowMs)
@@ -131,7 +127,8 @@ export class Failover {
     this.#close(outcome, 499, nowMs)
   }
 
-  #submit(nowMs: number): void {
+  /** Looks for a place, and once more after an attempt that came to nothing. */
+  submit(nowMs: number): void {
     if (this.#talk.attempt.n >= MAX_ATTEMPTS) return this.#finish(this.#last ?? notPlaced(), nowMs)
     const { n, inbox } = this.#talk.next(nowMs)
     const { deadlineMs, receivedMs, maxWaitMs, admitted } = this.#order
@@ -174,7 +171,7 @@ export class Failover {
       case 'failed':
         return this.#failed(step.fail, nowMs)
       case 'noroute':
-        if (giveUpAdapted(this.#search)) return this.#submit(nowMs)
+        if (giveUpAdapted(this.#search)) return this.submit(nowMs)
         return this.#finish(afterNoroute(step.noroute, this.#last, this.#job), nowMs)
       case 'no_router':
         return this.#finish(noRouter(), nowMs)
@@ -212,7 +209,7 @@ export class Failover {
     if (!verdict.again || (verdict.spends && !this.#talk.affordRetry(target.prov, nowMs))) return this.#finish(verdict.error, nowMs)
     learnFrom(this.#search, verdict, target, this.#desk.contextWindowOf(target.prov, target.model))
     this.#placingSinceMs = nowMs
-    this.#submit(nowMs)
+    this.submit(nowMs)
   }
 
   /** Nothing was called: the next number, without whom we waited for. */
@@ -222,22 +219,21 @@ export class Failover {
     if (why === 'accept_timeout') report.releasedOf(attempt)
     if (why === 'waiting_timeout') this.#placingSinceMs = nowMs
     if (nowMs - this.#placingSinceMs >= PLACING_MS) return this.#finish(this.#last ?? notPlaced(), nowMs)
-    this.#submit(nowMs)
+    this.submit(nowMs)
   }
 
   #soFar({ prov }: Target): RequestSoFar {
     const { delivered } = this.#delivery
     const { widened, adapted } = this.#search
-    const accounts = this.#desk.accountsOf(prov)
-    const { publicId: id } = this.#order.trace
-    return { id, job: this.#job, granted: this.#talk.granted, delivered, widened, adapted: adapted?.adapt, accounts }
+    const asked = { id: this.#order.trace.publicId, job: this.#job, granted: this.#talk.granted }
+    return { ...asked, delivered, widened, adapted: adapted?.adapt, accounts: this.#desk.accountsOf(prov) }
   }
 
   #finish(failure: FreewayError, nowMs: number): void {
-    const { delivered } = this.#delivery
     const error = this.#order.admitted.named(failure)
+    const outcome = outcomeOf(error, this.#delivery.delivered)
     this.#delivery.fail(error, this.#headers(nowMs))
-    this.#close(outcomeOf(error, delivered), error.status, nowMs, { error: error.type, errorId: errorIdOf(error.message) })
+    this.#close(outcome, error.status, nowMs, { error: error.type, errorId: errorIdOf(error.message) })
   }
 
   #close(outcome: Outcome, status: number, nowMs: number, ending?: Ending): void {

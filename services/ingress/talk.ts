@@ -104,8 +104,8 @@ export class Talk {
 
   /** The worker may forget the attempt. */
   confirm(): void {
-    const { control, n, takesFins } = this.attempt
-    if (control && takesFins) this.#desk.confirm(control, `${this.#order.id}.${n}`)
+    const { control, n, target } = this.attempt
+    if (control && target?.fins) this.#desk.confirmations.add(control, `${this.#order.id}.${n}`)
     else this.tell({ t: 'ack', s: this.attempt.next - 1, fin: true })
   }
 

@@ -1,17 +1,24 @@
 import { describe, expect, it } from 'vitest'
+import type { Bus } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
+import { control, inbox } from '#contracts/subjects.ts'
 import { Outgoing, tooLate } from './outgoing.ts'
 
 const KB = 1024
+const owner = inbox('i1', 'r1', 1)
+const listensAt = control('groq', 'w1', 'r1', 1)
 const bytes = (length: number) => new Uint8Array(length)
 
 /** What was published: the text of messages, and `seq:length` of frames, with a + where the event goes on. */
 function begin(windowBytes?: number) {
   const published: string[] = []
-  const out = new Outgoing((data) => {
+  const publish: Bus['publish'] = (to, data, options) => {
+    expect([to, options?.reply]).toEqual([owner, listensAt])
     const frame = isFrame(data) ? readFrame(data) : undefined
     published.push(frame ? `${frame.seq}:${frame.payload.length}${frame.continues ? '+' : ''}` : new TextDecoder().decode(data))
-  })
+    return true
+  }
+  const out = new Outgoing({ bus: { publish }, inbox: owner, control: listensAt })
   if (windowBytes !== undefined) out.windowBytes = windowBytes
   return { out, since: () => published.splice(0) }
 }

@@ -2,13 +2,22 @@
 // The window is the only back-pressure there is: the bus itself never says stop.
 
 import type { End, Fail, Head, Offer } from '#contracts/attempt.ts'
+import type { Bus } from '#contracts/bus.ts'
 import { MAX_FRAME_PAYLOAD_BYTES, writeFrame } from '#contracts/frame.ts'
 import { encode } from '#contracts/message.ts'
+import type { Subject } from '#contracts/subjects.ts'
 import type { CallTimes } from './call-times.ts'
 import { shares } from './call-times.ts'
 import type { AnswerEnd } from './sink.ts'
 
 const RESEND_AT_MOST_EVERY_MS = 100
+
+/** Where the owner of the attempt listens, and where it answers. */
+export interface Owner {
+  bus: Pick<Bus, 'publish'>
+  inbox: Subject
+  control: Subject
+}
 
 export class Outgoing {
   /** Unacknowledged frames, oldest first. */
@@ -20,10 +29,12 @@ export class Outgoing {
   #lastResendMs = Number.NEGATIVE_INFINITY
   #head: Uint8Array | undefined
   #final: Uint8Array | undefined
-  readonly #publish: (bytes: Uint8Array) => void
+  readonly #to: Owner
+  readonly #options: { reply: Subject }
 
-  constructor(publish: (bytes: Uint8Array) => void) {
-    this.#publish = publish
+  constructor(to: Owner) {
+    this.#to = to
+    this.#options = { reply: to.control }
   }
 
   /** Number of frames sent so far; the sequence number of the next one. */
@@ -83,6 +94,10 @@ export class Outgoing {
     if (this.#head) this.#publish(this.#head)
     for (const frame of this.#ring) this.#publish(frame)
     this.repeatFinal()
+  }
+
+  #publish(bytes: Uint8Array): void {
+    this.#to.bus.publish(this.#to.inbox, bytes, this.#options)
   }
 }
 
