@@ -42,10 +42,10 @@ export async function connectAlone({ settings, instance, stack }: Owner, role: R
 
 /** How this process reaches the broker, and proves who it is. Throws SettingsError without NATS_URL, or if a file cannot be read. */
 export function brokerOf(settings: Settings, role: string, instance: string): NatsOptions {
-  const { natsUrl, natsSeedFile, natsCaFile } = settings
+  const { natsUrl, natsSeedFile, natsTls } = settings
   if (!natsUrl) throw new SettingsError('NATS_URL is not set: name the broker, e.g. NATS_URL=nats://127.0.0.1:4222')
   const nkeySeed = settings.secretOf('NATS_NKEY_SEED')?.trim() || (natsSeedFile && readSecret(natsSeedFile)) || undefined
-  return { servers: natsUrl, role, instance, nkeySeed, caFile: natsCaFile }
+  return { servers: natsUrl, role, instance, nkeySeed, ...natsTls }
 }
 
 function readSecret(file: string): string {

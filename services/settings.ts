@@ -30,7 +30,8 @@ export interface Settings {
   natsUrl: string | undefined
   /** Files: the seed of this service's user on the broker, and the authority that signed the broker's certificate. */
   natsSeedFile: string | undefined
-  natsCaFile: string | undefined
+  /** PEM files: the authority of the broker's certificate, and a certificate of our own. */
+  natsTls: { caFile: string | undefined; certFile: string | undefined; keyFile: string | undefined }
   mongodbUrl: string | undefined
   /** Where /metrics and the probes are served; undefined: nowhere. */
   operationsPort: number | undefined
@@ -108,7 +109,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     },
     natsUrl: variables.NATS_URL,
     natsSeedFile: variables.NATS_NKEY_FILE,
-    natsCaFile: variables.NATS_CA_FILE,
+    natsTls: { caFile: variables.NATS_CA_FILE, certFile: variables.NATS_CERT_FILE, keyFile: variables.NATS_KEY_FILE },
     mongodbUrl: variables.MONGODB_URL,
     operationsPort: variables.METRICS_PORT,
     operationsHost: variables.METRICS_HOST ?? variables.HOST,
@@ -213,6 +214,8 @@ const variables = z.object({
   NATS_URL: z.string().optional(),
   NATS_NKEY_FILE: z.string().optional(),
   NATS_CA_FILE: z.string().optional(),
+  NATS_CERT_FILE: z.string().optional(),
+  NATS_KEY_FILE: z.string().optional(),
   MONGODB_URL: z
     .string()
     .regex(/^mongodb(\+srv)?:\/\/./, 'expected mongodb://host:port/database')

@@ -19,6 +19,7 @@ export const USAGE = `Usage: freeway <command>
   discord register       register /signup, /checkin and /resetkey at Discord
   nats-config            write a nats-server's configuration in which every service has a user of its own
       --dir ./nats  --listen 0.0.0.0:4222  --store /data/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
+      --tls-ca FILE  ask services for certificates of this authority (NATS_CERT_FILE, NATS_KEY_FILE)
       --cluster NAME --server-name NAME --route nats://other:6222
   nats-setup             create what the services need on such a broker, as its user "setup"
       --replicas 3  copies of it in a cluster; one that has no room for them is refused

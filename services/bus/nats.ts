@@ -1,7 +1,7 @@
 // The bus on NATS. Two connections for each process: one for messages, one for events and key-value,
 // so that events never delay a chunk of an answer.
 
-import { type ConnectionOptions, connect, Events, type NatsConnection, nkeyAuthenticator } from 'nats'
+import { type ConnectionOptions, connect, Events, type NatsConnection, nkeyAuthenticator, type TlsOptions } from 'nats'
 import { type Backbone, type BusStatus, Disconnected } from '#contracts/bus.ts'
 import { requestInboxPrefix } from '#contracts/subjects.ts'
 import { callHandler, reportFault } from './handler.ts'
@@ -21,6 +21,9 @@ export interface NatsOptions {
   nkeySeed?: string | undefined
   /** PEM file of the authority that signed the broker's certificate; implies TLS. */
   caFile?: string | undefined
+  /** PEM files of our own certificate and its key, for a broker that asks for one. */
+  certFile?: string | undefined
+  keyFile?: string | undefined
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -140,7 +143,7 @@ export async function openLink(options: NatsOptions, name: string, deadline: num
     maxPingOut: 2,
     noAsyncTraces: true,
     inboxPrefix: inboxPrefix(options),
-    ...((tls || options.caFile) && { tls: options.caFile ? { caFile: options.caFile } : {} }),
+    ...((tls || options.caFile || options.certFile) && { tls: filesOf(options) }),
     ...credentials,
     ...(options.nkeySeed && { authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)) }),
   }
@@ -159,6 +162,11 @@ export async function openLink(options: NatsOptions, name: string, deadline: num
       await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS))
     }
   }
+}
+
+/** Read anew at each connection: they may be renewed meanwhile. */
+function filesOf({ caFile, certFile, keyFile }: NatsOptions): TlsOptions {
+  return { ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) }
 }
 
 function parseServers(text: string) {

@@ -15,7 +15,10 @@ import { natsBinaries } from '#test/support/nats.ts'
 const names = [eventStream, `KV_${buckets.config}`, `KV_${buckets.quota}`]
 const setup = { buckets: [buckets.config, buckets.quota], ackWaitMs: eventAckWaitMs }
 
-describe.skipIf(natsBinaries().length === 0)('a cluster of brokers', () => {
+/** Of many ports that were free one may have been taken by the time that a server wants it. */
+const retry = 1
+
+describe.skipIf(natsBinaries().length === 0)('a cluster of brokers', { retry }, () => {
   let stack: AsyncDisposableStack
   beforeEach(() => {
     stack = new AsyncDisposableStack()
