@@ -465,6 +465,25 @@ describe('a gateway with clients', () => {
     if (status === 429) expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
   })
 
+  it.each([
+    ['/v1/chat/completions', hello],
+    ['/v1/messages', { ...hello, max_tokens: 9 }],
+    ['/v1/responses', { model: 'alpha/open', input: 'hello', store: false }],
+    ['/v1/completions', { model: 'alpha/open', prompt: 'hello' }],
+    ['/v1/embeddings', { model: 'alpha/open', input: 'hello' }],
+    ['/v1/images/generations', { model: 'alpha/open', prompt: 'hello' }],
+    ['/v1/audio/speech', { model: 'alpha/open', input: 'hello', voice: 'alloy' }],
+    ['/api/chat.php', { model_id: 1, messages: hello.messages, stream: false }],
+  ])('tells of a part of its own that is missing, in every format: %s', async (path, body) => {
+    const answer = await call('POST', path, body, bearer((await client()).api_key))
+    const { error, code } = answer.body
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(typeof error === 'string' ? [error, code] : [error.message, error.code]).toEqual([
+      'no router is running',
+      typeof error === 'string' ? 503 : 'server_error',
+    ])
+  })
+
   async function spentKey(): Promise<string> {
     const { api_key } = await client({ rpm_limit: 1 })
     await chat(api_key)

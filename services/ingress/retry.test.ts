@@ -187,10 +187,13 @@ describe('what the client is told', () => {
   })
 
   const last = new FreewayError('provider_error', 'the last one failed')
+  const tooLong = new FreewayError('context_length_exceeded', 'too long for that one')
   it.each<[Noroute['reason'], FreewayError | undefined, object]>([
     ['unknown_model', undefined, { status: 400, code: 'model_not_found', param: 'model' }],
     ['unknown_model', last, { status: 400, code: 'model_not_found' }],
     ['unsupported', undefined, { status: 400, type: 'invalid_request_error', param: 'model' }],
+    ['unsupported', last, { status: 400, type: 'invalid_request_error', param: 'model' }],
+    ['unsupported', tooLong, tooLong],
     ['none', undefined, { status: 503, type: 'provider_unavailable', retryAfterMs: 9_000 }],
     ['quota', undefined, { status: 503, retryAfterMs: 9_000 }],
     ['cooldown', undefined, { status: 503, retryAfterMs: 9_000 }],

@@ -113,6 +113,8 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined, j
   if (job.kind !== 'chat' && !last && (noroute.reason === 'unsupported' || (noroute.reason === 'none' && !isExact({ job }))))
     return cannot(job)
   if (noroute.reason === 'unsupported') {
+    // It was too long for one, and nobody has more room: that is what the client can mend.
+    if (last?.type === 'context_length_exceeded') return last
     return new FreewayError('invalid_request_error', 'no configured model can serve this request: tools, images or context length', {
       param: 'model',
     })

@@ -8,10 +8,10 @@ import { hashOfKey } from '#services/client-key.ts'
 import { peerOf } from '../front.ts'
 import { clientAddress, isLoopback, networkOf, parseAddress, parseRange, rangeMap } from './address.ts'
 import { presented, secretCheck } from './credentials.ts'
-import { depleted } from './depleted.ts'
 import type { BanFacts, Caller } from './gate.ts'
 import { banChecks, callerChecks, pass, rolesOfCaller, tooManyWrong, useChecks } from './gate.ts'
 import type { ClientLimits } from './limits.ts'
+import { named } from './named.ts'
 import { watchOverlap } from './overlap.ts'
 import type { Policy } from './policy.ts'
 import { rateHeaders, utcDay } from './rate-headers.ts'
@@ -199,7 +199,7 @@ export function openAccess(options: AccessOptions): Access {
         account,
         roles,
         headers: () => headersOf(caller),
-        named: (error) => depleted(error, wanted.model, options.catalog()),
+        named: (error) => named(error, wanted, options.catalog()),
         finished(outcome, deliveredContent) {
           if (!open) return
           open = false

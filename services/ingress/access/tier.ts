@@ -4,7 +4,7 @@ import type { TierSettings } from '#contracts/account.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import { virtualModelOf } from '#contracts/catalog.ts'
 import { aliasIndex } from '#contracts/catalog-lookup.ts'
-import type { JobKind } from '#contracts/job.ts'
+import type { JobKind, Need } from '#contracts/job.ts'
 
 /** The tiers of the models behind any name that a client may write; one that is open is enough, for the router keeps to it. */
 export type ModelTiers = (name: string) => readonly string[]
@@ -34,6 +34,7 @@ export interface Wanted {
   /** As the client named it; undefined: the router chooses among what is open. */
   model: string | undefined
   kind: JobKind
+  need?: Pick<Need, 'ctx'>
 }
 
 /** The tier that is missing, or undefined. `roles`: of the caller, beside `public`; undefined: all. */
