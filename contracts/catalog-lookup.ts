@@ -1,6 +1,6 @@
 // Pure. What follows from a catalogue entry: the limits that count for a model, and where an alias leads.
 
-import type { Catalog, Model, Provider } from './catalog.ts'
+import type { Catalog, Cost, Model, Provider } from './catalog.ts'
 import type { Limit, Unit, Window } from './limit.ts'
 
 export interface CountedLimit {
@@ -33,6 +33,12 @@ export function limitsOf(provider: LimitedProvider, model: LimitedModel): Counte
 export function statedLimit(provider: LimitedProvider, model: LimitedModel, unit: Unit, per: Window): number | undefined {
   const found = limitsOf(provider, model).flatMap(({ limit }) => (limit.unit === unit && limit.per === per ? [limit.max] : []))
   return found.length > 0 ? Math.min(...found) : undefined
+}
+
+/** What so much use costs, in the unit of `cost`. */
+export function costOf(cost: Cost, used: { in: number; out: number; images?: number; audio_seconds?: number }): number {
+  const { images = 0, audio_seconds = 0 } = used
+  return (used.in * cost.in + used.out * cost.out) / 1e6 + images * cost.image + (audio_seconds / 60) * cost.audio_minute
 }
 
 /** The operator's numbers, for a whole account. They reset when those reset that they replace, else a day ends at midnight UTC. */

@@ -1,6 +1,7 @@
 // What a provider and a model are. The router owns the catalogue and publishes it; everybody else watches it.
 
 import { z } from 'zod'
+import { adaptation } from './adaptation.ts'
 import { limit } from './limit.ts'
 import { mediaRoute } from './media.ts'
 
@@ -27,6 +28,17 @@ const tier = z.string().regex(/^[a-z0-9_-]{1,32}$/, 'must match [a-z0-9_-]{1,32}
 
 const confidence = z.enum(['high', 'medium', 'low'])
 
+/** What a call uses of limits that count neither calls nor tokens. */
+export const cost = z.strictObject({
+  unit: z.enum(['neurons', 'credits']),
+  /** For a million tokens. */
+  in: z.number().min(0).default(0),
+  out: z.number().min(0).default(0),
+  image: z.number().min(0).default(0),
+  audio_minute: z.number().min(0).default(0),
+})
+export type Cost = z.infer<typeof cost>
+
 export const model = z.strictObject({
   /** The provider's own name. */
   id: z.string().min(1).max(200),
@@ -50,6 +62,7 @@ export const model = z.strictObject({
   status: z.string().optional(),
   /** Limits of this model, or of its pool. `limitsOf` says how they and those of its provider go together. */
   limits: z.array(limit).default([]),
+  cost: cost.optional(),
   /** Models of one account that name the same pool share their limits. Absent: the model is its own pool. */
   pool: z.string().optional(),
   /** Whether the intelligence rank follows a public index or is a guess. */
@@ -89,6 +102,9 @@ export const requestPolicy = z.strictObject({
   schema_strip: z.array(z.string()).default([]),
   null_content: z.enum(['keep', 'empty_string']).default('keep'),
   response_format: z.enum(['any', 'json_object_only', 'none']).default('any'),
+  /** What it wants of calls in the history, which another provider's model may have made. */
+  tool_call_ids: adaptation.shape.tool_call_ids,
+  tool_call_signatures: adaptation.shape.tool_call_signatures,
   /** Sent with every call. `{public_url}` and `{app_name}` are filled in. */
   headers: fieldMap.default({}),
 })
@@ -100,6 +116,8 @@ const auth = z.strictObject({
   header: z.string().default('authorization'),
   /** A call without a key is served as well, with smaller limits. */
   optional: z.boolean().default(false),
+  /** What a call without a key says in its place. */
+  anonymous: z.string().optional(),
   /** `account_id:api_token`: the first part fills `{account_id}` in addresses. */
   key_format: z.enum(['key', 'account_id:api_token']).default('key'),
 })
@@ -184,8 +202,12 @@ export const provider = z.strictObject({
   tpm_limit: z.int().min(1).optional(),
   tpd_limit: z.int().min(1).optional(),
   limits: z.array(limit).default([]),
+  /** Of its models that state none of their own: rather too much than too little. */
+  cost: cost.optional(),
   /** For whom `limits` are counted: each model of an account by itself, or all of an account (or address) together. */
   limit_scope: limitScope.default('account'),
+  /** Whose midnight ends a day that a refusal speaks of, where `limits` have none that says so. */
+  clock: limit.shape.clock,
   /** What is different for a provider of optional keys once there is a key. */
   with_key: withKey.optional(),
   /** What its interface offers, in the words of `capabilities`, whether or not a model listed here can do it. */

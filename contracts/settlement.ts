@@ -14,6 +14,8 @@ export const usage = z.object({
   /** Of media: what other limits than those of tokens count. */
   audio_seconds: z.int().min(0).optional(),
   images: z.int().min(0).optional(),
+  /** In credits, where the provider says it. */
+  cost: z.number().min(0).optional(),
 })
 export type Usage = z.infer<typeof usage>
 

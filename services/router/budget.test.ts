@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CatalogProvider, type Model, provider as providerSchema } from '#contracts/catalog.ts'
 import type { AttemptOutcome } from '#contracts/settlement.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
@@ -119,4 +119,59 @@ it('seconds of sound and pictures count as they were, not as they were expected'
     ['audio_seconds', 30],
     ['images', 1],
   ])
+})
+
+describe('what is counted in neither calls nor tokens', () => {
+  const neurons = (change: object, model: object = {}): [CatalogProvider, Model] => {
+    const parsed = providerSchema.parse({
+      name: 'groq',
+      base_url: 'https://groq.example/v1',
+      limits: [{ unit: 'neurons', max: 10_000, per: 'day', clock: 'UTC' }],
+      models: [{ id: 'm', ...model }],
+      ...change,
+    })
+    return [{ ...parsed, configured: true, accounts: ['groq-1'] }, parsed.models[0] as Model]
+  }
+  const usedOf = (of: CatalogProvider) => Math.round((budget.statusOf(of, 'groq-1')[0]?.used ?? 0) * 1e6) / 1e6
+  const large = { est: { in: 10_000, out: 40_000 }, kind: 'chat' } as const
+  const reserve = (lease: string, [of, one]: [CatalogProvider, Model], asked: Parameters<Budget['reserve']>[2] = large) =>
+    budget.reserve(lease, { provider: of, account: 'groq-1', model: one }, asked, 60_000)
+
+  it('is reserved at the price of the model and settled by what was used', async () => {
+    const priced = neurons({}, { cost: { unit: 'neurons', in: 30_000, out: 60_000 } })
+    expect(await reserve('1.1', priced)).toEqual({ ok: true })
+    expect(usedOf(priced[0])).toBe(300 + 2_400)
+    budget.settle('1.1', { in: 10_000, out: 1_000 }, 'actual')
+    expect(usedOf(priced[0])).toBe(300 + 60)
+    for (const lease of ['2.1', '3.1', '4.1']) expect(await reserve(lease, priced)).toEqual({ ok: true })
+    expect(await reserve('5.1', priced)).toMatchObject({ ok: false, limit: { unit: 'neurons' } })
+    budget.release('2.1')
+    expect(await reserve('6.1', priced)).toEqual({ ok: true })
+  })
+
+  it('a model without a price costs what its provider says, a call of unknown use what was reserved', async () => {
+    const priced = neurons({ cost: { unit: 'neurons', out: 10_000 } })
+    await reserve('1.1', priced)
+    budget.settle('1.1', { in: 0, out: 0 }, 'estimate')
+    expect(usedOf(priced[0])).toBe(400)
+  })
+
+  it('pictures and sound have prices too', async () => {
+    const priced = neurons({ cost: { unit: 'neurons', image: 50, audio_minute: 40 } })
+    await reserve('1.1', priced, { est: { in: 0, out: 0, images: 2 }, kind: 'image' })
+    expect(usedOf(priced[0])).toBe(100)
+    await reserve('2.1', priced, { est: { in: 0, out: 0, audio_seconds: 90 }, kind: 'transcription' })
+    expect(usedOf(priced[0])).toBe(160)
+  })
+
+  it('a provider that says what an answer has cost is believed', async () => {
+    const priced = neurons({
+      limits: [{ unit: 'credits', max: 0.5, per: 'month', clock: 'UTC' }],
+      cost: { unit: 'credits', in: 1, out: 2 },
+    })
+    await reserve('1.1', priced)
+    expect(usedOf(priced[0])).toBe(0.09)
+    budget.settle('1.1', { in: 10_000, out: 1_000, cost: 0.0125 }, 'actual')
+    expect(usedOf(priced[0])).toBe(0.0125)
+  })
 })

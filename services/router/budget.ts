@@ -1,7 +1,8 @@
 // What the limits of a provider mean for one job: whether it may be taken now, and when if not. Counting is in services/quota.ts.
 
 import type { Submit } from '#contracts/attempt.ts'
-import type { Catalog, CatalogProvider, Model } from '#contracts/catalog.ts'
+import type { Catalog, CatalogProvider, Cost, Model } from '#contracts/catalog.ts'
+import { costOf } from '#contracts/catalog-lookup.ts'
 import type { AttemptOutcome, Usage } from '#contracts/settlement.ts'
 import type { Amounts, Claim, Quota, Reserved } from '#services/quota.ts'
 import type { LimitStatus, Room } from '#services/quota-room.ts'
@@ -33,6 +34,7 @@ interface Place {
 /** The pools of one model of one account, and what was seen of them last. */
 interface Known {
   pools: PoolLimits[]
+  cost: Cost | undefined
   room: Room
   tokens: number
   atMs: number
@@ -44,9 +46,12 @@ const ROOM_MS = 20
 const PLENTY = 0.9
 const PLENTY_MS = 1_000
 const OPEN: Room = { headroom: 1 }
+const MAX_COSTS = 10_000
 
 export function createBudget(quota: Quota, now: () => number = Date.now): Budget {
   const known = new WeakMap<CatalogProvider, Map<string, Map<Model, Known>>>()
+  /** Of leases that are counted in more than calls and tokens. */
+  const costs = new Map<string, Cost>()
   let epoch = 0
   quota.onRoom(() => {
     epoch++
@@ -63,15 +68,21 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
   function knownOf(provider: CatalogProvider, account: string, model: Model, models = modelsOf(provider, account)): Known {
     const found = models.get(model)
     if (found) return found
-    const made = { pools: poolsOf(provider, account, model), room: OPEN, tokens: 0, atMs: Number.NEGATIVE_INFINITY, epoch }
+    const cost = model.cost ?? provider.cost
+    const made = { pools: poolsOf(provider, account, model), cost, room: OPEN, tokens: 0, atMs: Number.NEGATIVE_INFINITY, epoch }
     models.set(model, made)
     return made
   }
 
+  /** The eldest has long been settled, or never will be. */
+  function remember(lease: string, cost: Cost): void {
+    if (costs.size >= MAX_COSTS) costs.delete(costs.keys().next().value as string)
+    costs.set(lease, cost)
+  }
+
   return {
     roomFor(job) {
-      const amounts = amountsOf(job)
-      const tokens = amounts.tokens ?? 0
+      const tokens = job.est.in + job.est.out
       const nowMs = now()
       // Models of one account are asked for one after the other.
       let last: CatalogProvider | undefined
@@ -92,7 +103,7 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
         if (opensInMs === undefined && tokens <= one.tokens && ageMs >= 0 && ageMs < freshMs) return one.room
         if (opensInMs !== undefined && tokens >= one.tokens && one.epoch === epoch && ageMs >= 0 && ageMs < opensInMs)
           return { headroom: 0, opensInMs: opensInMs - ageMs }
-        const room = quota.room(claims(one.pools, amounts))
+        const room = quota.room(claims(one.pools, amountsOf(job, one.cost)))
         Object.assign(one, { room: room.opensInMs === undefined ? room : { ...room, headroom: 0 }, tokens, atMs: nowMs, epoch })
         return one.room
       }
@@ -101,15 +112,21 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
       const one = knownOf(provider, account, model)
       // Whatever comes of it, what was seen before is out of date.
       one.atMs = Number.NEGATIVE_INFINITY
-      return quota.reserve(lease, claims(one.pools, amountsOf(job)), ttlMs)
+      if (one.cost) remember(lease, one.cost)
+      return quota.reserve(lease, claims(one.pools, amountsOf(job, one.cost)), ttlMs)
     },
     settle(lease, usage, mode) {
-      quota.settle(lease, usedOf(usage), mode)
+      quota.settle(lease, usedOf(usage, costs.get(lease)), mode)
+      if (mode === 'actual') costs.delete(lease)
     },
     release(lease) {
       quota.release(lease)
+      costs.delete(lease)
     },
-    abandon: quota.abandon,
+    abandon(lease) {
+      quota.abandon(lease)
+      costs.delete(lease)
+    },
     learn({ prov, account, model: id, learned }, catalog) {
       if (!learned || learned.length === 0) return
       const provider = catalog.providers.find(({ name }) => name === prov)
@@ -142,19 +159,29 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
   }
 }
 
-function amountsOf({ est, kind }: Pick<Submit, 'est' | 'kind'>): Amounts {
+function amountsOf({ est, kind }: Pick<Submit, 'est' | 'kind'>, cost: Cost | undefined): Amounts {
+  const images = kind === 'image' ? (est.images ?? 1) : 0
   return {
     requests: 1,
     tokens: est.in + est.out,
     concurrency: 1,
-    images: kind === 'image' ? (est.images ?? 1) : 0,
+    images,
     audio_seconds: est.audio_seconds ?? 0,
+    ...(cost && { [cost.unit]: costOf(cost, { ...est, images }) }),
   }
 }
 
-/** What was not counted stays as it was reserved. */
-function usedOf({ in: tokensIn, out, audio_seconds, images }: Usage): Amounts {
-  return { tokens: tokensIn + out, ...(audio_seconds !== undefined && { audio_seconds }), ...(images !== undefined && { images }) }
+/** What was not counted stays as it was reserved. A provider that says what it cost is believed; else its tokens are priced. */
+function usedOf(usage: Usage, cost: Cost | undefined): Amounts {
+  const { in: tokensIn, out, audio_seconds, images } = usage
+  const counted = tokensIn + out + (audio_seconds ?? 0) + (images ?? 0) > 0
+  const told = cost?.unit === 'credits' ? usage.cost : undefined
+  return {
+    tokens: tokensIn + out,
+    ...(audio_seconds !== undefined && { audio_seconds }),
+    ...(images !== undefined && { images }),
+    ...(cost && (counted || told !== undefined) && { [cost.unit]: told ?? costOf(cost, usage) }),
+  }
 }
 
 function claims(pools: readonly PoolLimits[], amounts: Amounts): Claim[] {

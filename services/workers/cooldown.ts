@@ -9,7 +9,7 @@ import { toInstant } from './local-time.ts'
 import { type Headers, readResets, readRetryAfter } from './retry-after.ts'
 
 /** What is known of a provider's limits beforehand. */
-export type LimitHabits = Pick<Provider, 'limits' | 'limit_scope'>
+export type LimitHabits = Pick<Provider, 'limits' | 'limit_scope' | 'clock'> & Partial<Pick<Provider, 'models'>>
 
 export interface Said {
   headers: Headers
@@ -93,7 +93,10 @@ function resetIn(body: string, nowMs: number): number | undefined {
 }
 
 function clockOf(per: Window, habits: LimitHabits | undefined): string | undefined {
-  return (habits?.limits.find((limit) => limit.per === per && limit.clock) ?? habits?.limits.find((limit) => limit.clock))?.clock
+  return (
+    (habits?.limits.find((limit) => limit.per === per && limit.clock) ?? habits?.limits.find((limit) => limit.clock))?.clock ??
+    habits?.clock
+  )
 }
 
 /** Where nothing was said, a call too many hits the shortest window first; to rest for a longer one on suspicion would be too much. */

@@ -20,6 +20,18 @@ it.each<[what: string, fields: object, keys: string[], headers: object | undefin
   ['no key, for none is needed', { needs_key: false }, [], {}],
   ['a key that is set although none is needed', { needs_key: false }, ['k'], { authorization: 'Bearer k' }],
   ['an optional one', { needs_key: false, auth: { optional: true } }, ['k'], { authorization: 'Bearer k' }],
+  [
+    'nobody, as its provider wants it said',
+    { needs_key: false, auth: { optional: true, anonymous: '0000' } },
+    [],
+    { authorization: 'Bearer 0000' },
+  ],
+  [
+    'a key where nobody has a name',
+    { needs_key: false, auth: { optional: true, anonymous: '0000' } },
+    ['k'],
+    { authorization: 'Bearer k' },
+  ],
   ['a header of its own', { auth: { style: 'header', header: 'X-Api-Key' } }, ['k'], { 'x-api-key': 'k' }],
   ['none, whatever is set', { needs_key: false, auth: { style: 'none' } }, ['k'], {}],
 ])('who a call says it is: %s', (_, fields, keys, headers) => expect(accounts(fields, keys)['groq-1']?.headers).toEqual(headers))

@@ -17,7 +17,7 @@ export interface Account {
  */
 export function accountsOf(provider: CatalogProvider, keys: readonly string[]): ReadonlyMap<string, Account> {
   if (keys.length === 0 && provider.needs_key) return new Map()
-  const used: (string | undefined)[] = keys.length > 0 ? [...keys] : [undefined]
+  const used: (string | undefined)[] = keys.length > 0 ? [...keys] : [provider.auth.anonymous]
   return new Map(used.map((key, i) => [`${provider.name}-${i + 1}`, accountOf(provider, key)]))
 }
 

@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { provider } from '#contracts/catalog.ts'
 import samples from '#test/fixtures/error-samples.json' with { type: 'json' }
 import type { LimitHabits } from './cooldown.ts'
 import { readRefusal } from './refusal.ts'
@@ -32,18 +34,13 @@ const read = ({ status, headers = {}, body }: Pick<Sample, 'status' | 'headers' 
   readRefusal({ status, headers, body: typeof body === 'string' ? body : JSON.stringify(body ?? ''), nowMs: atMs }, habits)
 
 /** What the catalogue says of a provider's limits. */
-const habits: Record<string, LimitHabits> = {
-  mistral: { limit_scope: 'model', limits: [{ unit: 'requests', max: 1, per: 'second' }] },
-  gemini: { limit_scope: 'model', limits: [{ unit: 'requests', max: 20, per: 'day', clock: 'America/Los_Angeles' }] },
-  modelscope: { limit_scope: 'account', limits: [{ unit: 'requests', max: 2000, per: 'day', clock: 'Asia/Shanghai' }] },
-  volcengine: { limit_scope: 'model', limits: [{ unit: 'tokens', max: 1, per: 'day', clock: 'Asia/Shanghai' }] },
-  zhipu: { limit_scope: 'model', limits: [{ unit: 'requests', max: 1, per: 'day', clock: 'Asia/Shanghai' }] },
-  openrouter: { limit_scope: 'account', limits: [{ unit: 'requests', max: 50, per: 'day', clock: 'UTC' }] },
-  cloudflare: { limit_scope: 'account', limits: [{ unit: 'neurons', max: 10_000, per: 'day', clock: 'UTC' }] },
-  nvidia: { limit_scope: 'account', limits: [{ unit: 'requests', max: 40, per: 'minute' }] },
-  huggingface: { limit_scope: 'account', limits: [] },
-  pollinations: { limit_scope: 'account', limits: [] },
-}
+const folder = new URL('../router/catalog/', import.meta.url)
+const habits: Record<string, LimitHabits> = Object.fromEntries(
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.json') && file !== 'aliases.json')
+    .map((file) => provider.parse(JSON.parse(readFileSync(new URL(file, folder), 'utf8'))))
+    .map((one) => [one.name, one]),
+)
 
 /** The classes of the samples, in our words. */
 const codes: Record<string, string[]> = {
@@ -113,9 +110,9 @@ const known: Record<string, string[]> = {
 
 describe('recorded refusals', () => {
   test.each(samples.refusals as unknown as Sample[])('$id is $expect.class of the $expect.scope', (sample) => {
-    const { id, provider, expect: wanted } = sample
+    const { id, expect: wanted } = sample
     const atMs = /1308|http-date/.test(id) ? Date.parse('2026-11-21T09:00:00Z') : nowMs
-    const { code, scope, keyFault, retryAfterMs, adapt, detail } = read(sample, habits[provider], atMs)
+    const { code, scope, keyFault, retryAfterMs, adapt, detail } = read(sample, habits[sample.provider], atMs)
     const differs = (what: string) => known[id]?.includes(what) ?? false
     const isLimit = codes[wanted.class]?.[0] === 'rate_limited' || wanted.class.startsWith('rate_limit')
 

@@ -5,7 +5,7 @@ import type { LearnedLimit } from '#contracts/limit.ts'
 import type { RefusalCode, RefusalScope } from '#contracts/settlement.ts'
 import { adaptationOf } from './adaptation.ts'
 import { cooldownOf, cooldownOfLimit, DAY_MS, HOUR_MS, type LimitHabits } from './cooldown.ts'
-import { asLearned, readExhausted } from './exhausted.ts'
+import { asLearned, type Exhausted, readExhausted } from './exhausted.ts'
 import { type Rule, rules } from './refusal-rules.ts'
 import { redact, wordsOf } from './refusal-words.ts'
 import { type Headers, readRetryAfter } from './retry-after.ts'
@@ -61,13 +61,13 @@ export function readRefusal(response: Response, habits?: LimitHabits): Refusal {
 function limited(response: Response, rule: Rule | undefined, words: string, detail: string, habits: LimitHabits | undefined): Refusal {
   const exhausted = readExhausted(words, response.body)
   const retryAfterMs = cooldownOfLimit(exhausted, response, habits, rule?.usualMs)
-  const scope = rule?.scope ?? limitScopeOf(words, response.body, habits)
+  const scope = rule?.scope ?? limitScopeOf(words, response.body, exhausted, habits)
   const learned = asLearned(exhausted, retryAfterMs, scope)
   return { code: 'rate_limited', scope, keyFault: false, retryAfterMs, told: true, learned, adapt: undefined, detail }
 }
 
 /** Who is limited: what the words say, else what the catalogue says of the provider. A provider behind the provider limits its models alone. */
-function limitScopeOf(words: string, body: string, habits: LimitHabits | undefined): 'model' | 'key' | 'provider' {
+function limitScopeOf(words: string, body: string, { per }: Exhausted, habits: LimitHabits | undefined): 'model' | 'key' | 'provider' {
   if (
     /PerModel|(?:for|on) (?:this |the )?model\b|for model|provider returned error|upstream|error from provider/i.test(words) ||
     /"quotaId"\s{0,9}:\s{0,9}"[A-Za-z-]{0,80}PerModel/.test(body)
@@ -78,12 +78,17 @@ function limitScopeOf(words: string, body: string, habits: LimitHabits | undefin
   if (/\bip address\b|\byour ip\b|\bfrom this ip\b/i.test(words)) return 'provider'
   switch (habits?.limit_scope) {
     case 'account':
-      return 'key'
+      return isOfModel(per, habits) ? 'model' : 'key'
     case 'address':
       return 'provider'
     default:
       return 'model'
   }
+}
+
+/** An account whose models have limits of their own beside its own: one that is not the account's is theirs. */
+function isOfModel(per: Exhausted['per'], { limits, models = [] }: LimitHabits): boolean {
+  return per !== undefined && !limits.some((limit) => limit.per === per) && models.some((model) => model.limits.length > 0)
 }
 
 function byStatus(status: number): RefusalCode {

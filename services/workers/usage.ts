@@ -11,6 +11,7 @@ export function usageOf(usage: ChunkUsage): Usage {
     out: usage.completion_tokens,
     ...(cached !== undefined && { cached }),
     ...(reasoning !== undefined && { reasoning }),
+    ...(isAmount(usage.cost) && { cost: usage.cost }),
   }
 }
 
@@ -20,6 +21,11 @@ const BYTES_PER_TOKEN = 200
 /** What an answer that broke off is charged by: the expected input, and the output that was handed on. */
 export function estimatedUsage(promptTokens: number, payloadBytes: number): Usage {
   return { in: promptTokens, out: Math.ceil(payloadBytes / BYTES_PER_TOKEN) }
+}
+
+/** Gateways that count in credits say what an answer has cost. */
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
 function detail(details: unknown, name: string): number | undefined {
