@@ -4,18 +4,23 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { startOtlpSink } from '#test/support/otlp-sink.ts'
 import { until } from '#test/support/until.ts'
-import { type EndedSpan, exportSettings, openSpanExport, type SpanExportOptions } from './trace-export.ts'
+import type { EndedSpan } from './span-json.ts'
+import { exportSettings, openSpanExport, type SpanExportOptions } from './trace-export.ts'
 
-const context = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }
+const traceId = '0af7651916cd43dd8448eb211c80319c'
+const spanId = 'b7ad6b7169203331'
 
 const span = (name: string, more: Partial<EndedSpan> = {}): EndedSpan => ({
-  resource: { attributes: { 'service.name': 'freeway-router' } },
+  traceId,
+  spanId,
+  parentSpanId: undefined,
+  tracestate: undefined,
+  sampled: true,
   name,
-  kind: 0,
-  spanContext: () => context,
-  startTime: [1_760_000_000, 5_000_000],
-  endTime: [1_760_000_001, 0],
-  status: { code: 0 },
+  kind: 1,
+  startMs: 1_760_000_000_005,
+  endMs: 1_760_000_001_000,
+  failed: false,
   attributes: {},
   links: [],
   events: [],
@@ -29,6 +34,7 @@ afterEach(() => {
 const options = (url: string): SpanExportOptions => ({
   url: `${url}/v1/traces`,
   headers: {},
+  resource: Promise.resolve({ 'service.name': 'freeway-router' }),
   scope: { name: 'freeway', version: '1' },
   flushMs: 5,
   timeoutMs: 1_000,
@@ -40,11 +46,10 @@ const options = (url: string): SpanExportOptions => ({
 it('tells everything of a span as a collector reads it', async () => {
   await using sink = await startOtlpSink()
   const sending = openSpanExport(options(sink.url))
-  const parent = { ...context, spanId: '00f067aa0ba902b7', isRemote: true }
   const attributes = { text: 'a "quoted"\nword – ✓', count: 3, share: 0.5, yes: true, list: ['a', 'b'] }
-  const events = [{ name: 'first_chunk', time: [1_760_000_000, 7_000_000] as [number, number], attributes: { n: 1 } }]
-  const links = [{ context: { ...context, traceId: '4bf92f3577b34da6a3ce929d0e0e4736' } }]
-  sending.take(span('all of "it"', { kind: 4, parentSpanContext: parent, status: { code: 2 }, attributes, events, links }))
+  const events = [{ name: 'first_chunk', atMs: 1_760_000_000_007, attributes: { n: 1 } }]
+  const links = [{ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId }]
+  sending.take(span('all of "it"', { kind: 5, parentSpanId: '00f067aa0ba902b7', failed: true, attributes, events, links }))
   sending.take(span('nothing'))
   await until('both are there', () => sink.spans.length === 2)
   expect(sink.spans).toEqual([
@@ -52,8 +57,8 @@ it('tells everything of a span as a collector reads it', async () => {
       service: 'freeway-router',
       name: 'all of "it"',
       kind: 'CONSUMER',
-      traceId: context.traceId,
-      spanId: context.spanId,
+      traceId,
+      spanId,
       parentSpanId: '00f067aa0ba902b7',
       failed: true,
       attributes,

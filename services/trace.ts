@@ -6,8 +6,10 @@ import type { Attributes, Context, SpanContext, SpanKind, Tracer } from '@opente
 import type { Role } from '#contracts/event.ts'
 import { counter } from './metrics.ts'
 import { checkClock, epochMs, Recorded } from './recorded-span.ts'
-import { type EndedSpan, exportSettings, openSpanExport, type SpanExport } from './trace-export.ts'
+import { exportSettings, openSpanExport } from './trace-export.ts'
+import { type Parent, parentOf } from './trace-parent.ts'
 import { isSampled, type SamplingRule, samplingRule } from './trace-sampler.ts'
+import { writtenSpans } from './written-span.ts'
 
 /** As in the W3C headers of the same names. */
 export interface TraceContext {
@@ -55,15 +57,10 @@ export interface TracingOptions {
   bus: 'nats' | 'in_process'
 }
 
-interface Tracing {
-  bus: TracingOptions['bus']
-  tracers: ReadonlyMap<Role, Tracer>
-  kinds: Record<SpanOptions['kind'], SpanKind>
-  contextOf(parent: SpanContext | undefined, forced: boolean): Context
-  spanContextOf(context: TraceContext | undefined): SpanContext | undefined
-}
+/** `startMs`: since 1970. Whatever parent there is, is traced, unless the span is of kind `server`. */
+export type SpanMaker = (name: string, options: SpanOptions, parent: Parent | undefined, startMs: number) => Span
 
-let active: Tracing | undefined
+let active: { bus: TracingOptions['bus']; makers: ReadonlyMap<Role, SpanMaker> } | undefined
 
 /** How long a stop may wait for a collector that does not answer. */
 const STOP_MS = 3000
@@ -72,65 +69,38 @@ const dropped = counter('freeway.spans.dropped', { description: 'Spans that the 
 
 /** One per process. `stop` sends what is left and turns tracing off. Rejects with SettingsError if the sampler is not one. */
 export async function startTracing({ roles, endpoint, version, bus }: TracingOptions): Promise<{ stop(): Promise<void> }> {
-  if (endpoint === undefined || roles.length === 0) return { stop: async () => {} }
+  if (endpoint === undefined || roles.length === 0 || process.env.OTEL_SDK_DISABLED === 'true') return { stop: async () => {} }
   const rule = samplingRule(process.env.OTEL_TRACES_SAMPLER, process.env.OTEL_TRACES_SAMPLER_ARG)
   const [api, { startNodeSdk }] = await Promise.all([import('@opentelemetry/api'), import('@opentelemetry/sdk-node')])
-  const { trace, SpanKind } = api
   // The SDK is set up by its own variables; these are only defaults that suit a gateway.
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT ||= endpoint
   process.env.OTEL_BSP_MAX_QUEUE_SIZE ||= '20000'
   process.env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE ||= '4000'
-
-  const forcedKey = api.createContextKey('freeway.forced')
-  const sampler = samplerOf(rule, (context) => ({
-    parent: trace.getSpanContext(context),
-    forced: context.getValue(forcedKey) === true,
-  }))
-  const sending = exportSettings(process.env)
-  const sdks: { shutdown(): Promise<void> }[] = []
-  const tracers = new Map<Role, Tracer>()
+  const settings = exportSettings(process.env)
+  const makers = new Map<Role, SpanMaker>()
+  const ends: (() => Promise<void>)[] = []
   for (const role of roles) {
     api.diag.disable()
-    sdks.push(
-      startNodeSdk({
-        resourceAttributes: { 'service.name': process.env.OTEL_SERVICE_NAME || `freeway-${role}`, 'service.version': version },
-        metricReaders: [],
-        logRecordProcessors: [],
-        logLevel: process.env.OTEL_LOG_LEVEL || 'error',
-        sampler,
-        ...(sending && {
-          spanProcessors: [
-            processorOf(openSpanExport({ ...sending, scope: { name: 'freeway', version }, onDropped: (spans) => dropped.add(spans) })),
-          ],
-        }),
-      }),
-    )
-    tracers.set(role, trace.getTracerProvider().getTracer('freeway', version))
+    const sdk = startNodeSdk({
+      resourceAttributes: { 'service.name': process.env.OTEL_SERVICE_NAME || `freeway-${role}`, 'service.version': version },
+      metricReaders: [],
+      logRecordProcessors: [],
+      logLevel: process.env.OTEL_LOG_LEVEL || 'error',
+      // Where spans are written by ourselves, the SDK finds out who we are, and has no spans but that one.
+      ...(settings ? { sampler: recordAll, spanProcessors: [nowhere] } : { sampler: samplerOf(api, rule) }),
+    })
+    ends.push(() => sdk.shutdown())
+    const tracer = api.trace.getTracerProvider().getTracer('freeway', version)
+    if (settings) {
+      const scope = { name: 'freeway', version }
+      const sending = openSpanExport({ ...settings, resource: resourceOf(tracer), scope, onDropped: (spans) => dropped.add(spans) })
+      ends.push(() => sending.close())
+      makers.set(role, writtenSpans(rule, sending.take))
+    } else makers.set(role, recordedSpans(api, tracer))
     // Nothing is looked up globally here, and the next one may take its place.
-    for (const global of [trace, api.context, api.propagation]) global.disable()
+    for (const global of [api.trace, api.context, api.propagation]) global.disable()
   }
-  active = {
-    bus,
-    tracers,
-    kinds: {
-      server: SpanKind.SERVER,
-      client: SpanKind.CLIENT,
-      producer: SpanKind.PRODUCER,
-      consumer: SpanKind.CONSUMER,
-      internal: SpanKind.INTERNAL,
-    },
-    contextOf(parent, forced) {
-      const context = parent ? trace.setSpanContext(api.ROOT_CONTEXT, parent) : api.ROOT_CONTEXT
-      return forced ? context.setValue(forcedKey, true) : context
-    },
-    spanContextOf(context) {
-      if (!context || !TRACEPARENT.test(context.traceparent)) return undefined
-      const { traceparent, tracestate } = context
-      const traceState = tracestate === undefined ? undefined : api.createTraceState(tracestate)
-      const traceFlags = Number.parseInt(traceparent.slice(53, 55), 16) & SAMPLED
-      return { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), traceFlags, isRemote: true, traceState }
-    },
-  }
+  active = { bus, makers }
 
   return {
     async stop() {
@@ -140,20 +110,57 @@ export async function startTracing({ roles, endpoint, version, bus }: TracingOpt
         timer = setTimeout(resolve, STOP_MS)
       })
       // A collector that is gone must not hold up the end of the process.
-      await Promise.race([Promise.all(sdks.map((sdk) => sdk.shutdown().catch(() => {}))), late])
+      await Promise.race([Promise.all(ends.map((end) => end().catch(() => {}))), late])
       clearTimeout(timer)
     },
   }
 }
 
-function processorOf(sending: SpanExport) {
-  return {
-    onStart() {},
-    onEnd(span: EndedSpan) {
-      if (span.spanContext().traceFlags & SAMPLED) sending.take(span)
-    },
-    forceFlush: async () => {},
-    shutdown: () => sending.close(),
+const silent = { set() {}, event() {}, fail() {}, keep() {}, end() {} }
+const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, ...silent })
+
+export function startSpan(name: string, options: SpanOptions): Span {
+  const make = active?.makers.get(options.role)
+  if (!make) return noSpan
+  const nowMs = performance.now()
+  const parent = parentOf(options.parent)
+  // Below a request that is not traced nothing is; what it hands on stays the same.
+  if (parent && options.kind !== 'server' && !parent.sampled) return { context: options.parent, traceId: parent.traceId, ...silent }
+  // In every service the first span of a request.
+  if (options.kind === 'server' || options.kind === 'consumer') checkClock(nowMs)
+  return make(name, options, parent, epochMs(options.startedMs ?? nowMs))
+}
+
+/** For attributes of spans that send or take messages. */
+export function messagingSystem(): string | undefined {
+  return active?.bus
+}
+
+// Spans of the SDK, for whoever asks for an exporter that it alone has ---------------------------
+
+type Api = typeof import('@opentelemetry/api')
+
+const kinds: Record<SpanOptions['kind'], SpanKind> = { internal: 0, server: 1, client: 2, producer: 3, consumer: 4 }
+const FORCED = Symbol.for('freeway.forced')
+
+function recordedSpans(api: Api, tracer: Tracer): SpanMaker {
+  const spanContextOf = ({ traceId, spanId, sampled, tracestate }: Parent): SpanContext => ({
+    traceId,
+    spanId,
+    traceFlags: sampled ? SAMPLED : 0,
+    isRemote: true,
+    ...(tracestate !== undefined && { traceState: api.createTraceState(tracestate) }),
+  })
+  return (name, { kind, attributes, links, forced = false }, parent, startTime) => {
+    const root = parent ? api.trace.setSpanContext(api.ROOT_CONTEXT, spanContextOf(parent)) : api.ROOT_CONTEXT
+    const options = {
+      kind: kinds[kind],
+      startTime,
+      links: links?.flatMap((link) => parentOf(link) ?? []).map((other) => ({ context: spanContextOf(other) })),
+    }
+    const span = new Recorded(tracer.startSpan(name, options, forced ? root.setValue(FORCED, true) : root))
+    if (attributes) span.set(attributes)
+    return span
   }
 }
 
@@ -162,12 +169,12 @@ const NOT_RECORD = { decision: 0 }
 const RECORD = { decision: 1 }
 const RECORD_AND_SAMPLED = { decision: 2 }
 
-function samplerOf(rule: SamplingRule, factsOf: (context: Context) => { parent: SpanContext | undefined; forced: boolean }) {
+function samplerOf({ trace }: Api, rule: SamplingRule) {
   return {
     shouldSample(context: Context, traceId: string, _name: string, kind: SpanKind) {
-      const { parent, forced } = factsOf(context)
-      const isServer = kind === active?.kinds.server
-      if (forced || (parent && !isServer)) return RECORD_AND_SAMPLED
+      const parent = trace.getSpanContext(context)
+      const isServer = kind === kinds.server
+      if (context.getValue(FORCED) === true || (parent && !isServer)) return RECORD_AND_SAMPLED
       if (isSampled(rule, traceId, parent && (parent.traceFlags & SAMPLED) === SAMPLED)) return RECORD_AND_SAMPLED
       return isServer ? RECORD : NOT_RECORD
     },
@@ -175,35 +182,12 @@ function samplerOf(rule: SamplingRule, factsOf: (context: Context) => { parent: 
   }
 }
 
-/** Higher versions than 00 may have further fields; an id of nothing but zeros is none. */
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
+const recordAll = { shouldSample: () => RECORD, toString: () => 'freeway' }
+const nowhere = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} }
 
-const silent = { set() {}, event() {}, fail() {}, keep() {}, end() {} }
-const noSpan: Span = Object.freeze({ context: undefined, traceId: undefined, ...silent })
-
-export function startSpan(name: string, options: SpanOptions): Span {
-  const tracer = active?.tracers.get(options.role)
-  if (!active || !tracer) return noSpan
-  const { kind, attributes, links, forced = false } = options
-  const nowMs = performance.now()
-  const parent = active.spanContextOf(options.parent)
-  // Below a request that is not traced nothing is; what it hands on stays the same.
-  if (parent && kind !== 'server' && (parent.traceFlags & SAMPLED) === 0) {
-    return { context: options.parent, traceId: parent.traceId, ...silent }
-  }
-  // In every service the first span of a request.
-  if (kind === 'server' || kind === 'consumer') checkClock(nowMs)
-  const otelOptions = {
-    kind: active.kinds[kind],
-    startTime: epochMs(options.startedMs ?? nowMs),
-    links: links?.flatMap((link) => active?.spanContextOf(link) ?? []).map((context) => ({ context })),
-  }
-  const span = new Recorded(tracer.startSpan(name, otelOptions, active.contextOf(parent, forced)))
-  if (attributes) span.set(attributes)
-  return span
-}
-
-/** For attributes of spans that send or take messages. */
-export function messagingSystem(): string | undefined {
-  return active?.bus
+/** What the SDK has found out about the process. */
+async function resourceOf(tracer: Tracer): Promise<Attributes> {
+  const { resource } = tracer.startSpan('') as unknown as { resource: { attributes: Attributes; waitForAsyncAttributes?(): Promise<void> } }
+  await resource.waitForAsyncAttributes?.()
+  return resource.attributes
 }
