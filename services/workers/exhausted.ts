@@ -33,7 +33,8 @@ export function asLearned({ unit, per, max }: Exhausted, resetMs: number, scope:
 
 const QUOTA_ID = /"quotaId"\s{0,9}:\s{0,9}"([A-Za-z-]{1,120})/
 const QUOTA_VALUE = /"quotaValue"\s{0,9}:\s{0,9}"(\d{1,15})"/
-const MAX = /\b(?:limit(?:ed)?(?: is| to| of|:)?|quota of|allocation of|maximum of|allowed|more than)\s{1,3}(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})\b/i
+const MAX =
+  /\b(?:limit(?:ed)?(?: is| to| of|:)?|quota of|allocation of|maximum of|allowed|more than)\s{1,3}(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})\b/i
 
 /** The first that fits. What it says of tokens or requests "per" something is surer than a word that only occurs. */
 const UNITS: [RegExp, Unit][] = [

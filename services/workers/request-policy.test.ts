@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '#contracts/bytes.ts'
-import { requestPolicy } from '#contracts/catalog.ts'
+import { requestPolicy } from '#contracts/request-policy.ts'
 import { writeRequest } from '#contracts/wire/chat-completions/request.ts'
 import { compilePolicy } from './request-policy.ts'
 

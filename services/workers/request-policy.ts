@@ -2,7 +2,8 @@
 // A policy is compiled once for each model; one that asks for nothing costs a request two look-ups.
 
 import type { Adaptation } from '#contracts/adaptation.ts'
-import type { Model, RequestPolicy } from '#contracts/catalog.ts'
+import type { Model } from '#contracts/catalog.ts'
+import type { RequestPolicy } from '#contracts/request-policy.ts'
 import { asInstruction } from './json-instruction.ts'
 import { stripSchemas } from './schema-strip.ts'
 import { shortenToolCallIds, signToolCalls } from './tool-call-history.ts'
