@@ -528,6 +528,22 @@ describe('a gateway with clients', () => {
     expect((await call('DELETE', '/api/tiers/nothing')).status).toBe(404)
   })
 
+  it('replaces all settings, or changes some', async () => {
+    await call('PATCH', '/api/settings', { require_model: true })
+    expect((await call('PATCH', '/api/settings', { overlap_addresses: 7 })).body).toMatchObject({
+      require_model: true,
+      overlap_addresses: 7,
+    })
+    expect((await call('POST', '/api/settings', { resetkey: true })).body).toMatchObject({
+      require_model: false,
+      overlap_addresses: 0,
+      resetkey: true,
+    })
+    expect((await call('GET', '/api/audit?limit=1')).body).toMatchObject([
+      { action: 'settings.replace', before: { overlap_addresses: 7 }, after: { overlap_addresses: 0 } },
+    ])
+  })
+
   it('revokes a key everywhere within a second', async () => {
     const other = await world.start()
     const { api_key, key_hash } = await client()

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Account } from '#contracts/account.ts'
 import type { FreewayError } from '#contracts/failure.ts'
@@ -116,4 +117,70 @@ it('the first limit that is spent is the one that is told: minute, day, places',
   expect(await attempt(limits, limited)).toMatchObject({ message: expect.stringContaining('per minute') })
   nowMs += 65_000
   expect(await attempt(limits, limited)).toMatchObject({ message: expect.stringContaining('daily') })
+})
+
+describe('whatever the clock does', () => {
+  const limited = { ...account, rpm_limit: 5, daily_limit: 12 }
+  /** Ends of days, of months, of years, and the day that most Februaries lack. */
+  const starts = ['2026-01-31T23:58:30Z', '2026-02-28T23:59:50Z', '2028-02-29T23:59:59Z', '2026-12-31T23:59:00Z', '2026-06-15T12:00:00Z']
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('take' as const), at: fc.nat(1), succeeds: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(30_000) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.nat(40 * 86_400_000) }) },
+  )
+
+  it('no minute and no day holds more than the limit, and the next ones hold as much again', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...starts),
+        fc.array(step, { maxLength: 60 }),
+        fc.nat(3 * 86_400_000),
+        async (start, steps, backMs) => {
+          quotas = []
+          broker = await openMemoryBroker()
+          nowMs = Date.parse(start)
+          const replicas = [await open(), await open()]
+          const taken: number[] = []
+          const days = new Map<number, number>()
+          const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000)
+          for (const one of steps) {
+            if (one.do !== 'take') {
+              nowMs += one.ms
+              continue
+            }
+            const hold = await attempt(replicas[one.at] as ClientLimits, limited)
+            if (!isHeld(hold)) {
+              expect((hold as FreewayError).retryAfterMs).toBeGreaterThan(0)
+              continue
+            }
+            hold.finished(one.succeeds)
+            taken.push(nowMs)
+            if (one.succeeds) days.set(dayOf(nowMs), (days.get(dayOf(nowMs)) ?? 0) + 1)
+            expect(taken.filter((atMs) => atMs > nowMs - 60_000).length).toBeLessThanOrEqual(5)
+            expect(days.get(dayOf(nowMs)) ?? 0).toBeLessThanOrEqual(12)
+          }
+          // Set back: what is counted already goes on to count, and nothing is given twice.
+          nowMs -= backMs
+          const burst = await Promise.all(Array.from({ length: 20 }, (_, i) => attempt(replicas[i % 2] as ClientLimits, limited)))
+          expect(burst.filter(isHeld).length).toBeLessThanOrEqual(5)
+          for (const hold of burst.filter(isHeld)) hold.finished(true)
+          // At noon of a later day everything is there.
+          nowMs = (dayOf(nowMs + backMs) + 2.5) * 86_400_000
+          let again = 0
+          for (let i = 0; i < 4; i++, nowMs += 65_000) {
+            for (let j = 0; j < 6; j++) {
+              const hold = await attempt(replicas[j % 2] as ClientLimits, limited)
+              if (isHeld(hold)) again++
+              if (isHeld(hold)) hold.finished(true)
+            }
+          }
+          expect(again).toBe(12)
+          for (const quota of quotas) await quota.close()
+          quotas = []
+          await broker.close()
+        },
+      ),
+      { numRuns: 30 },
+    )
+  }, 30_000)
 })

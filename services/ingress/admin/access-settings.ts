@@ -46,6 +46,15 @@ export function settingsRoutes(admin: AccessAdmin): Route[] {
         return change(request, 'settings.change', (current) => ({ ...current, ...sent }))
       },
     },
+    {
+      method: 'POST',
+      path,
+      access: 'admin',
+      async handle(request) {
+        const sent = await jsonBody(request, accessSettingsChange)
+        return change(request, 'settings.replace', () => sent)
+      },
+    },
     { method: 'DELETE', path, access: 'admin', handle: (request) => change(request, 'settings.reset', () => ({})) },
   ]
 }

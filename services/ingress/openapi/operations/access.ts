@@ -209,6 +209,16 @@ export const accessOperations: Operation[] = [
     answers: gives('The rules as they are now.', settings),
   },
   {
+    method: 'POST',
+    path: '/api/settings',
+    id: 'replaceSettings',
+    tag,
+    summary: 'Replace the rules',
+    description: 'What is not sent is as in freeway.json.',
+    body: { content: json(taken('SettingsChange', accessSettingsChange), { require_model: true }) },
+    answers: gives('The rules as they are now.', settings),
+  },
+  {
     method: 'DELETE',
     path: '/api/settings',
     id: 'resetSettings',
