@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{contracts,services,test}/**/*.test.ts'],
-          exclude: ['test/{journeys,clients,faults,deploy}/**'],
+          exclude: ['test/{journeys,clients,faults,deploy}/**', 'test/cluster/short.test.ts'],
           testTimeout: 15_000,
           hookTimeout: 15_000,
           maxWorkers: 2,
@@ -47,6 +47,14 @@ export default defineConfig({
           hookTimeout: 30_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/short.test.ts'],
+          sequence: { groupOrder: 3 },
         },
       },
     ],

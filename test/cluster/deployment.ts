@@ -36,16 +36,11 @@ export interface Deployment {
   readonly urls: string[]
   /** A new process takes the place of one that is gone. Resolves when it serves. */
   refill(slot: Slot): Promise<void>
-  /**
-   * First the new one, then the end of the old one; the other way round where both would write to one file.
-   * Resolves when the new one serves, `ended` when the old one is gone.
-   */
+  /** First the new one, then the end of the old one. Resolves when the new one serves, `ended` when the old one is gone. */
   replace(slot: Slot): Promise<{ ended: Promise<number | null> }>
   restartBroker(server: NatsServer): Promise<void>
   /** Cuts everything that is far from the brokers, or mends it. */
   setFar(slot: Slot, whole: boolean): void
-  /** Telemetry writes to a database that several may write to. */
-  readonly sharedStore: boolean
   /** Who should run and does not, with the last of what it said. */
   readonly fallen: string[]
   /** Every ingress says that it is ready. */
@@ -61,11 +56,12 @@ const PRE_STOP_MS = 400
 export interface DeploymentOptions {
   ingress: number
   routers: number
+  telemetries: number
   /** A commit whose services are run first; whoever takes their place is of today. */
   from: string | undefined
 }
 
-export async function startDeployment({ ingress, routers, from }: DeploymentOptions): Promise<Deployment> {
+export async function startDeployment({ ingress, routers, telemetries, from }: DeploymentOptions): Promise<Deployment> {
   await using stack = new AsyncDisposableStack()
   const dir = await mkdtemp(join(tmpdir(), 'freeway-cluster-'))
   stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }))
@@ -75,8 +71,7 @@ export async function startDeployment({ ingress, routers, from }: DeploymentOpti
   const load = await startTool(tool('load'), own)
   const brokers = await startBrokers(dir, stack)
   const natsUrl = brokers.map(({ url }) => url).join(',')
-  // A database for several; FerretDB on its file gives up under the writes of two telemetries.
-  const mongo = process.env['MONGODB_URL']
+  const mongo = process.env['MONGODB_URL'] ?? ((await startTool(tool('database'), own)).ready as unknown as { url: string }).url
   const { ports } = upstreams.ready as unknown as { ports: Record<string, number> }
   const config = join(dir, 'freeway.json')
   await writeFile(config, JSON.stringify(configFor((provider) => ports[provider] as number)))
@@ -93,7 +88,7 @@ export async function startDeployment({ ingress, routers, from }: DeploymentOpti
     FREEWAY_REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS),
     FREEWAY_DRAIN_MS: String(DRAIN_MS),
     NODE_COMPILE_CACHE: join(dir, 'compiled'),
-    ...(mongo && { MONGODB_URL: mongo }),
+    MONGODB_URL: mongo,
   }
   let program = from === undefined ? undefined : await checkOut(from, join(dir, 'before'))
   const cables = new Map<string, Cable[]>()
@@ -131,8 +126,7 @@ export async function startDeployment({ ingress, routers, from }: DeploymentOpti
     ...Array.from({ length: routers - 1 }, (_, i) => open('router', i + 1)),
     // The last one serves every provider: with it each has two.
     ...served.map((args, i) => open('worker', i, args, i === 0)),
-    // Two write to the same database; a file has one writer.
-    ...Array.from({ length: mongo ? 2 : 1 }, (_, i) => open('telemetry', i, [], i === 0)),
+    ...Array.from({ length: telemetries }, (_, i) => open('telemetry', i, [], i === 0)),
     ...Array.from({ length: ingress }, (_, i) => open('ingress', i, [], i === 0)),
   ])
 
@@ -154,12 +148,6 @@ export async function startDeployment({ ingress, routers, from }: DeploymentOpti
     },
     async replace(slot) {
       const old = slot.service
-      if (slot.role === 'telemetry' && !mongo) {
-        old.kill('SIGTERM')
-        const { code } = await old.exited
-        slot.service = await run(slot)
-        return { ended: Promise.resolve(code) }
-      }
       slot.service = await run(slot)
       tellAddresses()
       await new Promise((resolve) => setTimeout(resolve, PRE_STOP_MS))
@@ -173,7 +161,6 @@ export async function startDeployment({ ingress, routers, from }: DeploymentOpti
     setFar(slot, whole) {
       for (const cable of cables.get(slot.name) ?? []) whole ? cable.mend() : cable.cut()
     },
-    sharedStore: mongo !== undefined,
     get fallen() {
       return all.flatMap(({ name, service: { running, lines } }) => (running ? [] : [`${name} has ended: ${lines.slice(-5).join(' | ')}`]))
     },

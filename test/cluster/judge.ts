@@ -31,8 +31,31 @@ export interface Evidence {
   rolledUp: number
 }
 
+/** What has to hold, whatever was done. */
+export const rules = [
+  'who is asked to end ends well',
+  'no request hangs',
+  'what is read is what the provider said, once and in order',
+  'no answer is cut silently',
+  'a failure says what it is',
+  'a rolling restart fails no request and breaks no stream',
+  'at most three calls for a request',
+  'calls = granted attempts',
+  'an answer comes from a provider',
+  'nothing is called that nobody asked for',
+  'no quota is exceeded',
+  'every request is recorded once',
+  'every request has an outcome',
+  'records say what the client saw',
+  'nothing is recorded that nobody asked for',
+  'roll-ups count every request once',
+] as const
+
+/** Only on a machine that does nothing else. */
+export const PROMPT = 'new requests are served within a second of a kill'
+
 export interface Breach {
-  rule: string
+  rule: (typeof rules)[number] | typeof PROMPT
   detail: string
 }
 
@@ -44,7 +67,7 @@ export function judge(evidence: Evidence): Breach[] {
     ...judgeCalls(evidence),
     ...judgeQuotas(evidence),
     ...judgeRecords(evidence),
-    ...badExits.map((detail) => ({ rule: 'who is asked to end ends well', detail })),
+    ...badExits.map((detail): Breach => ({ rule: 'who is asked to end ends well', detail })),
   ]
 }
 

@@ -4,7 +4,8 @@ import type { Chance } from './random.ts'
 
 export const roles = ['ingress', 'router', 'worker', 'telemetry', 'broker'] as const
 export type Role = (typeof roles)[number]
-export type Kind = 'kill' | 'freeze' | 'partition'
+export const kinds = ['kill', 'freeze', 'partition'] as const
+export type Kind = (typeof kinds)[number]
 
 export interface Fault {
   kind: Kind
