@@ -80,35 +80,33 @@ function nanos(ms: number): string {
   return secondText + String(rest).padStart(9, '0')
 }
 
-/** Of each: enough for what says what kind of thing it is. Ids come and go, and are written anew. */
+/** What has more values than this is an id of something, which comes and goes: from then on each is written anew. */
 const MAX_KNOWN = 256
-const MAX_KNOWN_LENGTH = 64
 const words = new Map<string, string>()
 const beginnings = new Map<string, string>()
-const texts = new Map<string, Map<string, string>>()
+const texts = new Map<string, Map<string, string> | 'many'>()
 
 function wordJson(word: string): string {
-  return known(words, word, JSON.stringify)
+  return words.get(word) ?? keep(words, word, JSON.stringify(word))
 }
 
 function beginningOf(key: string): string {
-  return known(beginnings, key, (key) => `{"key":${JSON.stringify(key)},"value":`)
+  return beginnings.get(key) ?? keep(beginnings, key, `{"key":${JSON.stringify(key)},"value":`)
 }
 
 function textAttribute(key: string, value: string): string {
-  let ofKey = texts.get(key)
-  if (!ofKey) {
-    ofKey = new Map()
-    if (texts.size < MAX_KNOWN) texts.set(key, ofKey)
-  }
-  return known(ofKey, value, (value) => `${beginningOf(key)}{"stringValue":${JSON.stringify(value)}}}`)
+  const known = texts.get(key)
+  const before = known instanceof Map ? known.get(value) : undefined
+  if (before !== undefined) return before
+  const json = `${beginningOf(key)}{"stringValue":${JSON.stringify(value)}}}`
+  if (known === undefined) texts.set(key, new Map([[value, json]]))
+  else if (known !== 'many' && known.size < MAX_KNOWN) known.set(value, json)
+  else texts.set(key, 'many')
+  return json
 }
 
-function known(before: Map<string, string>, text: string, write: (text: string) => string): string {
-  const found = before.get(text)
-  if (found !== undefined) return found
-  const json = write(text)
-  if (before.size < MAX_KNOWN && text.length <= MAX_KNOWN_LENGTH) before.set(text, json)
+function keep(known: Map<string, string>, text: string, json: string): string {
+  if (known.size < MAX_KNOWN) known.set(text, json)
   return json
 }
 

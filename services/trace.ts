@@ -123,7 +123,7 @@ export function startSpan(name: string, options: SpanOptions): Span {
   const make = active?.makers.get(options.role)
   if (!make) return noSpan
   const nowMs = performance.now()
-  const parent = parentOf(options.parent)
+  const parent = parentOf(options.parent, options.kind !== 'server')
   // Below a request that is not traced nothing is; what it hands on stays the same.
   if (parent && options.kind !== 'server' && !parent.sampled) return { context: options.parent, traceId: parent.traceId, ...silent }
   // In every service the first span of a request.
