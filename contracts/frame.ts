@@ -45,13 +45,8 @@ export interface BodyPart {
 
 const PART_HEADER_BYTES = 9
 
-export function bodyPartBytes(payloadBytes: number): number {
-  return PART_HEADER_BYTES + payloadBytes
-}
-
-/** `room`: where to write it, if there is room for it already; the result is a view on that. */
-export function writeBodyPart({ part, parts, payload }: BodyPart, room?: Uint8Array): Uint8Array {
-  const bytes = room?.subarray(0, bodyPartBytes(payload.length)) ?? allocate(bodyPartBytes(payload.length))
+export function writeBodyPart({ part, parts, payload }: BodyPart): Uint8Array {
+  const bytes = allocate(PART_HEADER_BYTES + payload.length)
   bytes[0] = FRAME_BODY_PART
   writeUint32(bytes, 1, part)
   writeUint32(bytes, 5, parts)

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Backbone } from '#contracts/bus.ts'
+import type { Backbone, Bus } from '#contracts/bus.ts'
 import { writeBodyPart } from '#contracts/frame.ts'
-import { encode } from '#contracts/message.ts'
+import { encode, Message } from '#contracts/message.ts'
 import { asAnswerInbox, blob, blobs } from '#contracts/subjects.ts'
 import { BodyUnavailable, blobReference, fetchBlob, serveBlobs } from './blob.ts'
 import { type Broker, openMemoryBroker } from './bus/memory.ts'
@@ -23,7 +23,12 @@ const from = blob('i1', 'r1')
 const never = new AbortController().signal
 const fetch = (n: number, reference = blobReference(body), signal = never) => fetchBlob(worker.bus, from, n, reference, signal)
 /** The ingress hands out the body for attempt 2 alone. */
-const serve = () => serveBlobs(ingress.bus, 'i1', (request, n) => (request === 'r1' && n === 2 ? body : undefined))
+const serve = (bus = overWire()) => serveBlobs(bus, 'i1', (request, n) => (request === 'r1' && n === 2 ? body : undefined))
+/** The ingress' bus if it were in another process: what it says travels as bytes. */
+const overWire = (): Pick<Bus, 'publish' | 'subscribe'> => ({
+  subscribe: (pattern, onMessage) => ingress.bus.subscribe(pattern, onMessage),
+  publish: (to, data, options) => ingress.bus.publish(to, data instanceof Message ? data.encoded() : data, options),
+})
 
 describe('a large body', () => {
   it('is named by its size, its hash and its parts', () => {
@@ -37,8 +42,17 @@ describe('a large body', () => {
 
   it.each([1, 512 * KB, 512 * KB + 1, 2_300 * KB])('of %d bytes arrives whole, part by part', async (size) => {
     const all = body.subarray(0, size)
-    serveBlobs(ingress.bus, 'i1', () => all)
-    expect(Buffer.from(await fetch(1, blobReference(all))).equals(all)).toBe(true)
+    serveBlobs(overWire(), 'i1', () => all)
+    const arrived = await fetch(1, blobReference(all))
+    expect(Buffer.from(arrived).equals(all)).toBe(true)
+    expect(arrived.buffer).not.toBe(all.buffer)
+  })
+
+  it('is not copied within one process', async () => {
+    serve(ingress.bus)
+    expect(await fetch(2)).toBe(body)
+    await expect(fetch(2, { ...blobReference(body), size: 2_301 * KB })).rejects.toThrow(BodyUnavailable)
+    await expect(fetch(1)).rejects.toThrow(BodyUnavailable)
   })
 
   it('is handed out for the attempt that was granted, and for no other', async () => {

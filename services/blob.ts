@@ -4,10 +4,10 @@
 import { createHash } from 'node:crypto'
 import type { BlobReference } from '#contracts/attempt.ts'
 import { blobQuestion } from '#contracts/attempt.ts'
-import type { Bus, Subscription } from '#contracts/bus.ts'
+import type { Bus, BusMessage, Subscription } from '#contracts/bus.ts'
 import { allocate } from '#contracts/bytes.ts'
-import { bodyPartBytes, readBodyPart, writeBodyPart } from '#contracts/frame.ts'
-import { decode, encode } from '#contracts/message.ts'
+import { type BodyPart, readBodyPart, writeBodyPart } from '#contracts/frame.ts'
+import { decode, encode, Message } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asAnswerInbox, blobs, isToken } from '#contracts/subjects.ts'
 
@@ -27,10 +27,28 @@ export function blobReference(body: Uint8Array): BlobReference {
   }
 }
 
-/** Answers for granted attempts only: `bodyOf` gives undefined for anything else. */
-export function serveBlobs(bus: Bus, ingress: string, bodyOf: (request: string, n: number) => Uint8Array | undefined): Subscription {
-  // Half a megabyte made anew for every part of a large file kept the collector busy for longer than the file was on its way.
-  let room: Uint8Array | undefined
+/** A part on its way: bytes on a wire; within one process the body itself is there, and nothing has to be copied. */
+class PartOfBody extends Message {
+  readonly #part: BodyPart
+  readonly whole: Uint8Array
+
+  constructor(part: BodyPart, whole: Uint8Array) {
+    super({ t: 'part' }, part.payload)
+    this.#part = part
+    this.whole = whole
+  }
+
+  override encoded(): Uint8Array {
+    return writeBodyPart(this.#part)
+  }
+}
+
+/** Answers for granted attempts only: `bodyOf` gives undefined for anything else. A body that it has given is not changed any more. */
+export function serveBlobs(
+  bus: Pick<Bus, 'publish' | 'subscribe'>,
+  ingress: string,
+  bodyOf: (request: string, n: number) => Uint8Array | undefined,
+): Subscription {
   return bus.subscribe(blobs(ingress), (message) => {
     const answerTo = asAnswerInbox(message.reply)
     const request = message.subject.slice(message.subject.lastIndexOf('.') + 1)
@@ -40,8 +58,7 @@ export function serveBlobs(bus: Bus, ingress: string, bodyOf: (request: string, 
     const at = question.k * PART_BYTES
     if (!body || at >= body.length) return void bus.publish(answerTo, encode({ t: 'fail', phase: 'body' }))
     const payload = body.subarray(at, at + PART_BYTES)
-    room ??= allocate(bodyPartBytes(PART_BYTES))
-    bus.publish(answerTo, writeBodyPart({ part: question.k, parts: Math.ceil(body.length / PART_BYTES), payload }, room))
+    bus.publish(answerTo, new PartOfBody({ part: question.k, parts: Math.ceil(body.length / PART_BYTES), payload }, body))
   })
 }
 
@@ -49,35 +66,61 @@ export class BodyUnavailable extends Error {
   override name = 'BodyUnavailable'
 }
 
-/** Pulls the whole body and compares its hash. Throws BodyUnavailable, or the signal's reason. */
+/** Pulls the whole body and compares its hash. Nothing may be changed in it. Throws BodyUnavailable, or the signal's reason. */
 export async function fetchBlob(bus: Bus, from: Subject, n: number, blob: BlobReference, signal: AbortSignal): Promise<Uint8Array> {
-  const body = new Uint8Array(blob.size)
-  let next = 0
+  const ask = { bus, from, n, signal }
+  const first = await fetchPart(ask, 0)
+  if (first.said instanceof PartOfBody && first.said.whole.length === blob.size) return first.said.whole
+  const body = allocate(blob.size)
+  const hash = createHash('sha256')
+  const arrived = new Set<number>()
+  let hashed = 0
+  let next = 1
   let failed = false
-  const pull = async () => {
+
+  function take(k: number, answer: BusMessage): void {
+    const payload = readBodyPart(answer.data)?.payload
+    const at = k * blob.part_size
+    const size = Math.min(blob.part_size, blob.size - at)
+    if (payload?.length !== size) throw new BodyUnavailable('part of wrong size')
+    body.set(payload, at)
+    arrived.add(k)
+    // While others are still on their way, not in the end.
+    for (; arrived.delete(hashed); hashed++) hash.update(body.subarray(hashed * blob.part_size, (hashed + 1) * blob.part_size))
+  }
+
+  async function pull(): Promise<void> {
     while (next < blob.parts && !failed) {
       const k = next++
-      const payload = await fetchPart(bus, from, n, k, signal).catch((error: unknown) => {
+      try {
+        take(k, await fetchPart(ask, k))
+      } catch (error) {
         failed = true
         throw error
-      })
-      if (payload.length !== Math.min(blob.part_size, blob.size - k * blob.part_size)) throw new BodyUnavailable('part of wrong size')
-      body.set(payload, k * blob.part_size)
+      }
     }
   }
+
+  take(0, first)
   await Promise.all(Array.from({ length: OPEN_PARTS }, pull))
-  if (createHash('sha256').update(body).digest('hex') !== blob.sha256) throw new BodyUnavailable('hash differs')
+  if (hash.digest('hex') !== blob.sha256) throw new BodyUnavailable('hash differs')
   return body
 }
 
-async function fetchPart(bus: Bus, from: Subject, n: number, k: number, signal: AbortSignal): Promise<Uint8Array> {
+interface Ask {
+  bus: Bus
+  from: Subject
+  n: number
+  signal: AbortSignal
+}
+
+async function fetchPart({ bus, from, n, signal }: Ask, k: number): Promise<BusMessage> {
   let cause: unknown
   for (let attempt = 0; attempt < PART_TRIES; attempt++) {
     try {
       const answer = await bus.request(from, encode({ t: 'part', n, k }), { timeoutMs: PART_TIMEOUT_MS, signal })
-      const part = readBodyPart(answer.data)
-      if (part?.part !== k) break
-      return part.payload
+      if (answer.said instanceof PartOfBody || readBodyPart(answer.data)?.part === k) return answer
+      break
     } catch (error) {
       signal.throwIfAborted()
       cause = error
