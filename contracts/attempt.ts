@@ -76,6 +76,8 @@ export type Submit = z.infer<typeof submit>
 
 export const probe = z.object({ v: z.literal(1), t: z.literal('probe') })
 export const jobMessage = z.discriminatedUnion('t', [submit, probe])
+export type JobMessage = z.infer<typeof jobMessage>
+export const jobMessageKinds = kindsOf(jobMessage)
 
 /** To the router that told `waiting`, at the reply subject of that: nobody wants the answer any more. */
 export const withdrawalKinds: ReadonlySet<string> = new Set(['withdraw'])

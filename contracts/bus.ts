@@ -1,11 +1,14 @@
 // The ports every service rides on: messages, key-value and the event log.
 // Two adapters each (NATS, in-process); one contract suite holds both to the rules below.
 
+import type { Message } from './message.ts'
 import type { Pattern, Subject } from './subjects.ts'
 
 export interface BusMessage {
   readonly subject: string
   readonly data: Uint8Array
+  /** The message that `data` stands for, if it was sent in this process. */
+  readonly said?: Message | undefined
   /** Where the sender wants the answer. */
   readonly reply?: string
   readonly headers?: ReadonlyMap<string, string>
@@ -32,13 +35,13 @@ export interface Bus {
   /**
    * False when not connected: nothing is queued. Throws PayloadTooLarge before anything is sent.
    * If nobody listens on `to`, this handle's own plain subscription that matches `reply`
-   * receives a message with `noResponders`. The caller may reuse `data` afterwards.
+   * receives a message with `noResponders`. The caller may reuse bytes afterwards.
    */
-  publish(to: Subject, data: Uint8Array, options?: { reply?: Subject; headers?: Record<string, string> }): boolean
+  publish(to: Subject, data: Uint8Array | Message, options?: { reply?: Subject; headers?: Record<string, string> }): boolean
   /** With `queue`, exactly one member of the group receives each message. */
   subscribe(pattern: Pattern, onMessage: (message: BusMessage) => void, options?: { queue?: string }): Subscription
   /** Rejects with NoResponders, Disconnected, RequestTimeout, or the signal's reason. */
-  request(to: Subject, data: Uint8Array, options: { timeoutMs: number; signal?: AbortSignal }): Promise<BusMessage>
+  request(to: Subject, data: Uint8Array | Message, options: { timeoutMs: number; signal?: AbortSignal }): Promise<BusMessage>
   /** Resolves when everything published so far has reached the broker. */
   flush(): Promise<void>
   onStatus(listener: (status: BusStatus) => void): void

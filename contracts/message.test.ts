@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import * as talk from './attempt.ts'
 import { utf8 } from './bytes.ts'
-import { decode, decodeKind, encode, kindsOf } from './message.ts'
+import { decode, decodeKind, encode, kindsOf, Message } from './message.ts'
 import { settlements } from './settlement.ts'
 
 const anything = z.looseObject({ t: z.string() })
@@ -59,14 +59,14 @@ describe('a message', () => {
   ]
 
   it.each(garbage)('is not %j', (bytes) => expect(decode(anything, utf8(bytes))).toBeUndefined())
-  it.each(garbage)('of a known kind is not %j', (bytes) => expect(decodeKind(new Set(['x', 'y']), utf8(bytes))).toBeUndefined())
+  it.each(garbage)('of a known kind is not %j', (bytes) => expect(decodeKind(new Set(['x', 'y']), { data: utf8(bytes) })).toBeUndefined())
 
   it('never throws, whatever comes in', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         const head = new Uint8Array([0x7b, ...bytes])
         decode(talk.jobMessage, head)
-        decodeKind(talk.inboxKinds, head)
+        decodeKind(talk.inboxKinds, { data: head })
       }),
     )
   })
@@ -74,20 +74,37 @@ describe('a message', () => {
 
 describe('within a conversation only the kind is looked at', () => {
   it('so a known one comes as it is', () => {
-    expect(decodeKind(talk.controlKinds, encode({ t: 'ack', s: 3, new_field: 1 }))?.message).toEqual({ t: 'ack', s: 3, new_field: 1 })
+    expect(decodeKind(talk.controlKinds, { data: encode({ t: 'ack', s: 3, new_field: 1 }) })?.message).toEqual({
+      t: 'ack',
+      s: 3,
+      new_field: 1,
+    })
   })
 
   it.each([{ t: 'offer' }, { t: 'toString' }, { t: '__proto__' }, { t: ['ack'] }, { t: null }, {}, [{ t: 'ack' }]])(
     'and %j is none',
     (message) => {
-      expect(decodeKind(talk.controlKinds, encode(message))).toBeUndefined()
+      expect(decodeKind(talk.controlKinds, { data: encode(message) })).toBeUndefined()
     },
   )
 
+  it('so one that was said in this process is read as it was said, without its bytes', () => {
+    const said = new Message({ t: 'grant', window: 1, ttl_ms: 2 }, utf8('body'))
+    const unread = {
+      said,
+      get data(): Uint8Array {
+        throw new Error('nobody wants them')
+      },
+    }
+    expect(decodeKind(talk.controlKinds, unread)).toEqual({ message: said.head, body: said.body })
+    expect(decodeKind(talk.inboxKinds, unread)).toBeUndefined()
+    expect(decodeKind(talk.controlKinds, { data: said.encoded() })).toEqual({ message: said.head, body: said.body })
+  })
+
   it('and every union names its own', () => {
-    expect([...kindsOf(talk.controlMessage)].sort()).toEqual(['ack', 'cancel', 'deny', 'grant'])
+    expect([...kindsOf(talk.controlMessage)].sort()).toEqual(['ack', 'cancel', 'deny', 'fins', 'grant'])
     expect([...talk.inboxKinds].sort()).toEqual(
-      ['accept', 'busy', 'end', 'fail', 'hb', 'head', 'noroute', 'pong', 'refused', 'routed', 'waiting'].sort(),
+      ['accept', 'busy', 'end', 'fail', 'hb', 'head', 'noroute', 'pong', 'refused', 'routed', 'waiting', 'whole'].sort(),
     )
   })
 })

@@ -2,7 +2,7 @@
 // each transition is repeated until a router has answered; transitions are keyed by lease, so repeats do nothing.
 
 import type { Bus } from '#contracts/bus.ts'
-import { encode } from '#contracts/message.ts'
+import { Message } from '#contracts/message.ts'
 import type { Settlement } from '#contracts/settlement.ts'
 import { lease } from '#contracts/subjects.ts'
 
@@ -60,7 +60,7 @@ export function openSettlements(bus: Bus): Settlements {
   async function send(account: string, items: Settlement[]): Promise<boolean> {
     pending.delete(account)
     try {
-      await bus.request(lease(account), encode({ t: 'settlements', items }), { timeoutMs: ANSWER_TIMEOUT_MS })
+      await bus.request(lease(account), new Message({ t: 'settlements', items }), { timeoutMs: ANSWER_TIMEOUT_MS })
       size -= items.length
       return true
     } catch {

@@ -1,7 +1,8 @@
 // The broker inside the process: the same rules as NATS, without a server. The default of a single process.
-// Delivery takes one setImmediate for a burst of messages, and every receiver gets its own copy.
+// Delivery takes one setImmediate for a burst of messages. Every receiver gets its own copy of bytes; messages are handed on as they are.
 
 import { type Backbone, type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
+import { Message } from '#contracts/message.ts'
 import type { Pattern, Subject } from '#contracts/subjects.ts'
 import { requestInboxPrefix } from '#contracts/subjects.ts'
 import { type Faults, openFaults } from './faults.ts'
@@ -11,7 +12,7 @@ import { openMemoryBucket } from './memory-key-value.ts'
 import { openRequests } from './requests.ts'
 import { openStore } from './sqlite.ts'
 import { lockFile } from './sqlite-lock.ts'
-import { type Arrival, copyOf, type Receiver, type Subscriber, Switchboard, type Task } from './switchboard.ts'
+import { type Arrival, copyOf, NOTHING, type Receiver, type Subscriber, Switchboard, type Task } from './switchboard.ts'
 
 export interface Broker {
   /** One handle for each service. `name` must be a subject token. */
@@ -113,13 +114,14 @@ class MemoryHandle implements Bus, Handle, Receiver {
     this.request = openRequests(this, inboxPrefix)
   }
 
-  publish(to: Subject, data: Uint8Array, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
-    if (data.length > MAX_PAYLOAD_BYTES)
-      throw new PayloadTooLarge(`${data.length} bytes are more than the ${MAX_PAYLOAD_BYTES} that the bus takes`)
+  publish(to: Subject, data: Uint8Array | Message, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
+    // What stands before a body is small.
+    const { length } = data instanceof Message ? (data.body ?? NOTHING) : data
+    if (length > MAX_PAYLOAD_BYTES) throw new PayloadTooLarge(`${length} bytes are more than the ${MAX_PAYLOAD_BYTES} that the bus takes`)
     if (!this.connected) return false
     const headers = options?.headers && new Map(Object.entries(options.headers))
     if (this.#held) {
-      const copy = copyOf(data)
+      const copy = data instanceof Message ? data : copyOf(data)
       this.#held.push({ run: () => this.#switchboard.send(this, to, copy, options?.reply, headers) })
     } else this.#switchboard.send(this, to, data, options?.reply, headers)
     return true

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer'
 import { setImmediate } from 'node:timers'
 import { type Msg, type MsgHdrs, type NatsConnection, headers as natsHeaders, type Subscription } from 'nats'
 import { type Bus, type BusMessage, type BusStatus, Disconnected, PayloadTooLarge } from '#contracts/bus.ts'
+import { Message } from '#contracts/message.ts'
 import type { Pattern, Subject } from '#contracts/subjects.ts'
 import { callHandler, reportFault } from './handler.ts'
 import type { NatsLink } from './nats.ts'
@@ -37,13 +38,14 @@ export class NatsBus implements Bus {
     return this.#link.maxPayload
   }
 
-  publish(to: Subject, data: Uint8Array, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
+  publish(to: Subject, message: Uint8Array | Message, options?: { reply?: Subject; headers?: Record<string, string> }): boolean {
+    // The caller may reuse its bytes; those of a message are made here.
+    const data = message instanceof Message ? message.encoded() : Buffer.from(message)
     if (data.length > this.#link.maxPayload)
       throw new PayloadTooLarge(`${data.length} bytes are more than the ${this.#link.maxPayload} that the bus takes`)
     if (!this.#link.connected || this.#nc.isClosed()) return false
-    // The caller may reuse its buffer, and what is in `options` is copied with it.
     const headers = options?.headers && headersOf(options.headers)
-    if (this.#outgoing.push({ to, data: Buffer.from(data), options: { reply: options?.reply, headers } }) === 1) setImmediate(this.#send)
+    if (this.#outgoing.push({ to, data, options: { reply: options?.reply, headers } }) === 1) setImmediate(this.#send)
     return true
   }
 

@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer'
 import { setImmediate } from 'node:timers'
 import type { BusMessage } from '#contracts/bus.ts'
+import { Message } from '#contracts/message.ts'
 import { callHandler } from './handler.ts'
 import { PatternDepths } from './pattern-depths.ts'
 import { SubjectTrie } from './subject-trie.ts'
@@ -43,7 +44,7 @@ interface Group {
 const MAX_CACHED_ROUTES = 10_000
 /** A chain of answers to answers is carried on without going round the event loop, but sockets get their turn after so many. */
 const MAX_ROUNDS = 16
-const NOTHING = new Uint8Array(0)
+export const NOTHING = new Uint8Array(0)
 
 /** Knows who listens to what, and carries what was published to them. */
 export class Switchboard {
@@ -65,7 +66,13 @@ export class Switchboard {
     this.#routes.clear()
   }
 
-  send(from: Receiver, to: string, data: Uint8Array, reply: string | undefined, headers: ReadonlyMap<string, string> | undefined): void {
+  send(
+    from: Receiver,
+    to: string,
+    data: Uint8Array | Message,
+    reply: string | undefined,
+    headers: ReadonlyMap<string, string> | undefined,
+  ): void {
     const { plain, groups } = this.#route(to)
     for (const subscriber of plain) this.#deliver(subscriber, to, data, reply, headers, false)
     for (const group of groups)
@@ -85,12 +92,12 @@ export class Switchboard {
   #deliver(
     to: Subscriber,
     subject: string,
-    data: Uint8Array,
+    data: Uint8Array | Message,
     reply: string | undefined,
     headers: ReadonlyMap<string, string> | undefined,
     noResponders: boolean,
   ): void {
-    const message: BusMessage = { subject, data: copyOf(data), reply, headers, noResponders }
+    const message = new Delivered(subject, data, reply, headers, noResponders)
     if (to.handle.intercept) to.handle.intercept(message, (passed) => this.schedule(new Arrival(to, passed)))
     else this.schedule(new Arrival(to, message))
   }
@@ -125,6 +132,36 @@ export class Switchboard {
     if (this.#routes.size >= MAX_CACHED_ROUTES) this.#routes.clear()
     this.#routes.set(beginning, route)
     return route
+  }
+}
+
+/** Bytes are made of a message only where somebody wants them. */
+class Delivered implements BusMessage {
+  readonly subject: string
+  readonly said: Message | undefined
+  readonly reply: string | undefined
+  readonly headers: ReadonlyMap<string, string> | undefined
+  readonly noResponders: boolean
+  #data: Uint8Array | undefined
+
+  constructor(
+    subject: string,
+    data: Uint8Array | Message,
+    reply: string | undefined,
+    headers: ReadonlyMap<string, string> | undefined,
+    noResponders: boolean,
+  ) {
+    this.subject = subject
+    if (data instanceof Message) this.said = data
+    else this.#data = copyOf(data)
+    this.reply = reply
+    this.headers = headers
+    this.noResponders = noResponders
+  }
+
+  get data(): Uint8Array {
+    this.#data ??= this.said?.encoded() ?? NOTHING
+    return this.#data
   }
 }
 

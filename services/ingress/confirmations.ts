@@ -2,7 +2,7 @@
 // time are told together.
 
 import type { Bus } from '#contracts/bus.ts'
-import { encode } from '#contracts/message.ts'
+import { Message } from '#contracts/message.ts'
 import { controlOfAll, type Subject } from '#contracts/subjects.ts'
 
 export class Confirmations {
@@ -25,7 +25,7 @@ export class Confirmations {
   /** Called every few milliseconds. */
   tell(): void {
     if (this.#of.size === 0) return
-    for (const [worker, of] of this.#of) this.#bus.publish(worker, encode({ t: 'fins', of }))
+    for (const [worker, of] of this.#of) this.#bus.publish(worker, new Message({ t: 'fins', of }))
     this.#of.clear()
   }
 }

@@ -6,7 +6,7 @@ import { inboxKinds } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
-import { decodeKind, encode } from '#contracts/message.ts'
+import { decodeKind, Message } from '#contracts/message.ts'
 import { asControl, asOfferReturn, attemptOf, inboxes, jobs, probeInbox, type Subject } from '#contracts/subjects.ts'
 import { blobReference, serveBlobs } from '#services/blob.ts'
 import type { CatalogWatch } from '#services/catalog-watch.ts'
@@ -191,12 +191,12 @@ export class Desk {
     }
     const request = this.#live.get(at.request)
     if (message.noResponders) return request?.onNobodyThere(at.n, nowMs)
-    if (isFrame(message.data)) {
+    if (!message.said && isFrame(message.data)) {
       const frame = readFrame(message.data)
       if (frame && !request?.onFrame(at.n, frame, nowMs)) this.#late.answer('chunk', message.reply, at.request, at.n, nowMs)
       return
     }
-    const decoded = decodeKind<InboxMessage>(inboxKinds, message.data)
+    const decoded = decodeKind<InboxMessage>(inboxKinds, message)
     if (!decoded) return
     const { message: read, body } = decoded
     const control = replyOf(read, message.reply, at)
@@ -225,7 +225,7 @@ export class Desk {
 
   #probe(nowMs: number): void {
     this.#lastProbeMs = nowMs
-    this.bus.publish(jobs, encode({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
+    this.bus.publish(jobs, new Message({ v: 1, t: 'probe' }), { reply: probeInbox(this.ingress) })
   }
 }
 

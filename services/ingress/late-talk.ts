@@ -1,7 +1,7 @@
 // What comes from a worker or a router that has not heard yet that its attempt is over: whoever talks of it is told so.
 
 import type { Bus } from '#contracts/bus.ts'
-import { encode } from '#contracts/message.ts'
+import { Message } from '#contracts/message.ts'
 import { asControl, asOfferReturn, inbox } from '#contracts/subjects.ts'
 
 const CANCEL_AT_MOST_EVERY_MS = 500
@@ -20,10 +20,10 @@ export class LateTalk {
   /** `kind`: of the message, or `chunk`; `reply`: where its sender listens. */
   answer(kind: string, reply: string | undefined, request: string, n: number, nowMs: number): void {
     const router = kind === 'waiting' ? asOfferReturn(reply, request, n) : undefined
-    if (router) this.#bus.publish(router, encode({ t: 'withdraw' }))
+    if (router) this.#bus.publish(router, new Message({ t: 'withdraw' }))
     const control = reply && asControl(reply, reply.split('.')[3] ?? '', request, n)
     if (!control) return
-    const tell = (message: object) => this.#bus.publish(control, encode(message), { reply: inbox(this.#ingress, request, n) })
+    const tell = (message: object) => this.#bus.publish(control, new Message(message), { reply: inbox(this.#ingress, request, n) })
     if (kind === 'accept') tell({ t: 'deny' })
     else if (kind === 'end' || kind === 'fail' || kind === 'whole') tell({ t: 'ack', s: -1, fin: true })
     else if (kind === 'head' || kind === 'hb' || kind === 'chunk') {

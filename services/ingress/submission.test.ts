@@ -29,7 +29,7 @@ const submission = (change: Partial<Submission> = {}): Submission => ({
 
 describe('a job is submitted', () => {
   it('as routers read it, with what was learned, and the client’s text untouched behind it', () => {
-    const read = decode(jobMessage, writeSubmission(submission({ trace: { traceparent: '00-a-b-01' } })))
+    const read = decode(jobMessage, writeSubmission(submission({ trace: { traceparent: '00-a-b-01' } })).encoded())
     expect(read?.message).toMatchObject({
       t: 'submit',
       id: 'r1',
@@ -52,16 +52,16 @@ describe('a job is submitted', () => {
     const wishes = utf8(
       JSON.stringify({ messages: [{ role: 'user', content: 'x' }], strategy: 'fast', preferred_provider: 'groq', fallback: false }),
     )
-    const read = decode(jobMessage, writeSubmission(submission({ job: readRequest(wishes) })))
+    const read = decode(jobMessage, writeSubmission(submission({ job: readRequest(wishes) })).encoded())
     expect(read?.message).toMatchObject({ strategy: 'fast', preferred: 'groq', fallback: false, stream: false })
     expect(read?.message).not.toHaveProperty('model')
     expect(read?.message).not.toHaveProperty('max_wait_ms')
-    expect(decode(jobMessage, writeSubmission(submission({ maxWaitMs: 1_500 })))?.message).toMatchObject({ max_wait_ms: 1_500 })
+    expect(decode(jobMessage, writeSubmission(submission({ maxWaitMs: 1_500 })).encoded())?.message).toMatchObject({ max_wait_ms: 1_500 })
   })
 
   it('to the model that wants it changed', () => {
     const search = { ...newSearch(job.need), adapted: { model: 'groq/m', adapt: { drop: ['seed'] } } }
-    expect(decode(jobMessage, writeSubmission(submission({ search })))?.message).toMatchObject({
+    expect(decode(jobMessage, writeSubmission(submission({ search })).encoded())?.message).toMatchObject({
       model: 'groq/m',
       adapt: { drop: ['seed'] },
     })
@@ -69,7 +69,7 @@ describe('a job is submitted', () => {
 
   it('without its body if that is large: only with what is needed to fetch it', () => {
     const blob = { size: 600_000, sha256: 'a'.repeat(64), parts: 2, part_size: 524_288 }
-    const read = decode(jobMessage, writeSubmission(submission({ blob })))
+    const read = decode(jobMessage, writeSubmission(submission({ blob })).encoded())
     expect(read?.message).toMatchObject({ blob })
     expect(read?.body).toBeUndefined()
   })

@@ -2,7 +2,7 @@
 
 import type { BlobReference, Submit } from '#contracts/attempt.ts'
 import type { Job } from '#contracts/job.ts'
-import { encode } from '#contracts/message.ts'
+import { Message } from '#contracts/message.ts'
 import type { TraceContext } from '#services/trace.ts'
 import type { Order } from './order.ts'
 import type { Search } from './search.ts'
@@ -21,7 +21,7 @@ export interface Submission {
   trace: TraceContext | undefined
 }
 
-export function writeSubmission({ id, n, ttlMs, maxWaitMs, job, admitted, search, blob, trace }: Submission): Uint8Array {
+export function writeSubmission({ id, n, ttlMs, maxWaitMs, job, admitted, search, blob, trace }: Submission): Message {
   const message: Submit = {
     v: 1,
     t: 'submit',
@@ -41,13 +41,13 @@ export function writeSubmission({ id, n, ttlMs, maxWaitMs, job, admitted, search
     billable_ok: true,
     need: search.need,
     est: job.estimate,
-    exclude: search.exclude,
-    avoid: search.avoid,
-    abandoned: search.abandoned.length > 0 ? search.abandoned : undefined,
+    exclude: [...search.exclude],
+    avoid: [...search.avoid],
+    abandoned: search.abandoned.length > 0 ? [...search.abandoned] : undefined,
     adapt: search.adapted?.adapt,
     max_wait_ms: maxWaitMs > 0 ? maxWaitMs : undefined,
     blob,
     trace,
   }
-  return encode(message, blob ? undefined : job.body)
+  return new Message(message, blob ? undefined : job.body)
 }

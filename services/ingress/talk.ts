@@ -1,7 +1,7 @@
 // The talk with the worker of the current attempt: grant it, credit its frames, call it off.
 
 import type { CancelReason } from '#contracts/attempt.ts'
-import { encode } from '#contracts/message.ts'
+import { Message } from '#contracts/message.ts'
 import { inbox } from '#contracts/subjects.ts'
 import type { Attempt } from './attempt.ts'
 import { newAttempt } from './attempt.ts'
@@ -97,7 +97,7 @@ export class Talk {
     } else if (stage === 'submitted') {
       this.report.releasedOf(this.attempt)
       const router = this.attempt.parked?.router
-      if (router) this.#desk.bus.publish(router, encode({ t: 'withdraw' }))
+      if (router) this.#desk.bus.publish(router, new Message({ t: 'withdraw' }))
     }
     this.attempt.stage = 'over'
   }
@@ -111,7 +111,7 @@ export class Talk {
 
   tell(message: object): void {
     const { control, inbox } = this.attempt
-    if (control) this.#desk.bus.publish(control, encode(message), { reply: inbox })
+    if (control) this.#desk.bus.publish(control, new Message(message), { reply: inbox })
   }
 
   #numbered(n: number, nowMs: number): Attempt {

@@ -4,7 +4,7 @@
 import type { Noroute, Offer, Submit, Withdrawal } from '#contracts/attempt.ts'
 import { withdrawalKinds } from '#contracts/attempt.ts'
 import type { Bus, BusMessage } from '#contracts/bus.ts'
-import { decodeKind, encode } from '#contracts/message.ts'
+import { decodeKind, Message } from '#contracts/message.ts'
 import { attemptOf, offerReturn, offerReturns, type Subject, work } from '#contracts/subjects.ts'
 import { createAlarm } from '#services/alarm.ts'
 import type { Logger } from '#services/logger.ts'
@@ -134,11 +134,11 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     leases.reserve(key, target, inbox, ttl_ms, performance.now())
     onPlaced(ranked)
     logger.debug('lease reserved', { lease: key, provider: target.prov })
-    bus.publish(inbox, encode({ t: 'routed', ...target, lease: key, reason, strategy, explained }))
+    bus.publish(inbox, new Message({ t: 'routed', ...target, lease: key, reason, strategy, explained }))
     const { id, n, kind, stream, include_usage, est, adapt, blob } = job
     const common = { id, n, ttl_ms, inbox, kind, stream, include_usage, est, adapt, blob, trace }
     const message: Offer = { v: 1, t: 'offer', ...common, ...target, lease: key }
-    const offered = bus.publish(work(target.prov), encode(message, body), { reply: offerReturn(instance, id, n) })
+    const offered = bus.publish(work(target.prov), new Message(message, body), { reply: offerReturn(instance, id, n) })
     // The connection is going or coming: nobody has heard of this lease, so nobody else will end it.
     if (!offered) onUnplaced(key, 'not_offered')
   }
@@ -147,7 +147,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     if (noroute.retry_after_ms !== undefined && park(arrival, noroute)) return arrival.trace.waits(noroute.reason, noroute.retry_after_ms)
     room.leave(`${arrival.job.id}.${arrival.job.n}`, false)
     countRefused(noroute.reason)
-    bus.publish(arrival.inbox, encode({ t: 'noroute', ...noroute }))
+    bus.publish(arrival.inbox, new Message({ t: 'noroute', ...noroute }))
     arrival.trace.refused(noroute.reason)
   }
 
@@ -176,7 +176,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
 
   function tell({ job, inbox }: Arrival, wait_ms: number, position: number): void {
     // If nobody hears it, its owner is gone, and the signal of that comes in where returned offers do.
-    bus.publish(inbox, encode({ t: 'waiting', wait_ms, position }), { reply: offerReturn(instance, job.id, job.n) })
+    bus.publish(inbox, new Message({ t: 'waiting', wait_ms, position }), { reply: offerReturn(instance, job.id, job.n) })
   }
 
   function wakeIn(delayMs: number): void {
@@ -203,7 +203,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     const at = attemptOf(message.subject)
     if (!at) return
     const key = `${at.request}.${at.n}`
-    if (message.noResponders || decodeKind<Withdrawal>(withdrawalKinds, message.data)) {
+    if (message.noResponders || decodeKind<Withdrawal>(withdrawalKinds, message)) {
       underway.delete(key)
       room.get(key)?.job.trace.left()
       room.leave(key, false)
@@ -212,7 +212,7 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     if (!message.noResponders || !lease) return
     countRefused('no_worker')
     onUnplaced(key, 'no_worker')
-    bus.publish(lease.inbox, encode({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
+    bus.publish(lease.inbox, new Message({ t: 'refused', prov: lease.prov, reason: 'no_worker' }))
   }
 
   // One connection publishes the offers and hears that nobody took them: the signal reaches nobody else.

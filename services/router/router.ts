@@ -1,10 +1,10 @@
 // Door of the router: takes a job, decides who shall serve it, reserves the lease and makes the offer (placing.ts).
 // The answer never travels back through here: the offer names the inbox of the job's owner.
 
-import { jobMessage, type Submit } from '#contracts/attempt.ts'
+import { type JobMessage, jobMessageKinds, type Submit } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import type { Catalog, Provider } from '#contracts/catalog.ts'
-import { decode, decodeKind, encode } from '#contracts/message.ts'
+import { decodeKind, Message } from '#contracts/message.ts'
 import type { Preview, ProviderStatus, RouterQuestion } from '#contracts/router-question.ts'
 import type { Settlements } from '#contracts/settlement.ts'
 import { settlementKinds } from '#contracts/settlement.ts'
@@ -104,15 +104,15 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
   let unreadable = 0
 
   function onJob(message: BusMessage): void {
-    const read = decode(jobMessage, message.data)
-    if (!read) {
+    const read = decodeKind<JobMessage>(jobMessageKinds, message)
+    if (read?.message.v !== 1) {
       unreadable++
       logger.warn('unreadable job message', { count: unreadable })
       return
     }
     if (read.message.t === 'probe') {
       const inbox = asProbeInbox(message.reply)
-      if (inbox) bus.publish(inbox, encode({ t: 'pong', router: instance }))
+      if (inbox) bus.publish(inbox, new Message({ t: 'pong', router: instance }))
       return
     }
     const inbox = asInbox(message.reply, read.message.id, read.message.n)
@@ -127,7 +127,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
   }
 
   function onSettlements(message: BusMessage): void {
-    const told = decodeKind<Settlements>(settlementKinds, message.data)?.message
+    const told = decodeKind<Settlements>(settlementKinds, message)?.message
     if (!told) return
     for (const item of told.items) {
       const lease = leases.close(item)
@@ -145,7 +145,7 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
       if (lease) logger.debug('lease closed', { lease: item.lease, how: item.t })
     }
     const answerTo = asAnswerInbox(message.reply)
-    if (answerTo) bus.publish(answerTo, encode({ ok: true, state: 'settled' }))
+    if (answerTo) bus.publish(answerTo, new Message({ ok: true, state: 'settled' }))
   }
 
   async function answer(asked: RouterQuestion): Promise<ProviderStatus[] | Preview> {

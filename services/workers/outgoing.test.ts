@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Bus } from '#contracts/bus.ts'
 import { isFrame, readFrame } from '#contracts/frame.ts'
+import { Message } from '#contracts/message.ts'
 import { control, inbox } from '#contracts/subjects.ts'
 import { Outgoing, tooLate } from './outgoing.ts'
 
@@ -12,8 +13,9 @@ const bytes = (length: number) => new Uint8Array(length)
 /** What was published: the text of messages, and `seq:length` of frames, with a + where the event goes on. */
 function begin(windowBytes?: number) {
   const published: string[] = []
-  const publish: Bus['publish'] = (to, data, options) => {
+  const publish: Bus['publish'] = (to, what, options) => {
     expect([to, options?.reply]).toEqual([owner, listensAt])
+    const data = what instanceof Message ? what.encoded() : what
     const frame = isFrame(data) ? readFrame(data) : undefined
     published.push(frame ? `${frame.seq}:${frame.payload.length}${frame.continues ? '+' : ''}` : new TextDecoder().decode(data))
     return true

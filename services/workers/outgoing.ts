@@ -4,7 +4,7 @@
 import type { End, Fail, Head, Offer } from '#contracts/attempt.ts'
 import type { Bus } from '#contracts/bus.ts'
 import { MAX_FRAME_PAYLOAD_BYTES, writeFrame } from '#contracts/frame.ts'
-import { encode } from '#contracts/message.ts'
+import { Message } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import type { CallTimes } from './call-times.ts'
 import { shares } from './call-times.ts'
@@ -27,8 +27,8 @@ export class Outgoing {
   /** As the owner has granted. */
   windowBytes = Number.POSITIVE_INFINITY
   #lastResendMs = Number.NEGATIVE_INFINITY
-  #head: Uint8Array | undefined
-  #final: Uint8Array | undefined
+  #head: Message | undefined
+  #final: Message | undefined
   readonly #to: Owner
   readonly #options: { reply: Subject }
 
@@ -49,16 +49,16 @@ export class Outgoing {
 
   /** Something that needs not arrive. */
   tell(message: object): void {
-    this.#publish(encode(message))
+    this.#publish(new Message(message))
   }
 
   head(message: object): void {
-    this.#head = encode(message)
+    this.#head = new Message(message)
     this.#publish(this.#head)
   }
 
   final(message: object, body?: Uint8Array): void {
-    this.#final = encode(message, body)
+    this.#final = new Message(message, body)
     this.#publish(this.#final)
   }
 
@@ -96,8 +96,8 @@ export class Outgoing {
     this.repeatFinal()
   }
 
-  #publish(bytes: Uint8Array): void {
-    this.#to.bus.publish(this.#to.inbox, bytes, this.#options)
+  #publish(what: Uint8Array | Message): void {
+    this.#to.bus.publish(this.#to.inbox, what, this.#options)
   }
 }
 

@@ -5,7 +5,7 @@ import { controlKinds, offerKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { catalogOverrides } from '#contracts/catalog-change.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
-import { decodeKind, encode } from '#contracts/message.ts'
+import { decodeKind, Message } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { asInbox, attemptOf, blob, buckets, catalogOverridesKey, control } from '#contracts/subjects.ts'
 import { BodyUnavailable, fetchBlob } from '#services/blob.ts'
@@ -93,7 +93,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }, TICK_MS)
 
   function onOffer(place: Place, message: BusMessage): void {
-    const read = decodeKind<Offer>(offerKinds, message.data)
+    const read = decodeKind<Offer>(offerKinds, message)
     if (!read) return logger.warn('unreadable offer', { provider: place.provider.name })
     const { message: offer, body } = read
     const key = `${offer.id}.${offer.n}`
@@ -102,7 +102,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const reason = reasonToRefuse(place, offer)
     if (reason) {
       const { prov, account, lease } = offer
-      return void bus.publish(inbox, encode({ t: 'busy', prov, account, lease, w: instance, reason }))
+      return void bus.publish(inbox, new Message({ t: 'busy', prov, account, lease, w: instance, reason }))
     }
     place.calling++
     place.inFlight++
@@ -190,7 +190,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     const attempt = attempts.get(key)
     const nowMs = performance.now()
     if (message.noResponders) return attempt?.onNobodyThere(nowMs)
-    const said = decodeKind<ControlMessage>(controlKinds, message.data)?.message
+    const said = decodeKind<ControlMessage>(controlKinds, message)?.message
     if (!said) return
     if (said.t === 'fins') {
       for (const one of said.of) attempts.get(one)?.onConfirmed(nowMs)
@@ -199,7 +199,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     if (attempt) return attempt.onControl(said, nowMs)
     const inbox = asInbox(message.reply, at.request, at.n)
     if (said.t !== 'grant' || !inbox) return
-    bus.publish(inbox, encode(tooLate(ended.wasGranted(key) ? 'gone' : 'expired')))
+    bus.publish(inbox, new Message(tooLate(ended.wasGranted(key) ? 'gone' : 'expired')))
   }
 
   const catalog = await watchCatalog(config, (now) => places.update(now))

@@ -12,6 +12,7 @@ import {
   PayloadTooLarge,
   RequestTimeout,
 } from '#contracts/bus.ts'
+import { decodeKind, Message } from '#contracts/message.ts'
 import * as subjects from '#contracts/subjects.ts'
 import { describeAdapters } from '#test/support/adapters.ts'
 import type { Harness } from '#test/support/backbones.ts'
@@ -201,6 +202,8 @@ describeAdapters('the bus', (open) => {
     await a.flush()
     subscription.unsubscribe()
     expect(await got.until(1)).toEqual(['last'])
+    // The broker has heard of it.
+    await b.flush()
     a.publish(subjects.work(token), bytes('too late'))
     await settle(a, b)
     expect(got.items).toEqual(['last'])
@@ -222,12 +225,29 @@ describeAdapters('the bus', (open) => {
     expect((await got.until(4)).toSorted()).toEqual(['first', 'first', 'other', 'other'])
   })
 
+  test('a control message is read as it was said, and its bytes are there for whoever wants them, his own', async () => {
+    const got = collect<BusMessage>()
+    for (const bus of [b, c]) bus.subscribe(subjects.work(token), got.add)
+    await b.flush()
+    await c.flush()
+    a.publish(subjects.work(token), new Message({ t: 'offer', n: 1, left_out: undefined }, bytes('the body')))
+    const [first, second] = (await got.until(2)) as [BusMessage, BusMessage]
+    for (const message of [first, second]) {
+      const read = decodeKind(new Set(['offer']), message)
+      expect([read?.message, new TextDecoder().decode(read?.body)]).toEqual([{ t: 'offer', n: 1 }, 'the body'])
+      expect(text(message)).toBe('{"t":"offer","n":1}\nthe body')
+    }
+    first.data.fill(0)
+    expect(text(second)).toBe('{"t":"offer","n":1}\nthe body')
+  })
+
   test('a message may be as large as maxPayload; a larger one throws before anything is sent', async () => {
     expect(a.maxPayload).toBe(1024 * 1024)
     const got = collect<number>()
     b.subscribe(subjects.work(token), (message) => got.add(message.data.length))
     await b.flush()
     expect(() => a.publish(subjects.work(token), new Uint8Array(a.maxPayload + 1))).toThrow(PayloadTooLarge)
+    expect(() => a.publish(subjects.work(token), new Message({ t: 'offer' }, new Uint8Array(a.maxPayload + 1)))).toThrow(PayloadTooLarge)
     a.publish(subjects.work(token), new Uint8Array(a.maxPayload))
     expect(await got.until(1)).toEqual([a.maxPayload])
   })
