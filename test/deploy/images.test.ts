@@ -1,11 +1,12 @@
 // What others have built is taken as it was looked at: by digest. A tag may be moved to other bytes.
 
-import { readFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root } from '#test/support/sources.ts'
 import { example, examples, podsOf } from './render.ts'
-import { hasValidators } from './tools.ts'
+import { hasValidators, run } from './tools.ts'
 
 const read = (path: string) => readFileSync(join(root, 'deploy', path), 'utf8')
 const byDigest = /^[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/
@@ -30,3 +31,32 @@ describe.skipIf(!hasValidators)('and of the chart', () => {
     for (const image of foreign) expect(image).toMatch(byDigest)
   })
 })
+
+it('the bill of materials that the build writes names every package that is installed in the image, and no other', () => {
+  const [, command = ''] = /^RUN (npm pkg delete .*npm sbom [^>]*)>/m.exec(read('Dockerfile')) ?? []
+  const dir = mkdtempSync(join(tmpdir(), 'freeway-sbom-'))
+  try {
+    for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(root, file), join(dir, file))
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, Locked> }
+    // As `npm ci --omit=dev --omit=optional` leaves it.
+    const installed = Object.keys(packages).filter((path) => path && isInstalled(packages[path] as Locked))
+    for (const path of installed) {
+      mkdirSync(join(dir, path), { recursive: true })
+      copyFileSync(join(root, path, 'package.json'), join(dir, path, 'package.json'))
+    }
+    const written = JSON.parse(run('sh', ['-c', `cd ${dir} && ${command}`])) as { bomFormat: string; components: { name: string }[] }
+    expect(written.bomFormat).toBe('CycloneDX')
+    const names = installed.map((path) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length))
+    expect(names).toEqual(expect.arrayContaining(['elysia', 'mongodb', 'nats', 'undici', 'zod']))
+    expect(new Set(written.components.map(({ name }) => name))).toEqual(new Set(names))
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
+interface Locked {
+  dev?: boolean
+  optional?: boolean
+  devOptional?: boolean
+}
+const isInstalled = ({ dev, optional, devOptional }: Locked) => !dev && !optional && !devOptional
