@@ -114,8 +114,8 @@ describe('a gateway with clients', () => {
   })
 
   it('issues a key, shows it once, and keeps its digest alone', async () => {
-    const { status, body } = await call('POST', '/api/clients', { name: 'my-app' })
-    expect(status).toBe(201)
+    const { status, headers, body } = await call('POST', '/api/clients', { name: 'my-app' })
+    expect([status, headers.get('cache-control')]).toEqual([201, 'no-store'])
     expect(body).toMatchObject({ api_key: expect.stringMatching(/^fai_[0-9A-Za-z]{49}$/), name: 'my-app', rpm_limit: 60 })
     expect(body.key_hash).toBe(hashOfKey(body.api_key))
     expect((await chat(body.api_key)).status).toBe(ADMITTED)
@@ -147,8 +147,8 @@ describe('a gateway with clients', () => {
 
   it('kills the old key when it is rotated, and keeps id, limits and history', async () => {
     const old = await client({ daily_limit: 5 })
-    const { status, body } = await call('POST', `/api/clients/${old.key_hash}/rotate`)
-    expect(status).toBe(200)
+    const { status, headers, body } = await call('POST', `/api/clients/${old.key_hash}/rotate`)
+    expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
     expect(body).toMatchObject({ id: old.id, daily_limit: 5, former_keys: [{ key_hash: old.key_hash }] })
     expect((await chat(old.api_key)).status).toBe(401)
     expect((await chat(body.api_key)).status).toBe(ADMITTED)
@@ -217,6 +217,7 @@ describe('a gateway with clients', () => {
         403,
         'user_paused',
       ],
+      ['an account that is paused from the start', async () => chat((await client({ paused: true })).api_key), 403, 'user_paused'],
       [
         'a banned address',
         async (key) => {

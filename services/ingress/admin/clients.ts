@@ -12,6 +12,8 @@ import { type AccessAdmin, changing } from './changing.ts'
 import { jsonBody } from './json-body.ts'
 
 const DEFAULT_RPM = 60
+/** An answer with a key must not stay anywhere on its way. */
+const SHOWN_ONCE = { 'cache-control': 'no-store' }
 
 /** What may be set of an account, at its creation and later. */
 const settable = {
@@ -22,6 +24,8 @@ const settable = {
   tier: role.optional(),
   owner: owner.nullish(),
   require_model: z.boolean().nullish(),
+  enabled: z.boolean().optional(),
+  paused: z.boolean().optional(),
 }
 
 export const newClient = z.object({
@@ -41,8 +45,6 @@ export const clientChange = z.object({
   ...settable,
   name: accountName.optional(),
   rpm_limit: rpmLimit.nullish(),
-  enabled: z.boolean().optional(),
-  paused: z.boolean().optional(),
 })
 export type ClientChange = z.infer<typeof clientChange>
 
@@ -86,7 +88,7 @@ export function clientRoutes(admin: AccessAdmin): Route[] {
       const { before, after } = await accounts.rotate(key_hash, hashOfKey(api_key), admin.now())
       return { target: after.id, before: row(before), after: row(after) }
     })
-    return json({ api_key, ...after })
+    return json({ api_key, ...after }, SHOWN_ONCE)
   }
 }
 
@@ -111,7 +113,7 @@ export async function issue(admin: AccessAdmin, request: Request, wanted: z.infe
     },
     actor,
   )
-  return json(made === undefined ? after : { api_key: made, ...after }, {}, 201)
+  return json(made === undefined ? after : { api_key: made, ...after }, SHOWN_ONCE, 201)
 }
 
 /** Throws FreewayError 404. `hash` may begin with `sha256:`, as in freeway.json. */
