@@ -15,10 +15,11 @@ const report: AttemptReport = {
   ttfbMs: 3,
   durationMs: 4,
 }
-const offerOf = (id: string) => ({ id, n: 1, prov: 'alpha', model: 'm', inbox: inbox('i1', id, 1) })
+const offerOf = (id: string) => ({ id, n: 1, prov: 'alpha', model: 'm', inbox: inbox('i1', id, 1), account: 'a', lease: `${id}.1` })
 
 let broker: Broker
 let told: string[]
+let settled: string[]
 let witness: Witness
 let ingress: ReturnType<Broker['connect']>
 let bus: Bus
@@ -29,7 +30,11 @@ beforeEach(async () => {
   ingress = broker.connect('ingress')
   bus = broker.connect('worker').bus
   told = []
-  witness = openWitness(bus, { record: ({ id }) => told.push(id) })
+  settled = []
+  const settlements = {
+    report: (account: string, { t, lease }: { t: string; lease: string }) => void settled.push(`${t} ${account} ${lease}`),
+  }
+  witness = openWitness(bus, { record: ({ id }) => told.push(id) }, settlements)
 })
 afterEach(async () => {
   witness.close()
@@ -62,6 +67,26 @@ it('an owner that dies before its word is stored: the worker tells, as soon as i
   expect(told).toEqual([])
   await pass(1)
   expect(told).toEqual(['r.1.att.end.worker'])
+  expect(settled).toEqual(['settle a r.1'])
+})
+
+it.each([
+  ['rejected(429)', true, 'release a r.1'],
+  ['failed(connect)', false, 'release a r.1'],
+  ['rejected(503)', true, 'settle a r.1'],
+  ['failed(stream)', true, 'settle a r.1'],
+])('the lease of an owner that is gone, after %s (sent: %s): %s', async (result, sent, expected) => {
+  witness.ended(offerOf('r'), { ...report, result, sent })
+  await pass(1_000)
+  expect(settled).toEqual([expected])
+})
+
+it('an owner that is there settles by itself', async () => {
+  serveStored(ingress.bus, 'i1', { storedBeforeMs: performance.now() - 1 })
+  witness.ended(offerOf('r'), report)
+  for (let s = 0; s < 12; s++) await pass(1_000)
+  witness.close()
+  expect(settled).toEqual([])
 })
 
 it('as long as the owner has not stored it, it is kept; after ten seconds it is told twice rather than never', async () => {

@@ -1,10 +1,12 @@
 // What a worker tells of attempts. Where the owner has confirmed the end, it tells the same: then the worker's fact is held back until
 // the owner's is in the log, and told only if the owner dies before that, or does not say. So nearly always nothing is told twice.
+// An owner that dies may not have settled its lease either: then the worker does (row 12 of the failure catalogue).
 
 import type { Offer } from '#contracts/attempt.ts'
 import { type Bus, NoResponders } from '#contracts/bus.ts'
 import type { Event } from '#contracts/event.ts'
 import type { Outbox } from '#services/outbox.ts'
+import type { Settlements } from '#services/settlements.ts'
 import { storedBefore } from '#services/stored-facts.ts'
 import type { AttemptReport } from './attempt-world.ts'
 
@@ -15,7 +17,7 @@ const MARGIN_MS = 250
 const HELD_AT_MOST_MS = 10_000
 const MAX_HELD = 10_000
 
-type Ended = Pick<Offer, 'id' | 'n' | 'prov' | 'model' | 'inbox'>
+type Ended = Pick<Offer, 'id' | 'n' | 'prov' | 'model' | 'inbox' | 'account' | 'lease'>
 
 export interface Witness {
   ended(offer: Ended, report: AttemptReport): void
@@ -24,22 +26,25 @@ export interface Witness {
 }
 
 interface Held {
+  offer: Ended
+  report: AttemptReport
   fact: Event
   atMs: number
 }
 
-export function openWitness(bus: Bus, outbox: Pick<Outbox, 'record'>): Witness {
+export function openWitness(bus: Bus, outbox: Pick<Outbox, 'record'>, settlements: Pick<Settlements, 'report'>): Witness {
   /** By owner, the oldest first. */
   const byIngress = new Map<string, Held[]>()
   const asking = new Set<string>()
   let count = 0
   let timer: ReturnType<typeof setInterval> | undefined
 
-  function hold(ingress: string, fact: Event): void {
+  function hold(ingress: string, offer: Ended, report: AttemptReport): void {
+    const fact = factOf(offer, report)
     if (count >= MAX_HELD) return outbox.record(fact)
     const facts = byIngress.get(ingress) ?? []
     if (facts.length === 0) byIngress.set(ingress, facts)
-    facts.push({ fact, atMs: performance.now() })
+    facts.push({ offer, report, fact, atMs: performance.now() })
     count++
     timer ??= setInterval(askAll, ASK_EVERY_MS)
   }
@@ -60,34 +65,51 @@ export function openWitness(bus: Bus, outbox: Pick<Outbox, 'record'>): Witness {
       release(ingress, keptMs - MARGIN_MS, () => {})
     } catch (error) {
       // Otherwise it could not be asked, or was too busy: it is asked again.
-      if (error instanceof NoResponders) release(ingress, Number.POSITIVE_INFINITY, outbox.record)
+      if (error instanceof NoResponders) release(ingress, Number.POSITIVE_INFINITY, inherit)
     } finally {
       asking.delete(ingress)
     }
-    release(ingress, performance.now() - HELD_AT_MOST_MS, outbox.record)
+    release(ingress, performance.now() - HELD_AT_MOST_MS, tell)
   }
 
-  function release(ingress: string, beforeMs: number, each: (fact: Event) => void): void {
+  function tell({ fact }: Held): void {
+    outbox.record(fact)
+  }
+
+  /** Of an owner that is gone. If it has settled after all, this does nothing. */
+  function inherit(held: Held): void {
+    tell(held)
+    const { offer, report } = held
+    const { lease, account } = offer
+    if (counts(report)) settlements.report(account, { t: 'settle', lease, mode: 'estimate', usage: report.usage })
+    else settlements.report(account, { t: 'release', lease })
+  }
+
+  function release(ingress: string, beforeMs: number, each: (held: Held) => void): void {
     const facts = byIngress.get(ingress) ?? []
     const end = facts.findIndex(({ atMs }) => atMs >= beforeMs)
     const released = facts.splice(0, end < 0 ? facts.length : end)
     count -= released.length
     if (facts.length === 0) byIngress.delete(ingress)
-    for (const { fact } of released) each(fact)
+    for (const held of released) each(held)
   }
 
   return {
     ended(offer, report) {
-      const fact = factOf(offer, report)
       const ingress = offer.inbox.split('.').at(-3)
-      if (report.confirmed && ingress) hold(ingress, fact)
-      else outbox.record(fact)
+      if (report.confirmed && ingress) hold(ingress, offer, report)
+      else outbox.record(factOf(offer, report))
     },
     close() {
       clearInterval(timer)
-      for (const ingress of [...byIngress.keys()]) release(ingress, Number.POSITIVE_INFINITY, outbox.record)
+      for (const ingress of [...byIngress.keys()]) release(ingress, Number.POSITIVE_INFINITY, tell)
     },
   }
+}
+
+/** As the owner would have it: what was never sent, or refused below 500, is no use of the provider. */
+function counts({ sent, result }: AttemptReport): boolean {
+  return sent && !/^rejected\([1-4]\d\d\)/.test(result)
 }
 
 function factOf({ id, n, prov, model }: Ended, { result, sent, usage, ttfbMs, durationMs }: AttemptReport): Event {

@@ -70,7 +70,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const attempts = new InFlight<Attempt>()
   const ended = rememberEnded(performance.now())
   const settlements = openSettlements(bus)
-  const witness = outbox && openWitness(bus, outbox)
+  const witness = outbox && openWitness(bus, outbox, settlements)
   const patience = { silenceMs: SILENCE_MS, ...confirmation[bus.topology] }
   let draining = false
   let reconnectedMs = Number.NEGATIVE_INFINITY

@@ -61,6 +61,7 @@ it('an ingress that is killed as soon as a client has its answer: what became of
   // By the ingress, if that was quick; else by the worker, which notices within a second or two that nobody stored it.
   await until('somebody has told', () => facts(stack, 'att.end').some(({ result, sent }) => result === 'ok' && sent))
   expect(new Set(facts(stack, 'att.end').map(({ request }) => request)).size).toBe(1)
+  await until('somebody has settled', () => stack.openLeases.length === 0)
 })
 
 it('an ingress asked to stop finishes its streams, refuses new connections and exits cleanly', async () => {
