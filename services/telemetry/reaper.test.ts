@@ -44,6 +44,11 @@ it.each<[string, Parts, object]>([
     { start, 'attempts.1.worker': ended('ok'), 'attempts.1.ingress': ended('unknown(worker_lost)') },
     { outcome: 'lost' },
   ],
+  [
+    'offered to a worker and never granted, for its ingress died: lost, without an attempt',
+    { 'attempts.1.worker': { ...ended('expired'), sent: false, in: 0, out: 0, ttfb_ms: null } },
+    { outcome: 'lost', attempts: 0, provider: null, error: 'start_unknown' },
+  ],
   ['a start that was never told', { 'attempts.1.granted': granted }, { outcome: 'lost', error: 'start_unknown' }],
 ])('%s', (_, parts, expected) => {
   expect(verdict(parts)).toMatchObject({ id: 'r.0.req.end.telemetry', name: 'req.end', request: 'r', ...expected })

@@ -14,7 +14,9 @@ export const GRACE_MS = 60_000
  */
 export function verdictOf(record: RequestRecord): Event {
   const { start } = record.parts
-  const { started_at, client, format, stream, asked_model, trace_id, tokens_in, tokens_out, attempts } = entryOf(record)
+  const { started_at, client, format, stream, asked_model, trace_id, tokens_in, tokens_out, attempts: all } = entryOf(record)
+  // A worker tells as well of what it was offered and nobody granted: of a request whose ingress died before, that is all there is.
+  const attempts = all.filter(({ result }) => result !== 'expired' && result !== 'denied')
   const last = attempts.findLast(({ result }) => result === 'ok') ?? attempts.at(-1)
   const ok = last?.result === 'ok'
   const at = ok && last.ended_at !== null ? last.ended_at : lastHeardOf(record)
