@@ -39,8 +39,15 @@ export function readForm(body: Uint8Array, contentType: string): Form {
   }
 }
 
-/** Fields first, for some providers do not read on after a file. Arrays are fields that repeat. */
 export function writeForm(fields: Record<string, unknown>, files: readonly MediaFile[], boundary: string): Uint8Array {
+  return concat(formParts(fields, files, boundary))
+}
+
+/**
+ * One behind the other they are the form; the files are among them as they are, not copied. Fields first, for some providers do not
+ * read on after a file. Arrays are fields that repeat.
+ */
+export function formParts(fields: Record<string, unknown>, files: readonly MediaFile[], boundary: string): Uint8Array[] {
   const parts: Uint8Array[] = []
   for (const [name, value] of Object.entries(fields)) {
     for (const one of [value].flat()) {
@@ -53,7 +60,7 @@ export function writeForm(fields: Record<string, unknown>, files: readonly Media
     parts.push(utf8(`--${boundary}\r\nContent-Disposition: ${disposition}\r\nContent-Type: ${type}\r\n\r\n`), bytes, utf8('\r\n'))
   }
   parts.push(utf8(`--${boundary}--\r\n`))
-  return concat(parts)
+  return parts
 }
 
 const DASH = 0x2d

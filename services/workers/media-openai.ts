@@ -2,7 +2,7 @@
 
 import { readReply as readEmbeddings } from '#contracts/wire/embeddings.ts'
 import { readReply as readImage } from '#contracts/wire/image.ts'
-import { writeForm } from '#contracts/wire/multipart.ts'
+import { formParts } from '#contracts/wire/multipart.ts'
 import { soundNames } from '#contracts/wire/sound.ts'
 import { readReply as readTranscription } from '#contracts/wire/transcription.ts'
 import { changed, fileOf, jsonRequest, type MediaAsk, type MediaRequest, type Style, soundFormatOf, voiceOf } from './media-style.ts'
@@ -79,6 +79,6 @@ function formRequest(path: string, fields: Record<string, unknown>, files: Media
   return {
     path,
     headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
-    body: writeForm(fields, files, boundary),
+    body: formParts(fields, files, boundary),
   }
 }

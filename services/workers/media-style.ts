@@ -5,6 +5,7 @@ import { FreewayError } from '#contracts/failure.ts'
 import type { JobKind } from '#contracts/job.ts'
 import type { MediaBody, MediaRoute } from '#contracts/media.ts'
 import type { Usage } from '#contracts/settlement.ts'
+import type { UpstreamRequest } from './upstream.ts'
 
 export interface MediaAsk extends MediaBody {
   kind: JobKind
@@ -26,7 +27,7 @@ export interface MediaRequest {
   query?: string
   /** Undefined takes a header away. */
   headers: Record<string, string | undefined>
-  body: string | Uint8Array
+  body: UpstreamRequest['body']
 }
 
 export interface MediaReply {

@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Offer } from '#contracts/attempt.ts'
+import { concat, utf8 } from '#contracts/bytes.ts'
 import { provider as providerSchema } from '#contracts/catalog.ts'
 import type { JobKind } from '#contracts/job.ts'
 import { type MediaFile, writeMediaBody } from '#contracts/media.ts'
@@ -50,12 +51,14 @@ function opened({
   return { call, request: call.request(account, writeMediaBody({ fields, files })) }
 }
 
-const sent = (given: Given) => {
-  const { request } = opened(given)
+const sent = (asked: Given) => {
+  const { request } = opened(asked)
   const type = request.headers['content-type'] ?? ''
-  const text = typeof request.body === 'string' ? request.body : Buffer.from(request.body).toString('latin1')
+  const given = request.body
+  const bytes = typeof given === 'string' ? utf8(given) : given instanceof Uint8Array ? given : concat(given)
+  const text = Buffer.from(bytes).toString('latin1')
   const body =
-    type === 'application/json' ? JSON.parse(text) : type.startsWith('multipart') ? readForm(request.body as Uint8Array, type) : text
+    type === 'application/json' ? JSON.parse(new TextDecoder().decode(bytes)) : type.startsWith('multipart') ? readForm(bytes, type) : text
   return { to: `${request.origin ?? ''}${request.path}`, body, headers: request.headers, method: request.method ?? 'POST' }
 }
 

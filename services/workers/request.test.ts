@@ -5,6 +5,7 @@ import { type CatalogProvider, catalog } from '#contracts/catalog.ts'
 import { createHabits } from './habits.ts'
 import { type Account, accountsOf } from './keys.ts'
 import { providerRequest } from './request.ts'
+import type { UpstreamRequest } from './upstream.ts'
 
 function providerOf(fields: object): CatalogProvider {
   const common = { name: 'groq', base_url: 'https://groq.example/openai/v1', configured: true, models: [{ id: 'm', max_output: 100 }] }
@@ -14,7 +15,7 @@ const groq = providerOf({})
 const account = (provider: CatalogProvider, keys: string[]) => [...accountsOf(provider, keys).values()][0] as Account
 const offer = (stream: boolean, more: Partial<Offer> = {}) => ({ stream, model: 'openai/gpt-oss', ...more }) as Offer
 const body = utf8(JSON.stringify({ model: 'freeai-auto', stream: false, messages: [{ role: 'user', content: 'hi' }] }))
-const sent = (request: { body: string | Uint8Array }) => JSON.parse(String(request.body))
+const sent = (request: Pick<UpstreamRequest, 'body'>) => JSON.parse(String(request.body))
 
 it.each([
   [true, 'text/event-stream'],

@@ -11,7 +11,8 @@ export interface UpstreamRequest {
   origin?: string
   path: string
   headers: Record<string, string>
-  body: string | Uint8Array
+  /** In parts: they are sent one behind the other, and never put together. */
+  body: string | Uint8Array | readonly Uint8Array[]
 }
 
 /** Exactly one of `onEnd` and `onError` is called, and nothing after it; neither after `abort`. */
@@ -86,8 +87,9 @@ function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents):
     {
       method: request.method ?? 'POST',
       path: request.path,
-      headers: request.headers,
-      body: request.method === 'GET' ? null : request.body,
+      headers: Array.isArray(request.body) ? { ...request.headers, 'content-length': String(lengthOf(request.body)) } : request.headers,
+      // Any iterable will do, which its types do not say.
+      body: request.method === 'GET' ? null : (request.body as string | Uint8Array),
     },
     {
       onRequestStart(started: Controller) {
@@ -118,4 +120,8 @@ function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents):
     pause: () => controller?.pause(),
     resume: () => controller?.resume(),
   }
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0)
 }
