@@ -102,6 +102,14 @@ describe.skipIf(!hasValidators)('the chart', () => {
       '"model":"demo/chat"',
     ])
       expect(said).toContain(next)
+    expect(said).not.toContain('WARNING')
+  })
+
+  it('warns of a broker on which everybody may do and read everything', () => {
+    const open = ['--set', 'brokerUsers.enabled=false,nats.tls.enabled=false']
+    const said = helm('install', 'fw', chart, '--namespace', 'ai', '--dry-run=client', ...open)
+    expect(said).toContain('WARNING: the broker has no users')
+    expect(said).toContain('WARNING: what services say to each other over the broker is not encrypted')
   })
 
   it('generates no password that could be guessed, and none twice', () => {
