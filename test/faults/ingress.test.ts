@@ -64,6 +64,22 @@ it('an ingress that is killed as soon as a client has its answer: what became of
   await until('somebody has settled', () => stack.openLeases.length === 0)
 })
 
+it('an ingress that is killed before a worker was granted: the worker that was offered the job tells of it', async () => {
+  const worker = stack.workers.find(({ running, name }) => running && name === 'worker alpha') as Service
+  worker.kill('SIGSTOP')
+  try {
+    const open = openChat(ingress.url, { model: 'alpha/m' })
+    await until('it is offered', () => stack.openLeases.length > 0)
+    ingress.kill('SIGKILL')
+    expect(await open.ended).toMatchObject({ broken: true })
+  } finally {
+    worker.kill('SIGCONT')
+  }
+  await until('the worker tells', () => facts(stack, 'att.end').some(({ result, sent }) => /^(expired|denied)$/.test(result) && !sent))
+  await until('nothing is reserved any more', () => stack.openLeases.length === 0)
+  expect(stack.simulator.calls).toEqual([])
+})
+
 it('an ingress asked to stop finishes its streams, refuses new connections and exits cleanly', async () => {
   stack.simulator.setFault({}, slow)
   const open = openChat(ingress.url)
