@@ -83,6 +83,11 @@ describe('a subject', () => {
   })
 })
 
+it('a worker hears of all its attempts beside each of them, at a number that none has', () => {
+  const all = subjects.controlOfAll(subjects.control('groq', 'w1', 'r1', 2))
+  expect([all, attemptOf(all)?.n]).toEqual(['fw.v1.ctl.groq.w1.all.0', 0])
+})
+
 it.each([
   ['fw.v1.in.i1.r1.2', { request: 'r1', n: 2 }],
   ['fw.v1.ctl.groq.w1.r1.32', { request: 'r1', n: 32 }],

@@ -43,11 +43,19 @@ function pattern(tokens: string[], wildcard: '*' | '>'): Pattern {
 }
 
 function checked(tokens: string[]): string {
-  for (const token of tokens) if (!TOKEN.test(token)) throw new InvalidSubject()
-  return tokens.join('.')
+  return tokens.map(token).join('.')
+}
+
+function token(text: string): string {
+  if (!TOKEN.test(text)) throw new InvalidSubject()
+  return text
 }
 
 // Requests and their attempts ---------------------------------------------------------------
+
+const INBOXES = `${PREFIX}.in.`
+const OFFER_RETURNS = `${PREFIX}.rt.`
+const CONTROLS = `${PREFIX}.ctl.`
 
 export const jobs = subject('job')
 export const jobQueue = 'router'
@@ -57,16 +65,18 @@ export const workQueue = 'w'
 /** For traces, where the name of a span must not depend on the provider. */
 export const workTemplate = `${PREFIX}.work.{provider}`
 
-export const inbox = (ingress: string, request: string, n: number): Subject => subject('in', ingress, request, String(n))
+export const inbox = (ingress: string, request: string, n: number): Subject =>
+  `${INBOXES}${token(ingress)}.${token(request)}.${token(String(n))}` as Subject
 export const inboxes = (ingress: string): Pattern => pattern(['in', ingress], '>')
 
-export const offerReturn = (router: string, request: string, n: number): Subject => subject('rt', router, request, String(n))
+export const offerReturn = (router: string, request: string, n: number): Subject =>
+  `${OFFER_RETURNS}${token(router)}.${token(request)}.${token(String(n))}` as Subject
 export const offerReturns = (router: string): Pattern => pattern(['rt', router], '>')
 
 export const control = (provider: string, worker: string, request: string, n: number): Subject =>
-  subject('ctl', provider, worker, request, String(n))
+  `${CONTROLS}${token(provider)}.${token(worker)}.${token(request)}.${token(String(n))}` as Subject
 /** Of the worker that listens on `one`: for all of its attempts. The number 0 is never an attempt. */
-export const controlOfAll = (one: Subject): Subject => `${one.split('.', 5).join('.')}.all.0` as Subject
+export const controlOfAll = (one: Subject): Subject => `${one.slice(0, one.lastIndexOf('.', one.lastIndexOf('.') - 1))}.all.0` as Subject
 export const controls = (provider: string, worker: string): Pattern => pattern(['ctl', provider, worker], '>')
 
 export const blob = (ingress: string, request: string): Subject => subject('blob', ingress, request)
@@ -170,22 +180,23 @@ export function attemptOf(subject: string): { request: string; n: number } | und
 
 /** The reply of an `accept`, if it is a control subject of this very provider, request and attempt. */
 export function asControl(text: string | undefined, provider: string, request: string, n: number): Subject | undefined {
-  return between(text, `${PREFIX}.ctl.${provider}.`, `.${request}.${n}`)
+  if (!text?.startsWith(provider, CONTROLS.length) || text[CONTROLS.length + provider.length] !== '.') return undefined
+  return ofAttempt(text, CONTROLS, CONTROLS.length + provider.length + 1, request, n)
 }
 
 /** The reply of a `waiting`, if it is where some router hears of this very request and attempt. */
 export function asOfferReturn(text: string | undefined, request: string, n: number): Subject | undefined {
-  return between(text, `${PREFIX}.rt.`, `.${request}.${n}`)
+  return ofAttempt(text, OFFER_RETURNS, OFFER_RETURNS.length, request, n)
 }
 
 /** The reply of an offer or grant, if it is the inbox of this very request and attempt. */
 export function asInbox(text: string | undefined, request: string, n: number): Subject | undefined {
-  return between(text, `${PREFIX}.in.`, `.${request}.${n}`)
+  return ofAttempt(text, INBOXES, INBOXES.length, request, n)
 }
 
 /** The reply of a probe, if it is the probe inbox of some ingress. */
 export function asProbeInbox(text: string | undefined): Subject | undefined {
-  return between(text, `${PREFIX}.in.`, '.probe.0')
+  return ofAttempt(text, INBOXES, INBOXES.length, 'probe', 0)
 }
 
 /** The reply of a `request`, if it lies below the prefix where services let answers come in. */
@@ -194,8 +205,11 @@ export function asAnswerInbox(text: string | undefined): Subject | undefined {
   return text.split('.').every((token) => TOKEN.test(token)) ? (text as Subject) : undefined
 }
 
-/** One token of ours between a known beginning and a known end. */
-function between(text: string | undefined, beginning: string, end: string): Subject | undefined {
-  if (!text?.startsWith(beginning) || !text.endsWith(end)) return undefined
-  return TOKEN.test(text.slice(beginning.length, -end.length)) ? (text as Subject) : undefined
+/** One token of ours from `from` on, and after it this very attempt. Compared in place: building the two ends would cost more than all else here. */
+function ofAttempt(text: string | undefined, beginning: string, from: number, request: string, n: number): Subject | undefined {
+  if (!text?.startsWith(beginning)) return undefined
+  const last = text.lastIndexOf('.')
+  const end = last - request.length - 1
+  if (text.slice(last + 1) !== String(n) || text[end] !== '.' || !text.startsWith(request, end + 1)) return undefined
+  return TOKEN.test(text.slice(from, end)) ? (text as Subject) : undefined
 }
