@@ -34,7 +34,7 @@ describe('an answer that is streamed', () => {
   it('has no status before its head; then the client sees every byte as it came, and the end', async () => {
     const delivery = stream()
     expect(await Promise.race([delivery.response, Promise.resolve('nothing yet')])).toBe('nothing yet')
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     const response = await delivery.response
     expect(response.status).toBe(200)
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -47,7 +47,7 @@ describe('an answer that is streamed', () => {
     delivery.write(utf8('data: 1\n\n'))
     expect(delivery.delivered).toBe(true)
     delivery.write(utf8('data: 2\n\n'))
-    delivery.end(headers)
+    delivery.end(() => headers)
     expect(await response.text()).toBe('data: 1\n\ndata: 2\n\ndata: [DONE]\n\n')
   })
 
@@ -64,7 +64,7 @@ describe('an answer that is streamed', () => {
     ['after its head', false],
   ])('that fails %s says so in the stream, and ends it', async (_, written) => {
     const delivery = stream()
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     if (written) delivery.write(utf8('data: 1\n\n'))
     delivery.fail(error, headers)
     const response = await delivery.response
@@ -74,11 +74,11 @@ describe('an answer that is streamed', () => {
 
   it('says nothing after its end, whatever is told', async () => {
     const delivery = stream()
-    delivery.open(head, headers)
-    delivery.end(headers)
+    delivery.open(head, 1, () => headers)
+    delivery.end(() => headers)
     delivery.write(utf8('data: late\n\n'))
     delivery.fail(error, headers)
-    delivery.end(headers)
+    delivery.end(() => headers)
     delivery.drop()
     tick(delivery, 1_000_000)
     expect(await (await delivery.response).text()).toBe('data: [DONE]\n\n')
@@ -105,7 +105,7 @@ describe('an answer that is streamed', () => {
 
   it('keeps the client on the line while the provider falls silent in the middle', async () => {
     const delivery = streamed(performance.now() - 60_000, noLeave)
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     delivery.write(utf8('data: 1\n\n'))
     const reader = (await delivery.response).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>
     const read = async () => new TextDecoder().decode((await reader.read()).value)
@@ -115,12 +115,12 @@ describe('an answer that is streamed', () => {
     tick(delivery, 10_001)
     delivery.write(utf8('data: 2\n\n'))
     expect([await read(), await read()]).toEqual([': ping\n', 'data: 2\n\n'])
-    delivery.end(headers)
+    delivery.end(() => headers)
   })
 
   it('gives a client that takes nothing nothing more: it is to be seen as stalled', async () => {
     const delivery = stream()
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     delivery.write(utf8('data: 1\n\n'))
     const { unsentBytes } = delivery
     expect(unsentBytes).toBeGreaterThan(0)
@@ -132,7 +132,7 @@ describe('an answer that is streamed', () => {
   it('knows how much the client has not taken', async () => {
     const delivery = stream()
     expect(delivery.unsentBytes).toBe(0)
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     expect(delivery.unsentBytes).toBe(0)
     delivery.write(new Uint8Array(MAX_UNSENT_BYTES))
     delivery.write(new Uint8Array(1_000))
@@ -140,25 +140,25 @@ describe('an answer that is streamed', () => {
     const reader = (await delivery.response).body?.getReader()
     await reader?.read()
     expect(delivery.unsentBytes).toBe(1_000)
-    delivery.end(headers)
+    delivery.end(() => headers)
     expect(delivery.unsentBytes).toBe(0)
   })
 
   it('ends when the client leaves, who is reported once', async () => {
     let left = 0
     const delivery = stream(() => void left++)
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     const { body } = await delivery.response
     await body?.cancel()
     expect(left).toBe(1)
     expect(delivery.write(utf8('late'))).toBe(true)
-    delivery.end(headers)
+    delivery.end(() => headers)
     expect(left).toBe(1)
   })
 
   it('that is dropped breaks off; before it has begun it is an answer that nobody reads', async () => {
     const delivery = stream()
-    delivery.open(head, headers)
+    delivery.open(head, 1, () => headers)
     delivery.drop()
     await expect((await delivery.response).text()).rejects.toThrow('client stalled')
     const early = stream()
@@ -172,12 +172,12 @@ describe('an answer that is collected', () => {
 
   it('is sent when all of it is there', async () => {
     const delivery = collected()
-    delivery.open(whole, {})
+    delivery.open(whole, 1, () => ({}))
     delivery.write(utf8('{"a":'))
     delivery.write(utf8('1}'))
     expect(delivery.delivered).toBe(false)
     expect(await Promise.race([delivery.response, Promise.resolve('nothing yet')])).toBe('nothing yet')
-    delivery.end(headers)
+    delivery.end(() => headers)
     const response = await delivery.response
     expect([response.status, response.headers.get('content-type'), response.headers.get('x-request-id')]).toEqual([
       200,
@@ -189,21 +189,21 @@ describe('an answer that is collected', () => {
 
   it('begins anew with another provider: nothing of the first is left', async () => {
     const delivery = collected()
-    delivery.open(whole, {})
+    delivery.open(whole, 1, () => ({}))
     delivery.write(utf8('half of an ans'))
-    delivery.open({ ...whole, type: 'text/plain' }, {})
+    delivery.open({ ...whole, type: 'text/plain' }, 1, () => ({}))
     delivery.write(utf8('whole'))
-    delivery.end({})
+    delivery.end(() => ({}))
     const response = await delivery.response
     expect([response.headers.get('content-type'), await response.text()]).toEqual(['text/plain', 'whole'])
   })
 
   it('is a plain error if it fails, however late', async () => {
     const delivery = collected()
-    delivery.open(whole, {})
+    delivery.open(whole, 1, () => ({}))
     delivery.write(utf8('{"a":'))
     delivery.fail(error, headers)
-    delivery.end(headers)
+    delivery.end(() => headers)
     const response = await delivery.response
     expect(response.status).toBe(502)
     expect(await response.json()).toEqual(envelope)
@@ -211,10 +211,10 @@ describe('an answer that is collected', () => {
 
   it('may be 32 MB long and no longer; another attempt begins at nothing', () => {
     const delivery = collected()
-    delivery.open(whole, {})
+    delivery.open(whole, 1, () => ({}))
     const part = new Uint8Array(16 * 1024 * 1024)
     expect([delivery.write(part), delivery.write(part), delivery.write(new Uint8Array(1))]).toEqual([true, true, false])
-    delivery.open(whole, {})
+    delivery.open(whole, 1, () => ({}))
     expect(delivery.write(part)).toBe(true)
   })
 

@@ -25,10 +25,11 @@ export interface Delivery {
   /** Content has reached the client: no failover any more. */
   readonly delivered: boolean
   readonly unsentBytes: number
-  open(head: Head, headers: Record<string, string>): void
+  /** `attempts`: so many were granted. The headers are made by whoever sends them. */
+  open(head: Head, attempts: number, headers: () => Record<string, string>): void
   /** False if it is too much to collect. */
   write(payload: Uint8Array): boolean
-  end(headers: Record<string, string>): void
+  end(headers: () => Record<string, string>): void
   fail(error: FreewayError, headers: Record<string, string>): void
   /** The client is gone, or has to go: nothing more is sent. */
   drop(): void
@@ -73,8 +74,8 @@ class Streamed implements Delivery {
     return this.#controller && !this.#over ? MAX_UNSENT_BYTES - (this.#controller.desiredSize ?? 0) : 0
   }
 
-  open(head: Head, headers: Record<string, string>): void {
-    if (!this.#over) this.#begin(headers, this.#format.type?.(head.type))
+  open(head: Head, _: number, headers: () => Record<string, string>): void {
+    if (!this.#over) this.#begin(headers(), this.#format.type?.(head.type))
   }
 
   write(payload: Uint8Array): boolean {
@@ -167,11 +168,11 @@ class Collected implements Delivery {
     this.#envelope = envelope
   }
 
-  open({ type, provider, model }: Head, headers: Record<string, string>): void {
+  open({ type, provider, model }: Head, attempts: number): void {
     this.#parts = []
     this.#bytes = 0
     this.#type = this.#format.type ?? type
-    this.#by = { provider, model, position: Number(headers['x-freeway-attempts']) }
+    this.#by = { provider, model, position: attempts }
   }
 
   write(payload: Uint8Array): boolean {
@@ -181,17 +182,17 @@ class Collected implements Delivery {
     return true
   }
 
-  end(headers: Record<string, string>): void {
+  end(headers: () => Record<string, string>): void {
     try {
       const body = this.#format.whole(concat(this.#parts), this.#by)
       if (body instanceof Promise)
         void body.then(
-          (late) => this.#say(late, headers),
-          (error) => this.#refuse(error, headers),
+          (late) => this.#say(late, headers()),
+          (error) => this.#refuse(error, headers()),
         )
-      else this.#say(body, headers)
+      else this.#say(body, headers())
     } catch (error) {
-      this.#refuse(error, headers)
+      this.#refuse(error, headers())
     }
   }
 

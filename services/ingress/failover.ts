@@ -159,7 +159,8 @@ export class Failover {
       case 'grant':
         return this.#talk.grant(nowMs)
       case 'open':
-        this.#delivery.open(step.head, this.#headers(nowMs, step.head))
+        this.#talk.report.began(step.head)
+        this.#delivery.open(step.head, this.#talk.granted, () => this.#headers(nowMs))
         return this.#talk.report.opened(nowMs)
       case 'resend':
         return this.#talk.intake.ack(this.#talk.attempt, true, nowMs)
@@ -186,7 +187,7 @@ export class Failover {
     this.#talk.confirm()
     this.#talk.report.settled(this.#talk.attempt, end, nowMs)
     this.#talk.answered(nowMs)
-    this.#delivery.end(this.#headers(nowMs))
+    this.#delivery.end(() => this.#headers(nowMs))
     this.#close('ok', 200, nowMs, { usage: end.usage })
   }
 
@@ -243,7 +244,7 @@ export class Failover {
     this.#talk.report.ended(outcome, status, this.#talk.granted, nowMs, ending)
   }
 
-  #headers(nowMs: number, head?: Extract<InboxMessage, { t: 'head' }>): Record<string, string> {
-    return this.#talk.report.headers(this.#talk.attempt, this.#talk.granted, nowMs, head)
+  #headers(nowMs: number): Record<string, string> {
+    return this.#talk.report.headers(this.#talk.attempt, this.#talk.granted, nowMs)
   }
 }

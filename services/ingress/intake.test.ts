@@ -30,7 +30,7 @@ async function begin(delivery: Delivery = streamed(chatAnswer.stream(), openaiEn
   const attempt = newAttempt(1, inbox('i1', 'r1', 1), NOW)
   onMessage(attempt, accept, control('groq', 'w1', 'r1', 1), false, NOW)
   onMessage(attempt, head, undefined, false, NOW)
-  delivery.open(head, {})
+  delivery.open(head, 1, () => ({}))
   const reader = (await Promise.race([delivery.response, undefined]))?.body?.getReader()
   let seq = 0
   return {
@@ -67,7 +67,7 @@ describe('frames', () => {
     expect(told).toEqual([{ t: 'ack', s: 0, resend: true }])
     send('b', { as: 1 })
     send('c', { as: 2 })
-    delivery.end({})
+    delivery.end(() => ({}))
     expect([await read(), await read(), await read(), await read()]).toEqual(['a', 'b', 'c', 'data: [DONE]\n\n'])
   })
 })

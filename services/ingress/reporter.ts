@@ -66,6 +66,11 @@ export class Reporter {
     this.#facts.granted(n, target, control)
   }
 
+  /** The times of the answer's worker. */
+  began(timing: Timing): void {
+    this.#timing = timing
+  }
+
   opened(nowMs: number): void {
     this.#firstByteMs = nowMs
     if (this.#order.job.stream) this.#order.trace.opened(nowMs)
@@ -137,8 +142,7 @@ export class Reporter {
     measure({ kind, stream, asked, target: this.#target, outcome, durationMs, firstTokenMs, attempts, usage })
   }
 
-  headers(attempt: Attempt, granted: number, nowMs: number, head?: Timing): Record<string, string> {
-    this.#timing = head ?? this.#timing
+  headers(attempt: Attempt, granted: number, nowMs: number): Record<string, string> {
     const headers: Record<string, string> = {
       'x-request-id': this.#order.publicId,
       'request-id': this.#order.publicId,

@@ -74,15 +74,7 @@ export function openUpstream(baseUrl: string, maxConnections: number): Upstream 
 type Controller = { abort(reason: Error): void; pause(): void; resume(): void }
 
 function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
-  let controller: Controller | undefined
-  let over = false
-  const aborted = new Error('aborted')
-
-  const finish = (tell: () => void) => {
-    if (over) return
-    over = true
-    tell()
-  }
+  const call = new Dispatched(events)
   pool.dispatch(
     {
       method: request.method ?? 'POST',
@@ -91,35 +83,69 @@ function dispatch(pool: Pool, request: UpstreamRequest, events: UpstreamEvents):
       // Any iterable will do, which its types do not say.
       body: request.method === 'GET' ? null : (request.body as string | Uint8Array),
     },
-    {
-      onRequestStart(started: Controller) {
-        controller = started
-        if (over) started.abort(aborted)
-        else events.onSend()
-      },
-      onResponseStart(_: Controller, status: number, headers: Record<string, string | string[] | undefined>) {
-        if (!over && status >= 200) events.onHeaders(status, headers)
-      },
-      onResponseData(_: Controller, chunk: Buffer) {
-        if (!over) events.onData(chunk)
-      },
-      onResponseEnd: () => finish(() => events.onEnd()),
-      onResponseError: (_: Controller, error: Error) => finish(() => events.onError(error)),
-    },
+    call,
   )
-  function abort(): void {
-    if (over) return
-    over = true
-    controller?.abort(aborted)
+  return call
+}
+
+/** What undici tells of a call, and what its caller says to it. */
+class Dispatched implements UpstreamCall {
+  readonly #events: UpstreamEvents
+  #controller: Controller | undefined
+  #over = false
+
+  constructor(events: UpstreamEvents) {
+    this.#events = events
   }
-  return {
-    abort,
-    letGo() {
-      if (!over) setTimeout(abort, TALK_ON_MS)
-    },
-    pause: () => controller?.pause(),
-    resume: () => controller?.resume(),
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(aborted())
+    else this.#events.onSend()
   }
+
+  onResponseStart(_: Controller, status: number, headers: Record<string, string | string[] | undefined>): void {
+    if (!this.#over && status >= 200) this.#events.onHeaders(status, headers)
+  }
+
+  onResponseData(_: Controller, chunk: Buffer): void {
+    if (!this.#over) this.#events.onData(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#events.onEnd()
+  }
+
+  onResponseError(_: Controller, error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#events.onError(error)
+  }
+
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#controller?.abort(aborted())
+  }
+
+  letGo(): void {
+    if (!this.#over) setTimeout(() => this.abort(), TALK_ON_MS)
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+}
+
+/** Made only where one is needed: an error takes its stack along, which costs as much as all else here. */
+function aborted(): Error {
+  return new Error('aborted')
 }
 
 function lengthOf(parts: readonly Uint8Array[]): number {
