@@ -18,11 +18,12 @@ import { detailTable, processTable, table, targetTable } from './report.ts'
 import { answers, type Scenario, scenarios, streams } from './scenarios.ts'
 import { judge, missed, type Results } from './targets.ts'
 import type { UpstreamCounts } from './upstream.ts'
+import { warmUp } from './warm-up.ts'
 
 const ROUNDS = 3
 const STARTS = 3
 const IDLE_MS = 2000
-const WARM_UP_MS = 5000
+const WARM_UP_TURN_MS = 1000
 /** Work that follows an answer, such as writing down what happened, belongs to it. */
 const SETTLE_MS = 300
 const TOP = 25
@@ -79,7 +80,7 @@ async function compare(bench: Bench): Promise<void> {
   const nats = await findNatsServer()
   const results: Results = { measurements: [], memory: {}, firstAnswerMs: {} }
   const running = await startAll(bench, nats, results)
-  for (const contestant of running.slice(1)) await warmUp(bench, contestant)
+  for (const contestant of running.slice(1)) await warm(bench, contestant)
   const plan = scenarios(options.quick).filter(({ name }) => name.includes(options.only))
   if (plan.length === 0) throw new Error(`--only: no scenario has "${options.only}" in its name`)
   for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
@@ -145,7 +146,7 @@ async function startAll(bench: Bench, nats: Awaited<ReturnType<typeof findNatsSe
 async function compareTraced(bench: Bench): Promise<void> {
   const silent = await startEmbedded(bench)
   const traced = await startTraced(bench)
-  for (const contestant of [silent, traced]) await warmUp(bench, contestant)
+  for (const contestant of [silent, traced]) await warm(bench, contestant)
   const cpuUs = async (contestant: Contestant, scenario: Scenario, turn: number) => {
     const { cpuMs: used, requests } = await measure(bench, contestant, scenario, turn)
     return (Object.values(used).reduce((sum, ms) => sum + ms, 0) * 1000) / requests
@@ -181,10 +182,15 @@ async function startOnce(bench: Bench, i: number, begin: (around: Surroundings) 
   return contestant
 }
 
-async function warmUp(bench: Bench, contestant: Contestant): Promise<void> {
+async function warm(bench: Bench, contestant: Contestant): Promise<void> {
   progress(`warm up ${contestant.name}`)
-  for (const scenario of busiest()) {
-    if (scenario.contestants.includes(contestant.name)) await send(bench, contestant, { ...scenario, durationMs: WARM_UP_MS })
+  const used = () => Object.values(byProcess(contestant.processes, cpuMs)).reduce((sum, ms) => sum + ms, 0)
+  for (const scenario of busiest().filter(({ contestants }) => contestants.includes(contestant.name))) {
+    await warmUp(async () => {
+      const before = used()
+      const { requests } = await send(bench, contestant, { ...scenario, durationMs: WARM_UP_TURN_MS })
+      return (used() - before) / requests
+    })
   }
 }
 
@@ -229,7 +235,7 @@ async function profile(bench: Bench, wanted: string): Promise<void> {
     return ['--cpu-prof', `--cpu-prof-dir=${folder}`]
   }
   const contestant = await startNamed({ ...bench, nodeOptions }, wanted)
-  await warmUp(bench, contestant)
+  await warm(bench, contestant)
   const spans: { scenario: string; span: Span; requests: number }[] = []
   for (const scenario of busiest()) {
     if (!scenario.contestants.includes(contestant.name) || !scenario.name.includes(options.only)) continue

@@ -26,6 +26,9 @@ export type ClientFormat = 'chat' | 'messages' | 'responses'
 
 export const models = ['c1', 'c20', 'c100', 'c20d100', 'c1d100', 'c100d10']
 
+/** Writes down what it hears. */
+export const transcriber = 'scribe'
+
 const freeways: ContestantName[] = ['embedded', 'cluster']
 const gateways: ContestantName[] = ['proxy', ...freeways]
 const all: ContestantName[] = ['direct', ...gateways]
@@ -58,7 +61,7 @@ export function scenarios(quick: boolean): Scenario[] {
     ...rest,
   })
   const targets = [
-    load(sequential, 'c1', 1, ms(2500, 2000), { contestants: all }),
+    load(sequential, 'c1', 1, ms(4000, 4000), { turns: 4, contestants: all }),
     load(answers, 'c1', 32, ms(6000, 6000), { turns: 10 }),
     load(streams, 'c100', 32, ms(6000, 6000), { turns: 6 }),
     // Neighbours in time of what they are compared with.
