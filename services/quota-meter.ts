@@ -12,6 +12,8 @@ export interface Meter {
   readonly shared: Tally
   /** Spent by us, not written yet. May be negative: given back. */
   readonly pending: Tally
+  /** Of that, what was written since we were cut off: of what was left then it goes on to be our part. */
+  toldAlone: number
   others: { amount: number; untilMs: number }
   /** Ours to spend without asking. */
   free: number
@@ -28,6 +30,7 @@ export function createMeter(limit: Limit): Meter {
     learned: undefined,
     shared: new Tally(),
     pending: new Tally(),
+    toldAlone: 0,
     others: { amount: 0, untilMs: 0 },
     free: 0,
     open: 0,
@@ -40,6 +43,12 @@ export function readEntry(meter: Meter, entry: Entry, me: string, isGone: IsGone
   meter.others = heldByOthers(entry, me, meter.key, isGone)
   const learned = entry.learned[meter.key]
   if (learned && learned.atMs > (meter.learned?.atMs ?? 0)) meter.learned = learned
+}
+
+/** What was spent is written, so that others count it. */
+export function told(meter: Meter, untilMs: number, amount: number, alone: boolean): void {
+  meter.pending.add(untilMs, -amount)
+  if (alone) meter.toldAlone += amount
 }
 
 /** The provider's word counts where it is the smaller. */

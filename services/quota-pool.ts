@@ -158,7 +158,7 @@ export class Pool {
     const nowMs = this.#world.now()
     const parts = Math.max(1, this.#world.replicas()) * share
     for (const [i, meter] of meters.entries()) {
-      const ours = Math.max(0, meter.pending.sum(nowMs)) + meter.open
+      const ours = Math.max(0, meter.pending.sum(nowMs)) + meter.toldAlone + meter.open
       const amount = amounts[i] ?? 0
       const part = Math.max(0, roomOf(meter, nowMs) + ours) / parts
       if (ours + amount > part) return { meter, opensAtMs: Math.max(opensAt(meter, amount, nowMs), nowMs + RETRY_MS) }

@@ -152,3 +152,30 @@ test('what a dead replica took of a window stays used', async () => {
   const taken = [await alive.quota.reserve('3.1', both, 300_000), await alive.quota.reserve('4.1', both, 300_000)]
   expect(taken).toMatchObject([{ ok: true }, { ok: false, limit: { unit: 'requests' } }])
 })
+
+test('who comes back first takes nothing of the parts of those who were cut off as well', async () => {
+  const start = await world()
+  const replicas = [await start(0), await start(0), await start(0)]
+  const [first] = replicas as [Replica]
+  const rate: Claim[] = [{ pool: 'app', limits: [{ unit: 'requests', max: 12, per: 'minute' }], amounts: { requests: 1 } }]
+  let count = 0
+  const takeAll = async ({ quota }: Replica) => {
+    let taken = 0
+    while ((await quota.reserve(`a.${++count}`, rate, 300_000)).ok) taken++
+    return taken
+  }
+  for (const replica of replicas) replica.dies()
+  const parts = await Promise.all(replicas.map(takeAll))
+  expect(parts.reduce((sum, part) => sum + part)).toBeLessThanOrEqual(12)
+  expect(parts[0]).toBeGreaterThan(2)
+  first.back()
+  await until('it has told what it took', () => replicas[1]?.quota.status(rate)[0]?.used === (parts[0] ?? 0) + (parts[1] ?? 0))
+  expect(await takeAll(first)).toBe(0)
+  for (const replica of replicas) replica.back()
+  let rest = 0
+  await until('all is spent, and no more', async () => {
+    for (const replica of replicas) rest += await takeAll(replica)
+    return parts.reduce((sum, part) => sum + part) + rest >= 12
+  })
+  expect(parts.reduce((sum, part) => sum + part) + rest).toBe(12)
+})

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
 import { createAlarm } from './alarm.ts'
 import { current, type Entry, emptyEntry, type IsGone, nextEnd, parseEntry, sameHeld } from './quota-entry.ts'
-import { type Meter, readEntry } from './quota-meter.ts'
+import { type Meter, readEntry, told } from './quota-meter.ts'
 import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
 import { type Answer, type Demand, decide, planWrite, type Waiting, type Write } from './quota-plan.ts'
 import { copyOf, corrected, noCorrections } from './quota-void.ts'
@@ -194,7 +194,7 @@ export class Writer {
   #written({ plan, raise, demands, atMs, corrections }: Write, revision: number): void {
     this.#unsure = []
     corrected(this.corrections, corrections)
-    for (const [meter, cells] of plan.told) for (const [untilMs, amount] of cells) meter.pending.add(untilMs, -amount)
+    for (const [meter, cells] of plan.told) for (const [untilMs, amount] of cells) told(meter, untilMs, amount, this.alone)
     for (const [meter, amount] of raise) meter.free += amount
     this.spendUntilMs = atMs + HOLD_MS
     if (revision >= this.revision) this.#know(plan.entry, revision)
@@ -210,7 +210,7 @@ export class Writer {
     meters.forEach((meter, i) => {
       const amount = amounts[i] ?? 0
       // One that was decided without this write has been counted by it as well.
-      if (decided) for (const untilMs of cells[i] ?? []) meter.pending.add(untilMs, -amount)
+      if (decided) for (const untilMs of cells[i] ?? []) told(meter, untilMs, amount, this.alone)
       else if (meter.limit.per === undefined) meter.open += amount
     })
     if (decided) this.report(0)
@@ -233,6 +233,7 @@ export class Writer {
   }
 
   #stall(demands: readonly Waiting[]): void {
+    if (!this.alone) for (const meter of this.#options.meters.values()) meter.toldAlone = 0
     this.#outage.away = true
     for (const waiting of demands) if (!waiting.decided) decide(waiting, this.#options.decideAlone(waiting, 1))
     this.#queue = []
