@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContestantName } from './figures.ts'
 import { type NatsServer, startNats } from './nats.ts'
 import { freePort, type Own, type Process, start } from './processes.ts'
-import { models } from './scenarios.ts'
+import { models, transcriber } from './scenarios.ts'
 
 export interface Contestant {
   name: ContestantName
@@ -55,8 +55,10 @@ export async function startEmbedded(around: Surroundings, env: Record<string, st
   return serving('embedded', settings.port, [process], began)
 }
 
-export async function startCluster(around: Surroundings, server: NatsServer): Promise<Contestant> {
+/** `env`: on top of what every contestant gets. */
+export async function startCluster(around: Surroundings, server: NatsServer, env: Record<string, string> = {}): Promise<Contestant> {
   const settings = await prepare(around, 'cluster')
+  Object.assign(settings.env, env)
   const began = performance.now()
   const nats = await startNats(server, join(settings.folder, 'nats'), around.own)
   settings.env.NATS_URL = nats.url
@@ -107,7 +109,10 @@ async function prepare({ port: upstream, folder: parent, compileCache }: Surroun
         base_url: `http://127.0.0.1:${upstream}/v1`,
         api_key: 'upstream-key',
         max_concurrency: 1000,
-        models: models.map((id) => ({ id, capabilities: ['chat'], context_window: 131_072 })),
+        models: [
+          ...models.map((id) => ({ id, capabilities: ['chat'], context_window: 131_072 })),
+          { id: transcriber, capabilities: ['stt'] },
+        ],
       },
     },
     clients: [{ name: 'bench', key_hash: `sha256:${createHash('sha256').update(clientKey).digest('hex')}` }],

@@ -1,6 +1,6 @@
-// npm run bench:telemetry [-- --assert] [-- --only <accounting|ingest|analytics>]: what accounting costs a request, how fast facts go
-// into each store, and how long analytics take over a week of a million requests a day. All data is generated. Whatever else the
-// machine does makes each figure worse, so of several turns the best one counts.
+// npm run bench:telemetry [-- --assert] [-- --only <accounting|ingest|analytics|outages>]: what accounting costs a request, how fast
+// facts go into each store, how long analytics take over a week of a million requests a day, and what requests feel of a store that is
+// gone. All data is generated. Whatever else the machine does makes figures worse, so of several turns the best counts, or the median.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,6 +19,7 @@ import { startTelemetry } from '#services/telemetry/telemetry.ts'
 import { measureAccounting } from './telemetry-accounting.ts'
 import { endOf, requestId, startOf } from './telemetry-facts.ts'
 import { measureMongo } from './telemetry-mongo.ts'
+import { measureOutages } from './telemetry-outage.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -40,7 +41,7 @@ const dir = await mkdtemp(join(tmpdir(), 'freeway-bench-telemetry-'))
 stack.defer(() => rm(dir, { recursive: true }))
 const logger = createLogger({ service: 'bench', level: 'error' })
 const { values: options } = parseArgs({ options: { assert: { type: 'boolean', default: false }, only: { type: 'string' } } })
-const parts: Record<string, () => Promise<Figure[]>> = { accounting, ingest, analytics: questionsOfAWeek }
+const parts: Record<string, () => Promise<Figure[]>> = { accounting, ingest, analytics: questionsOfAWeek, outages }
 if (options.only !== undefined && !parts[options.only]) throw new Error(`--only: expected one of ${Object.keys(parts).join(', ')}`)
 const figures: Figure[] = []
 for (const [name, measure] of Object.entries(parts)) if (name === (options.only ?? name)) figures.push(...(await measure()))
@@ -122,6 +123,13 @@ async function questionsOfAWeek(): Promise<Figure[]> {
   ]
 }
 
+async function outages(): Promise<Figure[]> {
+  return (await measureOutages(dir)).flatMap(({ what, ratio, p99Ms, missing, errors }) => [
+    { what: `p99 of requests, ${what} (else ${p99Ms.toFixed(0)} ms)`, value: ratio, unit: '×', bound: { atMost: 1.1 } },
+    { what: '  requests that failed, or were never stored', value: missing + errors, unit: '', bound: { atMost: 0 } },
+  ])
+}
+
 /** Roll-ups as a week would have left them. */
 function fillWeek(file: string): void {
   using db = new DatabaseSync(file)
@@ -169,7 +177,7 @@ function print(figures: readonly Figure[]): void {
     const wanted = bound
       ? `${bound.atMost === undefined ? `≥ ${bound.atLeast}` : `≤ ${bound.atMost}`} ${unit}  ${reached(figure) ? 'reached' : 'MISSED'}`
       : ''
-    const digits = value < 100 ? 1 : 0
+    const digits = value < 10 ? 2 : value < 100 ? 1 : 0
     process.stdout.write(`${what.padEnd(48)} ${value.toFixed(digits).padStart(10)} ${unit.padEnd(3)} ${wanted}\n`)
   }
 }
