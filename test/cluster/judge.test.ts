@@ -123,7 +123,7 @@ it('a limit of the client itself is no failure', () => {
 it('only who is turned away in clear words while the machine stands still is excused', () => {
   const stalls = [{ at: AT + 200, ms: 600 }]
   expect(isExcused(told(refused), stalls)).toBe(true)
-  expect(isExcused(told(refused), [{ at: AT + 200, ms: 300 }])).toBe(false)
+  expect(isExcused(told(refused), [{ at: AT + 200, ms: 200 }])).toBe(false)
   expect(isExcused(told(refused), [{ at: AT + 20_000, ms: 600 }])).toBe(false)
   expect(isExcused(told({ ...cut }), stalls)).toBe(false)
 })

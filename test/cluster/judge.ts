@@ -101,7 +101,8 @@ function judgeRoll({ told, deeds, stalls }: Evidence): Breach[] {
     .map((one) => ({ rule: 'a rolling restart fails no request and breaks no stream', detail: describe(one) }))
 }
 
-const STALLED_MS = 400
+/** Of a process that does next to nothing: one that serves waits many times as long for its turns. */
+const STALLED_MS = 250
 const AROUND_MS = 1_500
 
 /** The machine itself stood still: a request that was turned away for that, in clear words, is nobody's fault. */
