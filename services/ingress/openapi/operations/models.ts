@@ -63,7 +63,8 @@ export const modelOperations: Operation[] = [
     id: 'listModels',
     tag,
     summary: 'List models',
-    description: "What can be called now. With an `anthropic-version` header: as Anthropic's clients read it, page by page.",
+    description:
+      "What can be called now and this key may use. With an `anthropic-version` header: as Anthropic's clients read it, page by page.",
     query: {
       limit: { schema: z.int().min(1).max(1000).default(1000), about: "Entries of a page; of Anthropic's list only, as all of these." },
       after_id: { schema: z.string(), about: '`last_id` of the page before.' },
@@ -85,7 +86,8 @@ export const modelOperations: Operation[] = [
     id: 'randomModel',
     tag,
     summary: 'Draw a model that works now',
-    errors: [503],
+    description: 'Of those that this key may use; ten times an hour.',
+    errors: [429, 503],
     answers: gives(
       'The model.',
       given(
