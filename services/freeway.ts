@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
 import { type Role, roles } from '#contracts/event.ts'
-import { collectStartupGarbage, untilSignal } from './lifecycle.ts'
+import { collectStartupGarbage, makeRoomForBuffers, untilSignal } from './lifecycle.ts'
 import { createLogger } from './logger.ts'
 import type { Opened, Process } from './processes.ts'
 import { runCluster, runIngress, runRouter, runSimulator, runTelemetry, runWorker, start, version } from './processes.ts'
@@ -87,6 +87,7 @@ async function run(
   open: (self: Process) => Promise<Opened>,
   load: () => Promise<unknown> = async () => {},
 ): Promise<void> {
+  makeRoomForBuffers()
   const settings = loadSettings(process.env, process.cwd())
   const logger = createLogger({ service, level: settings.logLevel })
   await using stack = new AsyncDisposableStack()

@@ -1,8 +1,8 @@
 // A provider that costs next to nothing: every answer is rendered in advance, so what is measured is the way to it.
-// The model `c20` streams 20 chunks, one per turn of the event loop; `c20d100` one every 100 ms, `c20d0` all at once.
+// Transcriptions are one word each, however long the sound. The model `c20` streams 20 chunks, one per turn of the event loop; `c20d100` one every 100 ms, `c20d0` all at once.
 // Every content holds exactly one `~`, and nothing else does: whoever counts those bytes counts frames.
 
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 interface Answer {
@@ -79,8 +79,19 @@ function send({ chunks, delayMs }: Answer, response: ServerResponse): void {
   write()
 }
 
+const HEARD = Buffer.from(JSON.stringify({ text: 'word~', duration: 1 }))
+
+/** What it is sent is taken as fast as it comes, and not kept. */
+function listen(request: IncomingMessage, response: ServerResponse): void {
+  request.resume().once('end', () => {
+    counts.calls++
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': HEARD.length }).end(HEARD)
+  })
+}
+
 if (import.meta.main) {
   const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+    if (request.url?.endsWith('/audio/transcriptions')) return listen(request, response)
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () => answer(Buffer.concat(parts).toString(), response))
