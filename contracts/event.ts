@@ -46,9 +46,8 @@ export const attemptEnded = fact.extend({
   ttfb_ms: z.number().nullable(),
   duration_ms: z.number(),
 })
-export const requestEnded = fact.extend({
-  name: z.literal('req.end'),
-  request: z.string(),
+/** How a request ended, for whoever is told. */
+export const ending = z.object({
   outcome: z.string(),
   status: z.int(),
   provider: z.string().nullable(),
@@ -57,6 +56,11 @@ export const requestEnded = fact.extend({
   in: z.int(),
   out: z.int(),
   duration_ms: z.number(),
+})
+export const requestEnded = fact.extend({
+  name: z.literal('req.end'),
+  request: z.string(),
+  ...ending.shape,
   ttfb_ms: z.number().nullable().optional(),
   client: z.string().optional(),
   format: z.string().optional(),

@@ -1,6 +1,7 @@
 // What happens now, for whoever watches: a lossy feed among the ingresses, which nothing relies on. What counts are the facts in event.ts.
 
 import { z } from 'zod'
+import { ending } from './event.ts'
 
 const happening = z.object({
   /** Ms since 1970. */
@@ -22,14 +23,7 @@ export const liveEvent = z.discriminatedUnion('event', [
   }),
   ofRequest.extend({
     event: z.literal('request_ended'),
-    outcome: z.string(),
-    status: z.int(),
-    provider: z.string().nullable(),
-    model: z.string().nullable(),
-    attempts: z.int(),
-    in: z.int(),
-    out: z.int(),
-    duration_ms: z.number(),
+    ...ending.shape,
     ttfb_ms: z.number().nullable(),
     error: z.string().optional(),
   }),
