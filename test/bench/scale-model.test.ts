@@ -28,6 +28,11 @@ it('there are never fewer than may die without harm', () => {
   expect(needOf(load({ answersPerSecond: 1 }), 'nats', cost, once).pods).toBe(3)
 })
 
+it('a message passes two servers of the broker, which are large', () => {
+  expect(needOf(load({ openStreams: 100_000 }), 'nats', cost, once)).toMatchObject({ cores: 12, pods: 3 })
+  expect(needOf(load({ openStreams: 1_000_000 }), 'nats', { ...cost, openMb: 0.001 }, once)).toMatchObject({ cores: 120, pods: 25 })
+})
+
 it('what more replicas cost is all of them together over one of each', () => {
   const costs = (answer: number) => Object.fromEntries(parts.map((part) => [part, { answer, stream: 1 }])) as Record<Part, Calm>
   const measured = [

@@ -25,10 +25,13 @@ export interface Measured {
   costs: Record<Part, Calm>
 }
 
-/** A pod may use a core; above this share of it answers would wait for their turn. */
+/** Above this share of its cores answers would wait for their turn. */
 export const BUSY = 0.6
-export const POD_CORES = 1
-export const POD_MB = 1_024
+/** Node uses one core; the broker uses as many as it is given, and a few large servers talk less among each other than many small ones. */
+export const SERVICE_POD = { cores: 1, mb: 1_024 }
+export const BROKER_POD = { cores: 8, mb: 4_096 }
+/** Who publishes is seldom connected to the server that the listener is connected to: a message passes two. Measured is one server alone. */
+export const BROKER_HOPS = 2
 /** Beside what is needed: one may die, or be rolled. */
 export const LEAST_PODS = 2
 /** Of a JetStream cluster; plain messages are spread over them. */
@@ -57,13 +60,13 @@ export interface Need {
 
 /** What one part of the deployment needs for a load; pods for the larger of CPU time and memory. `factor`: what many replicas cost more than one. */
 export function needOf({ answersPerSecond, streamsPerSecond, openStreams }: Load, part: Part, cost: Cost, factor: Calm): Need {
+  const [pod, least, hops] = part === 'nats' ? [BROKER_POD, BROKERS, BROKER_HOPS] : [SERVICE_POD, LEAST_PODS, 1]
   const forAnswers = answersPerSecond * cost.answer * factor.answer
   const forStreams = (streamsPerSecond * cost.stream + openStreams * cost.openSecond) * factor.stream
-  const cores = (forAnswers + forStreams) / 1e6
+  const cores = ((forAnswers + forStreams) * hops) / 1e6
   const loadMb = openStreams * cost.openMb
-  const forCores = Math.ceil(cores / (POD_CORES * BUSY))
-  const forMemory = Math.ceil(loadMb / (POD_MB * BUSY - cost.idleMb))
-  const least = part === 'nats' ? BROKERS : LEAST_PODS
+  const forCores = Math.ceil(cores / (pod.cores * BUSY))
+  const forMemory = Math.ceil(loadMb / (pod.mb * BUSY - cost.idleMb))
   const pods = Math.max(least, forCores, forMemory)
   return { cores, gb: (loadMb + pods * cost.idleMb) / 1024, pods }
 }

@@ -14,6 +14,8 @@ import { findNatsServer, type NatsServer } from './nats.ts'
 import { ask, cpuMs, memory, type Process, start } from './processes.ts'
 import { table } from './report.ts'
 import {
+  BROKER_HOPS,
+  BROKER_POD,
   BUSY,
   type Calm,
   type Cost,
@@ -23,9 +25,8 @@ import {
   type Measured,
   needOf,
   type Part,
-  POD_CORES,
-  POD_MB,
   parts,
+  SERVICE_POD,
 } from './scale-model.ts'
 
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
@@ -205,7 +206,7 @@ function print(measured: Measured[], costs: Record<Part, Cost>, natsVersion: str
   console.log(`\nMeasured: CPU time with little to do, the same for each replica\n\n${table(['for each', 'service', ...head], calm)}\n`)
   const factor = { answer: growth(measured, 'answer'), stream: growth(measured, 'stream') }
   const most = replicaCounts.at(-1)
-  console.log(`at ${most} of each, in terms of that at one: answers ${factor.answer.toFixed(2)} ×, streams ${factor.stream.toFixed(2)} ×`)
+  console.log(`at ${most} of each, in terms of that at one: answers ${factor.answer.toFixed(2)} ×, streams ${factor.stream.toFixed(2)} × (1.3 at most is wanted)`)
 
   const busy = parts.map((part) => {
     const { answer, stream, openSecond, idleMb, openMb } = costs[part]
@@ -229,8 +230,9 @@ function print(measured: Measured[], costs: Record<Part, Cost>, natsVersion: str
     }),
   ])
   console.log(
-    `Extrapolated: pods of ${POD_CORES} core and ${POD_MB} MB, at most ${BUSY * 100} % busy, at least ${LEAST_PODS} of each service; ` +
-      `each costs what it costs busy, times what ${most} of each cost more than one\n\n${table(['load', ...parts], needs)}\n`,
+    `Extrapolated: pods of ${SERVICE_POD.cores} core and ${SERVICE_POD.mb} MB, of the broker ${BROKER_POD.cores} cores and ${BROKER_POD.mb} MB, ` +
+      `at most ${BUSY * 100} % busy, at least ${LEAST_PODS} of each service; each costs what it costs busy, times what ${most} of each cost ` +
+      `more than one; a message passes ${BROKER_HOPS} servers of the broker\n\n${table(['load', ...parts], needs)}\n`,
   )
   console.log(
     `${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}, nats-server ${natsVersion}; ${((performance.now() - began) / 1000).toFixed(0)} s`,
