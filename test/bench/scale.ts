@@ -206,7 +206,9 @@ function print(measured: Measured[], costs: Record<Part, Cost>, natsVersion: str
   console.log(`\nMeasured: CPU time with little to do, the same for each replica\n\n${table(['for each', 'service', ...head], calm)}\n`)
   const factor = { answer: growth(measured, 'answer'), stream: growth(measured, 'stream') }
   const most = replicaCounts.at(-1)
-  console.log(`at ${most} of each, in terms of that at one: answers ${factor.answer.toFixed(2)} ×, streams ${factor.stream.toFixed(2)} × (1.3 at most is wanted)`)
+  console.log(
+    `at ${most} of each, in terms of that at one: answers ${factor.answer.toFixed(2)} ×, streams ${factor.stream.toFixed(2)} × (1.3 at most is wanted)`,
+  )
 
   const busy = parts.map((part) => {
     const { answer, stream, openSecond, idleMb, openMb } = costs[part]
