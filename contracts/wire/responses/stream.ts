@@ -43,7 +43,8 @@ export class ResponseStream {
     this.#writeResponse = createResponseWriter(options)
     this.#state = {
       status: 'in_progress',
-      model: options.request.model ?? '',
+      // Until somebody answers; who names none leaves the choice to the gateway.
+      model: options.request.model || 'auto',
       output: this.#output.items,
       usage: null,
       completedAt: null,
