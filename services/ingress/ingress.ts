@@ -144,9 +144,9 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     })
   }
 
-  /** Where no router answers, nobody knows better. */
   async function working(): Promise<ReturnType<typeof workingBy>> {
-    return workingBy(await askProviders().catch(() => undefined))
+    const statuses = await askProviders().catch(() => undefined) // no router, or no answer in time: nobody knows better
+    return workingBy(statuses)
   }
 
   const app = createApp({
