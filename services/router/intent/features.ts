@@ -2,7 +2,7 @@
 // Buffers are used again from call to call: a prompt leaves nothing for the collector, and what is returned is valid until the next call.
 
 import { ideaAt, ideas } from './spelling.ts'
-import { shapes, structure } from './structure.ts'
+import { kindOfNumbers, shapes, structure } from './structure.ts'
 
 /** Hashed features have an index below `buckets`, dense ones from there on. */
 export const buckets = 65_536
@@ -107,6 +107,9 @@ function writeIdeas(end: number): void {
       hashed(mix(mix(0x1dea, low), Math.max(order[one]!, order[two]!)))
     }
   }
+  // How many is a sum where numbers are given, and knowledge where none is.
+  const numbers = kindOfNumbers(look)
+  for (let one = 0; one < Math.min(found, 16); one++) hashed(mix(mix(0x2dea, order[one]!), numbers))
   closeGroup(0.7)
 }
 
@@ -201,7 +204,7 @@ function kindOf(c: number): number {
   const known = kinds[c]!
   if (known !== unknown) return known
   const letter = String.fromCharCode(c)
-  const spaceless = (c >= 0x0e00 && c <= 0x0fff) || (c >= 0x1780 && c <= 0x17ff) || (c >= 0x3040 && c <= 0x9fff)
+  const spaceless = (c >= 0x0e00 && c <= 0x109f) || (c >= 0x1780 && c <= 0x17ff) || (c >= 0x3040 && c <= 0x9fff)
   const kind = /[\p{L}\p{M}\p{Cs}+#]/u.test(letter) ? (spaceless ? 3 : c >= 0x0590 && c <= 0x06ff ? 4 : 1) : /\p{Nd}/u.test(letter) ? 2 : 0
   kinds[c] = kind
   return kind

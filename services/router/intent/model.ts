@@ -6,6 +6,15 @@ import { buckets, dense, type Features } from './features.ts'
 export const labels = ['code', 'reasoning', 'general'] as const
 export type Label = (typeof labels)[number]
 
+export interface Intent {
+  label: Label
+  /** Chance of the label, 0 to 1; of `general`, too, when it stands in for a doubtful answer. */
+  confidence: number
+}
+
+/** Below this chance a guess is not worth a specialist. */
+const threshold = 0.45
+
 export interface Model {
   weights: Int8Array
   /** What one step of a weight is worth: for hashed features, for dense ones. */
@@ -38,6 +47,13 @@ export function chances({ weights, scales }: Model, { index, value, count }: Fea
     sums[2]! += amount * weights[3 * row + 2]!
   }
   return softmax(sums[0]!, sums[1]!, sums[2]!)
+}
+
+/** What the chances of the three labels come to. */
+export function decide(chance: readonly [number, number, number]): Intent {
+  const best = chance[0] > chance[1] && chance[0] > chance[2] ? 0 : chance[1] > chance[2] ? 1 : 2
+  if (chance[best] < threshold) return { label: 'general', confidence: chance[2] }
+  return { label: labels[best], confidence: chance[best] }
 }
 
 export function softmax(a: number, b: number, c: number): [number, number, number] {

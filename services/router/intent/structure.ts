@@ -42,7 +42,7 @@ export function structure(text: string, into: Float32Array): void {
     else if (c === 95) n[16]!++
     else if (c === 60 || c === 62) n[17]!++
     else if (c === 47) n[18]!++
-    else if (c === 63 || c === 0xff1f || c === 0x61f || c === 0x37e) n[19]!++
+    else if (isQuestion(c) || c === 0x37e) n[19]!++
     else if (c === 34 || c === 39) n[20]!++
     else if (c === 35 || c === 64) n[21]!++
     else if (c === 46 && isLower(before) && isLower(text.charCodeAt(at + 1))) n[22]!++
@@ -50,12 +50,21 @@ export function structure(text: string, into: Float32Array): void {
     if (c === 40 && (isLower(before) || before === 95)) n[24]!++
     if (c > 127) n[25]!++
     if (c >= 0x2200 && c <= 0x22ff) n[26]!++
-    if ((c === 46 || c === 0x3002 || c === 0x964) && !inNumber) n[27]!++
+    if ((c === 46 || c === 0x3002 || c === 0x964 || c === 0x589 || c === 0x1362 || c === 0x104b) && !inNumber) n[27]!++
     if (c === 33 || c === 0xff01) n[28]!++
     before = c
   }
   write(n, length, text, into)
 }
+
+/** Of what `structure` wrote: no number, one, some or many; of either, whether it ends with a question mark. */
+export function kindOfNumbers(look: Float32Array): number {
+  const many = look[NO_NUMBER] !== 0 ? 0 : look[NO_NUMBER + 1] !== 0 ? 1 : look[NO_NUMBER + 2] !== 0 ? 2 : 3
+  return 2 * many + (look[ENDS_WITH_QUESTION] !== 0 ? 1 : 0)
+}
+
+const NO_NUMBER = 32
+const ENDS_WITH_QUESTION = 38
 
 function write(n: Float64Array, length: number, text: string, into: Float32Array): void {
   const per = 1 / (length + 20)
@@ -75,13 +84,16 @@ function write(n: Float64Array, length: number, text: string, into: Float32Array
   into[slot++] = n[7]! > 0 ? 1 : 0
 }
 
-/** Latin, Arabic, Persian, Devanagari, Bengali, Thai and full-width digits. */
+/** Latin, Arabic, Persian, all of India, Thai, Lao, Burmese, Khmer and full-width digits. */
 function isDigit(c: number): boolean {
   if (c < 128) return c >= 48 && c <= 57
-  if (c < 0x700) return (c >= 0x660 && c <= 0x669) || (c >= 0x6f0 && c <= 0x6f9)
-  return (c >= 0x966 && c <= 0x96f) || (c >= 0x9e6 && c <= 0x9ef) || (c >= 0xe50 && c <= 0xe59) || (c >= 0xff10 && c <= 0xff19)
+  if (c < 0x900) return (c >= 0x660 && c <= 0x669) || (c >= 0x6f0 && c <= 0x6f9)
+  // Every script of India has a block of 128, with its digits in the same place.
+  if (c < 0xe00) return (c & 0x7f) >= 0x66 && (c & 0x7f) <= 0x6f
+  if (c < 0xf00) return (c & 0x7f) >= 0x50 && (c & 0x7f) <= 0x59
+  return (c >= 0x1040 && c <= 0x1049) || (c >= 0x17e0 && c <= 0x17e9) || (c >= 0xff10 && c <= 0xff19)
 }
 
 const isLower = (c: number) => c >= 97 && c <= 122
-const isQuestion = (c: number) => c === 63 || c === 0xff1f || c === 0x61f
+const isQuestion = (c: number) => c === 63 || c === 0xff1f || c === 0x61f || c === 0x55e || c === 0x1367
 const isOptionMark = (c: number) => c === 46 || c === 41 || c === 0xff0e || c === 0x3001

@@ -1,7 +1,7 @@
 // How good the classifier is on sources that it never saw: node services/router/intent/train/eval.ts <labelled prompts, JSON lines>.
 // Whole sources are left out by turns: a random split would only show how well a source is known by its style.
 
-import { chances, labels } from '../model.ts'
+import { chances, decide, labels } from '../model.ts'
 import { learn } from './fit.ts'
 import { quantise } from './quantise.ts'
 import { type Packed, pack, type Row, readRows } from './rows.ts'
@@ -23,7 +23,7 @@ for (let fold = 0; fold < folds; fold++) {
   }
   for (const [at, packed] of pack(held).entries()) {
     const chance = chances(model, { ...packed, count: packed.index.length } satisfies Packed & { count: number })
-    guesses.set(held[at]!, chance.indexOf(Math.max(...chance)))
+    guesses.set(held[at]!, labels.indexOf(decide(chance).label))
   }
 }
 report('all', rows)
