@@ -63,6 +63,13 @@ test('a call that may leave after midnight counts on both days', () => {
   expect(countsUntil('day', 'UTC', midnight - 60_000)).toEqual([midnight])
 })
 
+test('a use that nobody counts later than we do counts on its own day alone, and no longer than its minute', () => {
+  const midnight = at('2026-03-02T00:00:00Z')
+  expect(countsUntil('day', 'UTC', midnight - 1, 0)).toEqual([midnight])
+  expect(countsUntil('day', 'UTC', midnight, 0)).toEqual([midnight + 86_400_000])
+  expect(countsUntil('minute', undefined, midnight, 0)).toEqual([midnight + 61_000])
+})
+
 test('a limit names a time zone that exists', () => {
   const read = (clock: string) => limit.safeParse({ unit: 'requests', max: 1, per: 'day', clock })
   expect(read('Asia/Shanghai').success).toBe(true)

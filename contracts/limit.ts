@@ -54,16 +54,21 @@ const rolling: Record<Window, { lengthMs: number; sliceMs: number }> = {
 }
 
 /**
- * Until when a use at `atMs` counts, in ms since 1970. A calendar window that ends within `dispatchMs` gives two times:
- * the call may fall into the next window, so it counts in both.
+ * Until when a use at `atMs` counts, in ms since 1970. A calendar window that ends within `lateMs` gives two times:
+ * the call may fall into the next window, so it counts in both. `lateMs`: 0 where nobody else counts the use, later than we.
  */
-export function countsUntil(per: Window, clock: string | undefined, atMs: number): readonly [number] | readonly [number, number] {
+export function countsUntil(
+  per: Window,
+  clock: string | undefined,
+  atMs: number,
+  lateMs: number = dispatchMs(per),
+): readonly [number] | readonly [number, number] {
   if (clock === undefined) {
     const { lengthMs, sliceMs } = rolling[per]
-    return [Math.floor(atMs / sliceMs) * sliceMs + sliceMs + lengthMs + dispatchMs(per)]
+    return [Math.floor(atMs / sliceMs) * sliceMs + sliceMs + lengthMs + lateMs]
   }
   const end = nextReset(per, clock, atMs)
-  return end - atMs > dispatchMs(per) ? [end] : [end, nextReset(per, clock, end)]
+  return end - atMs > lateMs ? [end] : [end, nextReset(per, clock, end)]
 }
 
 /** When the calendar window around `atMs` ends, in ms since 1970; always later than `atMs`. Weeks begin on Monday. */

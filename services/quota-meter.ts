@@ -7,6 +7,8 @@ import { Tally } from './quota-tally.ts'
 export interface Meter {
   readonly key: string
   limit: Limit
+  /** How much later than we somebody else may count a use. */
+  readonly lateMs: number
   learned: Learned | undefined
   /** As all replicas know it. */
   readonly shared: Tally
@@ -23,10 +25,12 @@ export interface Meter {
   period: { until: readonly [number]; sinceMs: number }
 }
 
-export function createMeter(limit: Limit): Meter {
+/** `here`: uses count where and when they happen. */
+export function createMeter(limit: Limit, here: boolean): Meter {
   return {
     key: meterKey(limit.unit, limit.per, limit.clock),
     limit,
+    lateMs: here || limit.per === undefined ? 0 : dispatchMs(limit.per),
     learned: undefined,
     shared: new Tally(),
     pending: new Tally(),
@@ -74,10 +78,10 @@ export function roomOf(meter: Meter, nowMs: number): number {
 export function usesUntil(meter: Meter, nowMs: number): readonly number[] {
   const { per, clock } = meter.limit
   if (per === undefined) return NONE
-  if (clock === undefined) return countsUntil(per, undefined, nowMs)
+  if (clock === undefined) return countsUntil(per, undefined, nowMs, meter.lateMs)
   const { until, sinceMs } = meter.period
-  if (nowMs < until[0] - dispatchMs(per) && nowMs >= sinceMs) return until
-  const cells = countsUntil(per, clock, nowMs)
+  if (nowMs < until[0] - meter.lateMs && nowMs >= sinceMs) return until
+  const cells = countsUntil(per, clock, nowMs, meter.lateMs)
   if (cells.length === 1) meter.period = { until: cells, sinceMs: nowMs }
   return cells
 }

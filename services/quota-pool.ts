@@ -23,6 +23,8 @@ export interface PoolWorld {
   /** How many replicas share the pools, ourselves included: what is left is divided by it while the bucket cannot be written. */
   replicas: () => number
   isGone: IsGone
+  /** Uses count where and when they happen. */
+  here: boolean
   /** There may be more room than before. */
   onRoom: () => void
 }
@@ -147,7 +149,7 @@ export class Pool {
       known.limit = limit
       return known
     }
-    const meter = createMeter(limit)
+    const meter = createMeter(limit, this.#world.here)
     readEntry(meter, this.#writer.entry, this.#world.me, this.#world.isGone)
     this.#meters.set(key, meter)
     return meter

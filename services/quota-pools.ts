@@ -18,16 +18,17 @@ export interface PoolsOptions {
   instance: string
   now: () => number
   leaseMs: number | undefined
+  here: boolean
   onRoom: () => void
 }
 
-export async function openPools({ keyValue, scope, instance, now, leaseMs, onRoom }: PoolsOptions): Promise<Pools> {
+export async function openPools({ keyValue, scope, instance, now, leaseMs, here, onRoom }: PoolsOptions): Promise<Pools> {
   const pools = new Map<string, Pool>()
   const byKey = new Map<string, Pool>()
   /** Entries of pools that nobody has asked for here yet. */
   const unclaimed = new Map<string, KeyValueEntry>()
   const replicas = await openReplicas({ keyValue, scope, instance, now, leaseMs, onChange: replicasChanged })
-  const world = { keyValue, me: instance, now, replicas: () => replicas.count, isGone: replicas.isGone, onRoom }
+  const world = { keyValue, me: instance, now, replicas: () => replicas.count, isGone: replicas.isGone, here, onRoom }
   const watch = await keyValue.watch(`${scope}.*`, (entry) => {
     const pool = byKey.get(entry.key)
     if (pool) pool.onEntry(entry)

@@ -49,6 +49,8 @@ export interface QuotaOptions {
    * Absent: it goes on without its replica, until its time, as calls of a worker do.
    */
   leaseMs?: number
+  /** Uses count where and when they happen. Absent: they are calls, which somebody else counts a moment later. */
+  here?: boolean
 }
 
 interface Part {
@@ -70,13 +72,13 @@ const SWEEP_MS = 5_000
 const ESTIMATE_MS = 60_000
 const CLOSE_MS = 1_000
 
-export async function openQuota({ keyValue, scope, instance, now = Date.now, leaseMs }: QuotaOptions): Promise<Quota> {
+export async function openQuota({ keyValue, scope, instance, now = Date.now, leaseMs, here = false }: QuotaOptions): Promise<Quota> {
   const listeners = new Set<() => void>()
   const reservations = new Map<string, Reservation>()
   const onRoom = () => {
     for (const listener of listeners) listener()
   }
-  const pools = await openPools({ keyValue, scope, instance, now, leaseMs, onRoom })
+  const pools = await openPools({ keyValue, scope, instance, now, leaseMs, here, onRoom })
   const sweeper = setInterval(() => sweep(now()), SWEEP_MS)
   let sweepAtMs = 0
 

@@ -47,8 +47,8 @@ export async function openAdmission({ backbone, settings, logger, instance, admi
   const config = await backbone.keyValue(buckets.config)
   const policy = await watchPolicy(kv, config, settings.access)
   const community = await openCommunity({ kv, accounts, policy, settings, adminToken, logger, now: Date.now })
-  const leaseMs = settings.slotLeaseMs
-  const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'client', instance, leaseMs })
+  const counting = { scope: 'client', here: true, leaseMs: settings.slotLeaseMs }
+  const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), instance, ...counting })
   const limits = clientLimits(quota, settings.requestTimeoutMs + WIND_UP_MS)
   const access = openAccess({
     accounts,

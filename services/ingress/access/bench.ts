@@ -129,7 +129,7 @@ async function main(): Promise<boolean> {
   const memoryMb = usedMb() - emptyMb
   if (accounts.size !== KEYS || policy.bans.size !== BANS) throw new Error(`read ${accounts.size} keys and ${policy.bans.size} bans`)
 
-  const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'client', instance: 'bench' })
+  const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'client', instance: 'bench', here: true })
   stack.defer(() => quota.close())
   const catalog = catalogSchema.parse({
     providers: [{ name: 'a', base_url: 'http://a.invalid/v1', configured: true, models: [{ id: 'm' }] }],

@@ -14,7 +14,7 @@ let nowMs: number
 
 async function open(): Promise<ClientLimits> {
   const keyValue = await broker.connect('ingress').keyValue(buckets.quota)
-  const quota = await openQuota({ keyValue, scope: 'client', instance: `i${quotas.length}`, now: () => nowMs })
+  const quota = await openQuota({ keyValue, scope: 'client', instance: `i${quotas.length}`, now: () => nowMs, here: true })
   quotas.push(quota)
   return clientLimits(quota, 60_000)
 }
@@ -75,8 +75,17 @@ describe('successes per day', () => {
     for (let i = 0; i < 3; i++) (await limits.take(limited, nowMs))?.finished(true)
     nowMs = Date.UTC(2026, 1, 1) - 1
     expect(isHeld(await attempt(limits, limited))).toBe(false)
-    nowMs = Date.UTC(2026, 1, 1) + 1_000
+    nowMs = Date.UTC(2026, 1, 1)
     expect(isHeld(await attempt(limits, limited))).toBe(true)
+  })
+
+  it('of the last moment of a day take nothing of the next', async () => {
+    const limits = await open()
+    nowMs = Date.UTC(2026, 1, 1) - 1
+    for (let i = 0; i < 3; i++) (await limits.take(limited, nowMs))?.finished(true)
+    nowMs = Date.UTC(2026, 1, 1)
+    for (let i = 0; i < 3; i++) expect(isHeld(await attempt(limits, limited))).toBe(true)
+    expect(isHeld(await attempt(limits, limited))).toBe(false)
   })
 
   it('cannot be exceeded by requests that run at the same time', async () => {
