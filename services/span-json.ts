@@ -24,6 +24,8 @@ export interface EndedSpan {
   startMs: number
   endMs: number
   failed: boolean
+  /** One object for many spans, which never changes; undefined: there are no such attributes. */
+  fixed: Attributes | undefined
   attributes: Attributes
   events: readonly SpanEvent[]
   links: readonly { traceId: string; spanId: string }[]
@@ -40,22 +42,38 @@ export function spanJson(span: EndedSpan): string {
   let json = `{"traceId":"${span.traceId}","spanId":"${span.spanId}","flags":${flags},`
   if (parentSpanId !== undefined) json += `"parentSpanId":"${parentSpanId}",`
   if (tracestate !== undefined) json += `"traceState":${JSON.stringify(tracestate)},`
-  json += `"name":${wordJson(span.name)},"kind":${span.kind},"startTimeUnixNano":"${nanos(span.startMs)}","endTimeUnixNano":"${nanos(span.endMs)}","attributes":`
-  json += attributesJson(span.attributes)
+  json += `"name":${wordJson(span.name)},"kind":${span.kind},"startTimeUnixNano":"${nanos(span.startMs)}","endTimeUnixNano":"${nanos(span.endMs)}","attributes":[`
+  const own = listJson(span.attributes)
+  if (span.fixed) json += own === '' ? fixedJson(span.fixed) : `${fixedJson(span.fixed)},`
+  json += `${own}]`
   if (events.length > 0) json += `,"events":[${events.map(eventJson).join(',')}]`
   if (links.length > 0) json += `,"links":[${links.map(linkJson).join(',')}]`
   return json + (span.failed ? ',"status":{"code":2}}' : ',"status":{}}')
 }
 
 export function attributesJson(attributes: Attributes): string {
-  let json = '['
+  return `[${listJson(attributes)}]`
+}
+
+function listJson(attributes: Attributes): string {
+  let json = ''
   for (const key in attributes) {
     const value = attributes[key]
     if (value === undefined) continue
-    if (json.length > 1) json += ','
+    if (json !== '') json += ','
     json += typeof value === 'string' ? textAttribute(key, value) : `${beginningOf(key)}${valueJson(value)}}`
   }
-  return `${json}]`
+  return json
+}
+
+const written = new WeakMap<Attributes, string>()
+
+function fixedJson(attributes: Attributes): string {
+  const before = written.get(attributes)
+  if (before !== undefined) return before
+  const json = listJson(attributes)
+  written.set(attributes, json)
+  return json
 }
 
 function eventJson({ name, atMs, attributes = {} }: SpanEvent): string {

@@ -47,8 +47,8 @@ export function requestSpan({ route, id, publicId, receivedMs, parent, forced }:
 }
 
 export function submitSpan(parent: TraceContext | undefined, id: string, n: number): Span {
-  const attributes = () => ({ ...messaging('publish', jobs, id), 'freeway.attempt': n })
-  return startSpan(`publish ${jobs}`, { role: 'ingress', kind: 'producer', parent, attributes })
+  const attributes = () => ({ [CONVERSATION]: id, 'freeway.attempt': n })
+  return startSpan(`publish ${jobs}`, { role: 'ingress', kind: 'producer', parent, fixed: () => messaging('publish', jobs), attributes })
 }
 
 /** Of an attempt whose worker will not tell: it was killed, frozen or cut off. */
@@ -70,13 +70,19 @@ export function delivered(frames: number, bytes: number, clientAborted: boolean)
 
 export function routeSpan({ id, n, trace, exclude, avoid }: Pick<Submit, 'id' | 'n' | 'trace' | 'exclude' | 'avoid'>): Span {
   const attributes = () => ({
-    ...messaging('process', jobs, id),
+    [CONVERSATION]: id,
     'messaging.consumer.group.name': jobQueue,
     'freeway.attempt': n,
     ...(exclude.length > 0 && { 'freeway.excluded': exclude.slice(0, MAX_NAMES) }),
     ...(avoid.length > 0 && { 'freeway.avoided': avoid.slice(0, MAX_NAMES) }),
   })
-  return startSpan(`process ${jobs}`, { role: 'router', kind: 'consumer', parent: trace, attributes })
+  return startSpan(`process ${jobs}`, {
+    role: 'router',
+    kind: 'consumer',
+    parent: trace,
+    fixed: () => messaging('process', jobs),
+    attributes,
+  })
 }
 
 export interface Choice {
@@ -104,15 +110,21 @@ export function quotaSpan(parent: TraceContext | undefined, reason: string, open
 }
 
 export function offerSpan(parent: TraceContext | undefined, id: string, provider: string): Span {
-  const attributes = () => messaging('publish', work(provider), id, workTemplate)
-  return startSpan(`publish ${workTemplate}`, { role: 'router', kind: 'producer', parent, attributes })
+  const fixed = () => messaging('publish', work(provider), workTemplate)
+  return startSpan(`publish ${workTemplate}`, {
+    role: 'router',
+    kind: 'producer',
+    parent,
+    fixed,
+    attributes: () => ({ [CONVERSATION]: id }),
+  })
 }
 
 // Worker ------------------------------------------------------------------------------------------
 
 export function workSpan({ id, n, prov, account, trace }: Pick<Offer, 'id' | 'n' | 'prov' | 'account' | 'trace'>): Span {
   const attributes = () => ({
-    ...messaging('process', work(prov), id, workTemplate),
+    [CONVERSATION]: id,
     'messaging.consumer.group.name': workQueue,
     'freeway.attempt': n,
     'freeway.provider': prov,
@@ -120,7 +132,8 @@ export function workSpan({ id, n, prov, account, trace }: Pick<Offer, 'id' | 'n'
     // By the clocks of two machines, maybe.
     ...(trace?.sent_at !== undefined && { 'freeway.queue_ms': Math.max(0, Date.now() - trace.sent_at) }),
   })
-  return startSpan(`process ${workTemplate}`, { role: 'worker', kind: 'consumer', parent: trace, attributes })
+  const fixed = () => messaging('process', work(prov), workTemplate)
+  return startSpan(`process ${workTemplate}`, { role: 'worker', kind: 'consumer', parent: trace, fixed, attributes })
 }
 
 export function callSpan(
@@ -129,14 +142,20 @@ export function callSpan(
   baseUrl: string,
 ): Span {
   const operation = operationOf(kind)
-  const attributes = () => ({
+  const fixed = () => known(`${operation} ${prov} ${stream} ${baseUrl} ${model}`, () => callOf(operation, prov, model, stream, baseUrl))
+  return startSpan(`${operation} ${model}`, { role: 'worker', kind: 'client', parent, fixed })
+}
+
+function callOf(operation: string, prov: string, model: string, stream: boolean, baseUrl: string): Attributes {
+  const { protocol, hostname, port } = new URL(baseUrl)
+  return {
     'gen_ai.operation.name': operation,
     'gen_ai.provider.name': providerNameOf(prov),
     'gen_ai.request.model': model,
     'gen_ai.request.stream': stream,
-    ...serverOf(baseUrl),
-  })
-  return startSpan(`${operation} ${model}`, { role: 'worker', kind: 'client', parent, attributes })
+    'server.address': hostname,
+    'server.port': Number(port) || (DEFAULT_PORTS[protocol] ?? 0),
+  }
 }
 
 export interface Answered {
@@ -175,27 +194,30 @@ export function saveSpan(requests: readonly TraceContext[], messages: number, fa
   return startSpan(`process ${eventTemplate}`, { role: 'telemetry', kind: 'consumer', links: requests, forced: true, attributes })
 }
 
+const CONVERSATION = 'messaging.message.conversation_id'
+
 /** `template`: what the destination is called where its own name would be one of many. */
-function messaging(operation: 'publish' | 'process', destination: Subject, request: string, template?: string): Attributes {
-  return {
-    'messaging.system': messagingSystem() ?? '',
+function messaging(operation: 'publish' | 'process', destination: Subject, template?: string): Attributes {
+  const system = messagingSystem() ?? ''
+  return known(`${system} ${operation} ${destination}`, () => ({
+    'messaging.system': system,
     'messaging.operation.name': operation,
     'messaging.operation.type': operation === 'publish' ? 'send' : 'process',
     'messaging.destination.name': destination,
     ...(template !== undefined && { 'messaging.destination.template': template }),
-    'messaging.message.conversation_id': request,
-  }
+  }))
 }
 
 const DEFAULT_PORTS: Record<string, number> = { 'http:': 80, 'https:': 443 }
-const servers = new Map<string, Attributes>()
+/** There are as many as providers and their models. */
+const MAX_KNOWN = 2_000
+const found = new Map<string, Attributes>()
 
-/** There are as many as providers. */
-function serverOf(baseUrl: string): Attributes {
-  const known = servers.get(baseUrl)
-  if (known) return known
-  const { protocol, hostname, port } = new URL(baseUrl)
-  const found = { 'server.address': hostname, 'server.port': Number(port) || (DEFAULT_PORTS[protocol] ?? 0) }
-  servers.set(baseUrl, found)
-  return found
+function known(key: string, find: () => Attributes): Attributes {
+  const before = found.get(key)
+  if (before) return before
+  if (found.size >= MAX_KNOWN) found.clear()
+  const attributes = find()
+  found.set(key, attributes)
+  return attributes
 }

@@ -21,6 +21,7 @@ const span = (name: string, more: Partial<EndedSpan> = {}): EndedSpan => ({
   startMs: 1_760_000_000_005,
   endMs: 1_760_000_001_000,
   failed: false,
+  fixed: undefined,
   attributes: {},
   links: [],
   events: [],
@@ -70,6 +71,16 @@ it('tells everything of a span as a collector reads it', async () => {
     expect.objectContaining({ name: 'nothing', kind: 'INTERNAL', parentSpanId: '', failed: false, attributes: {}, events: [], links: [] }),
   ])
   await sending.close()
+})
+
+it('what many spans share is told of each, with and without words of its own', async () => {
+  await using sink = await startOtlpSink()
+  const sending = openSpanExport(options(sink.url))
+  const fixed = { system: 'nats', kind: 'send' }
+  sending.take(span('a', { fixed, attributes: { n: 1 } }))
+  sending.take(span('b', { fixed }))
+  await sending.close()
+  expect(sink.spans.map(({ attributes }) => attributes)).toEqual([{ ...fixed, n: 1 }, fixed])
 })
 
 it('sends what is left at the end, and many batches whole', async () => {

@@ -25,6 +25,8 @@ export interface SpanOptions {
   role: Role
   kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'
   parent?: TraceContext | undefined
+  /** Called as lazy attributes are. Returns one object for many spans, which never changes: it is written down once. */
+  fixed?: () => Readonly<Attributes>
   attributes?: LazyAttributes
   /** When it began, on the clock of `performance.now()`; without it, now. */
   startedMs?: number | undefined
@@ -151,7 +153,7 @@ function recordedSpans(api: Api, tracer: Tracer): SpanMaker {
     isRemote: true,
     ...(tracestate !== undefined && { traceState: api.createTraceState(tracestate) }),
   })
-  return (name, { kind, attributes, links, forced = false }, parent, startTime) => {
+  return (name, { kind, fixed, attributes, links, forced = false }, parent, startTime) => {
     const root = parent ? api.trace.setSpanContext(api.ROOT_CONTEXT, spanContextOf(parent)) : api.ROOT_CONTEXT
     const options = {
       kind: kinds[kind],
@@ -159,6 +161,7 @@ function recordedSpans(api: Api, tracer: Tracer): SpanMaker {
       links: links?.flatMap((link) => parentOf(link) ?? []).map((other) => ({ context: spanContextOf(other) })),
     }
     const span = new Recorded(tracer.startSpan(name, options, forced ? root.setValue(FORCED, true) : root))
+    if (fixed) span.set(fixed())
     if (attributes) span.set(attributes)
     return span
   }

@@ -13,7 +13,7 @@ const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 }
 
 /** `take` gets each span that has ended and is sampled. */
 export function writtenSpans(rule: SamplingRule, take: (span: EndedSpan) => void): SpanMaker {
-  return (name, { kind, attributes, links, forced = false }, parent, startMs) => {
+  return (name, { kind, fixed, attributes, links, forced = false }, parent, startMs) => {
     const traceId = parent?.traceId ?? newId(TRACE_ID_BYTES)
     const isServer = kind === 'server'
     const sampled = forced || (parent !== undefined && !isServer) || isSampled(rule, traceId, parent?.sampled)
@@ -21,13 +21,23 @@ export function writtenSpans(rule: SamplingRule, take: (span: EndedSpan) => void
     // What a server tells can be kept in the end.
     if (!sampled && !isServer) return unwritten({ traceId, spanId: newId(SPAN_ID_BYTES), sampled, tracestate })
     const linked = links ? links.flatMap((link) => parentOf(link) ?? []) : none
-    const start = { traceId, parentSpanId: parent?.spanId, tracestate, sampled, name, kind: kinds[kind], startMs, links: linked }
+    const start = {
+      traceId,
+      parentSpanId: parent?.spanId,
+      tracestate,
+      sampled,
+      name,
+      kind: kinds[kind],
+      startMs,
+      fixed: fixed?.(),
+      links: linked,
+    }
     return new Written(start, attributes, take)
   }
 }
 
 type Attributes = Exclude<LazyAttributes, () => unknown>
-type Start = Pick<EndedSpan, 'traceId' | 'parentSpanId' | 'tracestate' | 'sampled' | 'name' | 'kind' | 'startMs' | 'links'>
+type Start = Pick<EndedSpan, 'traceId' | 'parentSpanId' | 'tracestate' | 'sampled' | 'name' | 'kind' | 'startMs' | 'fixed' | 'links'>
 
 class Written implements Span, EndedSpan {
   readonly traceId: string
@@ -40,6 +50,7 @@ class Written implements Span, EndedSpan {
   readonly startMs: number
   endMs = 0
   failed = false
+  readonly fixed: EndedSpan['fixed']
   attributes: Attributes
   events: readonly SpanEvent[] = none
   readonly links: EndedSpan['links']
@@ -54,6 +65,7 @@ class Written implements Span, EndedSpan {
     this.name = start.name
     this.kind = start.kind
     this.startMs = start.startMs
+    this.fixed = start.fixed
     this.links = start.links
     this.#take = take
     this.attributes = typeof attributes === 'function' ? attributes() : { ...attributes }
