@@ -11,6 +11,7 @@ import { isSpoilt, type Json, spoilReply, spoilStream } from './deform.ts'
 import { deliver, type Line } from './deliver.ts'
 import { type Fault, withoutDirective } from './fault.ts'
 import { isLoad, loadPieces } from './load.ts'
+import { withCache } from './prompt-cache.ts'
 import { sendBody, sendJson } from './respond.ts'
 import { isMisspelt, spellFrames } from './syntax.ts'
 
@@ -24,7 +25,7 @@ export async function chat(line: Line, bytes: Uint8Array, body: ChatBody): Promi
   readRequest(bytes)
   const said = isLoad(fault)
     ? dictate(body, [...loadPieces({ ...fault, endless: false })])
-    : answer(body, withoutDirective(body.model ?? ''))
+    : withCache(answer(body, withoutDirective(body.model ?? '')), body)
   const chunks = toChunks(said, optionsFor(body))
   if (!body.stream) return sendJson(line, isSpoilt(fault) ? spoilReply(writeReply(chunks), fault) : writeReply(chunks))
   // Usage that is to be spoilt must be there first.

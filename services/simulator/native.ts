@@ -18,6 +18,7 @@ import { placeIn } from './deform.ts'
 import { deliver, type Line } from './deliver.ts'
 import { withoutDirective } from './fault.ts'
 import { isLoad, loadPieces } from './load.ts'
+import { withCache } from './prompt-cache.ts'
 import { sendJson } from './respond.ts'
 
 const sse = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }
@@ -91,7 +92,7 @@ function chunksFor({ fault }: Line, bytes: Uint8Array, id: string): Chunk[] {
   const body = JSON.parse(new TextDecoder().decode(bytes)) as ChatBody
   const said = isLoad(fault)
     ? dictate(body, [...loadPieces({ ...fault, endless: false })])
-    : answer(body, withoutDirective(body.model ?? ''))
+    : withCache(answer(body, withoutDirective(body.model ?? '')), body)
   return [...toChunks(said, { id, model: body.model ?? 'demo/chat', created: Math.floor(Date.now() / 1000) })]
 }
 

@@ -17,9 +17,12 @@ interface Finding {
   failures?: unknown[]
 }
 
-const PROBE_MS = 25_000
+const PROBE_MS = 60_000
 /** A surface that is not there at all counts as unsupported, not as failed. */
-const served = ['models', 'chat', 'messages', 'count-tokens', 'responses']
+const talking = ['models', 'chat', 'messages', 'count-tokens', 'responses']
+const everything = [...talking, 'completions', 'embeddings', 'images', 'audio-speech']
+/** It sends "[object FormData]" as plain text: its own undici does not know the FormData of this Node. Edits have tests of their own. */
+const UNASKED = 'images-edit'
 const probe = join(dirname(createRequire(import.meta.url).resolve('llmprobe/package.json')), 'bin/dist/llmprobe.mjs')
 let gateway: Gateway
 let home: string
@@ -34,9 +37,9 @@ afterAll(async () => {
 })
 
 /** Its exit status tells of the model, not of the gateway. */
-async function findings(model: string): Promise<Finding[]> {
+async function findings(model: string, ...more: string[]): Promise<Finding[]> {
   const file = join(home, 'findings.json')
-  const options = ['-k', 'none', '-m', model, '--no-bench', '--no-save', '--no-color', '--save', file]
+  const options = ['-k', 'none', '-m', model, '--no-bench', '--no-save', '--no-color', '--save', file, ...more]
   await new Promise<void>((resolve) => {
     const env = { PATH: process.env.PATH, HOME: home }
     execFile(process.execPath, [probe, gateway.url, ...options], { env, timeout: PROBE_MS }, () => resolve())
@@ -45,12 +48,16 @@ async function findings(model: string): Promise<Finding[]> {
   return conformance.results
 }
 
-describe.each(['demo/chat', 'demo/reasoner'])('every MUST holds with %s', (model) => {
-  it('in all the formats that it looks at', async () => {
-    const found = await findings(model)
-    expect(found.filter(({ outcome }) => outcome === 'fail' || outcome === 'unreachable')).toEqual([])
+describe('every MUST holds', () => {
+  it.each([
+    { model: 'auto', more: ['--full'], surfaces: everything, least: 80 },
+    { model: 'demo/reasoner', more: [], surfaces: talking, least: 60 },
+  ])('with $model in all the formats that it looks at', { timeout: 90_000 }, async ({ model, more, surfaces, least }) => {
+    const found = await findings(model, ...more)
+    const failed = found.filter(({ outcome, id }) => (outcome === 'fail' || outcome === 'unreachable') && id !== UNASKED)
+    expect(failed).toEqual([])
     const passed = found.filter(({ outcome }) => outcome === 'pass')
-    expect(passed.map(({ surface }) => surface)).toEqual(expect.arrayContaining(served))
-    expect(passed.length).toBeGreaterThan(60)
+    expect([...new Set(passed.map(({ surface }) => surface))]).toEqual(expect.arrayContaining(surfaces))
+    expect(passed.length).toBeGreaterThan(least)
   })
 })
