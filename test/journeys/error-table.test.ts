@@ -540,17 +540,21 @@ it('wrong keys are told so until there are too many of them', async () => {
   expect((await ask(families[0], { key: await client() })).status).toBe(200)
 })
 
-it('every format answers where nothing is wrong', async () => {
+it('every format answers where nothing is wrong, and says what is left, also in front of a stream', async () => {
   await admin('DELETE', '/api/settings')
   const key = await client({ rpm_limit: 60, daily_limit: 100, max_concurrency: 4 })
-  for (const format of formats) {
-    const response = await ask(format, { key })
+  const names = ['ratelimit', 'dailylimit', 'concurrency'].flatMap((limit) =>
+    ['limit', 'remaining', 'reset'].map((what) => `x-${limit}-${what}`),
+  )
+  const streams = formats.filter(({ name }) => ['chat', 'messages', 'responses', 'php'].includes(name))
+  const streamed = streams.map((format) => ({ format, raw: JSON.stringify({ ...format.body('alpha/m'), stream: true }) }))
+  for (const { format, ...asked } of [...formats.map((format) => ({ format })), ...streamed]) {
+    const response = await ask(format, { key, ...asked })
     await response.arrayBuffer()
     expect([format.name, response.status]).toEqual([format.name, 200])
-    for (const name of ['ratelimit', 'dailylimit', 'concurrency'].flatMap((limit) =>
-      ['limit', 'remaining', 'reset'].map((what) => `x-${limit}-${what}`),
-    ))
+    for (const name of [...names, 'x-ratelimit-remaining-requests'])
       expect(response.headers.get(name), `${format.name} ${name}`).toMatch(/^\d+$/)
+    expect(response.headers.get('x-ratelimit-reset-requests')).toMatch(/^(\d+m)?[\d.]+m?s$/)
   }
 })
 
