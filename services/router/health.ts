@@ -164,8 +164,8 @@ function blameProvider(provider: Condition, model: string, nowMs: number): void 
 }
 
 function levelsOf(health: Health, target: Called): Record<Level, Condition> {
-  const [provider, key, model] = keysOf(target).map((name) => conditionOf(health, name)) as [Condition, Condition, Condition]
-  return { provider, key, model }
+  const [provider, key, model] = keysOf(target)
+  return { provider: conditionOf(health, provider), key: conditionOf(health, key), model: conditionOf(health, model) }
 }
 
 function conditionOf(health: Health, key: string): Condition {
