@@ -120,7 +120,7 @@ it('a limit of the client itself is no failure', () => {
   expect(rules({ told: [limited], seen: [], entries: [], rolledUp: 0, deeds: [deed({ what: 'roll', at: AT - 1 })] })).toEqual([])
 })
 
-it('only who is turned away in clear words while the machine stands still is excused', () => {
+it('only who is given up in clear words while the machine stands still is excused', () => {
   const stalls = [{ at: AT + 200, ms: 600 }]
   expect(isExcused(told(refused), stalls)).toBe(true)
   expect(isExcused(told(refused), [{ at: AT + 200, ms: 200 }])).toBe(false)

@@ -105,10 +105,10 @@ function judgeRoll({ told, deeds, stalls }: Evidence): Breach[] {
 const STALLED_MS = 250
 const AROUND_MS = 1_500
 
-/** The machine itself stood still: a request that was turned away for that, in clear words, is nobody's fault. */
-export function isExcused({ sentAt, endedAt, status, error }: Told, stalls: Stall[]): boolean {
-  const turnedAway = status === 503 && error !== undefined
-  return turnedAway && stalls.some(({ at, ms }) => ms >= STALLED_MS && at + ms >= sentAt - AROUND_MS && at <= endedAt + AROUND_MS)
+/** The machine itself stood still: a request that was given up for that, in clear words, is nobody's fault. */
+export function isExcused({ sentAt, endedAt, error, broken }: Told, stalls: Stall[]): boolean {
+  const clear = error !== undefined && !broken
+  return clear && stalls.some(({ at, ms }) => ms >= STALLED_MS && at + ms >= sentAt - AROUND_MS && at <= endedAt + AROUND_MS)
 }
 
 /** A provider is called at most once for each granted attempt, and once for each that came to an answer. */
