@@ -124,12 +124,17 @@ const fieldsByName = new Map<unknown, Field[]>(
 )
 
 function holds(value: Record<string, unknown>, fields: readonly Field[]): boolean {
-  for (const { key, type, whole, nullable, optional, fields: inner } of fields) {
-    const field = value[key]
-    if (field === undefined ? !optional : field === null ? !nullable : typeof field !== type) return false
-    if (field === undefined || field === null) continue
-    if (type === 'number' && !(whole ? Number.isSafeInteger(field) : Number.isFinite(field))) return false
-    if (type === 'object' && (Array.isArray(field) || !holds(field as Record<string, unknown>, inner))) return false
+  for (let i = 0; i < fields.length; i++) {
+    const rule = fields[i] as Field
+    const field = value[rule.key]
+    if (field === undefined || field === null) {
+      if (field === null ? rule.nullable : rule.optional) continue
+      return false
+    }
+    const { type } = rule
+    if (typeof field !== type) return false
+    if (type === 'number' && !(rule.whole ? Number.isSafeInteger(field) : Number.isFinite(field))) return false
+    if (type === 'object' && (Array.isArray(field) || !holds(field as Record<string, unknown>, rule.fields))) return false
   }
   return true
 }

@@ -2,15 +2,21 @@
 
 import type { Event } from '#contracts/event.ts'
 import { saveSpan } from '#services/spans.ts'
+import type { TraceContext } from '#services/trace.ts'
 
 /** More are not kept by a span. */
 const MAX_LINKS = 128
 
 /** Rejects as `save` does. */
 export async function tracedSave<T>(facts: readonly Event[], messages: number, store: string, save: () => Promise<T>): Promise<T> {
-  const requests = facts.flatMap((fact) => (fact.name === 'req.end' && fact.traceparent ? [{ traceparent: fact.traceparent }] : []))
+  const requests: TraceContext[] = []
+  for (const fact of facts) {
+    if (fact.name !== 'req.end' || !fact.traceparent) continue
+    requests.push({ traceparent: fact.traceparent })
+    if (requests.length === MAX_LINKS) break
+  }
   if (requests.length === 0) return save()
-  const span = saveSpan(requests.slice(0, MAX_LINKS), messages, facts.length, store)
+  const span = saveSpan(requests, messages, facts.length, store)
   try {
     return await save()
   } catch (error) {

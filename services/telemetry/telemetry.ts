@@ -84,8 +84,9 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
     const facts = together.flatMap(([, { events }]) => events)
     const { saved } = await tracedSave(facts, together.length, store.name, () => store.save(facts))
     countSaved(saved.length)
-    lagMs = facts.reduce((oldest, { at }) => Math.max(oldest, Date.now() - at), 0)
-    if (facts.some(({ at }) => at < Date.now() - BEHIND_MS)) behindAt = performance.now()
+    const now = Date.now()
+    lagMs = now - facts.reduce((oldest, { at }) => Math.min(oldest, at), now)
+    if (lagMs > BEHIND_MS) behindAt = performance.now()
     // Seldom anything but all.
     const isSaved = saved.length === facts.length ? undefined : new Set(saved)
     for (const [message, { events, fault }] of together) {

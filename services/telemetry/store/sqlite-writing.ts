@@ -36,7 +36,9 @@ export function openWriting(db: DatabaseSync): WriteRecords {
     for (let from = 0; from < changes.length; ) {
       const together = changes.length - from >= TOGETHER ? changes.slice(from, from + TOGETHER) : changes.slice(from, from + 1)
       from += together.length
-      const { changes: inserted } = (together.length === 1 ? insert : insertTogether).run(...together.flatMap(valuesOf))
+      const values: SQLInputValue[] = []
+      for (const { key, first, parts } of together) values.push(key, first, endedOf(parts), JSON.stringify(parts))
+      const { changes: inserted } = (together.length === 1 ? insert : insertTogether).run(...values)
       for (const change of together) {
         const known = inserted === together.length ? undefined : (select.get(change.key) as unknown as Row)
         if (known && known.rowid <= before) each(...merge(change, known))
@@ -48,10 +50,6 @@ export function openWriting(db: DatabaseSync): WriteRecords {
 
 function insertOf(rows: number): string {
   return `insert or ignore into request (key, first, ended, parts) values ${Array(rows).fill('(?, ?, ?, ?)').join(', ')}`
-}
-
-function valuesOf({ key, first, parts }: Change): SQLInputValue[] {
-  return [key, first, endedOf(parts), JSON.stringify(parts)]
 }
 
 function endedOf(parts: Parts): number {
