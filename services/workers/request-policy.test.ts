@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '#contracts/bytes.ts'
 import { requestPolicy } from '#contracts/request-policy.ts'
@@ -18,91 +19,14 @@ const tool = (parameters: Json) => ({ type: 'function', function: { name: 'f', p
 const plainTool = tool({ type: 'object', properties: {} })
 const call = (id: string) => ({ id, type: 'function', function: { name: 'f', arguments: '{}' } })
 
-const policies: Record<string, object> = {
-  groq: {
-    drop: ['logprobs', 'top_logprobs', 'logit_bias', 'min_p', 'top_k', 'repetition_penalty'],
-    clamp: { n: 1 },
-    strip_message_fields: ['name'],
-  },
-  cerebras: {
-    drop: ['frequency_penalty', 'presence_penalty', 'logit_bias', 'service_tier', 'store', 'top_k', 'min_p', 'repetition_penalty'],
-    role_map: { developer: 'system' },
-  },
-  mistral: {
-    drop: [
-      'top_k',
-      'min_p',
-      'repetition_penalty',
-      'logit_bias',
-      'logprobs',
-      'top_logprobs',
-      'stream_options',
-      'user',
-      'store',
-      'metadata',
-      'service_tier',
-    ],
-    rename: { seed: 'random_seed' },
-    map: { tool_choice: { required: 'any' } },
-    role_map: { developer: 'system' },
-    strip_message_fields: ['reasoning', 'reasoning_content', 'refusal', 'annotations', 'audio', 'name'],
-  },
-  gemini: {
-    drop: ['logit_bias', 'logprobs', 'top_logprobs', 'min_p', 'repetition_penalty', 'store', 'metadata', 'service_tier'],
-    schema_strip: ['additionalProperties', '$schema', '$id', 'x-*'],
-    role_map: { developer: 'system' },
-  },
-  cohere: {
-    drop: [
-      'n',
-      'logit_bias',
-      'top_logprobs',
-      'logprobs',
-      'parallel_tool_calls',
-      'store',
-      'metadata',
-      'modalities',
-      'service_tier',
-      'user',
-      'top_k',
-      'min_p',
-      'repetition_penalty',
-    ],
-    map: { reasoning_effort: { minimal: 'none', low: 'none', medium: 'high', high: 'high' } },
-    schema_strip: ['additionalProperties', '$schema'],
-  },
-  nvidia: { force: { parallel_tool_calls: false }, drop: ['logit_bias', 'store', 'metadata', 'service_tier', 'user'] },
-  cloudflare: {
-    default: { max_tokens: 8192 },
-    null_content: 'empty_string',
-    drop: ['logit_bias', 'logprobs', 'top_logprobs', 'store', 'metadata', 'service_tier', 'user', 'parallel_tool_calls'],
-  },
-  zhipu: {
-    drop: [
-      'logit_bias',
-      'logprobs',
-      'top_logprobs',
-      'n',
-      'seed',
-      'frequency_penalty',
-      'presence_penalty',
-      'parallel_tool_calls',
-      'store',
-      'metadata',
-    ],
-    response_format: 'json_object_only',
-    role_map: { developer: 'system' },
-  },
-  deepseek: {
-    drop: ['logit_bias', 'n', 'seed', 'user', 'store', 'parallel_tool_calls'],
-    response_format: 'json_object_only',
-    role_map: { developer: 'system' },
-  },
-  ollama: { drop: ['tool_choice', 'logit_bias', 'n', 'user', 'store', 'metadata', 'service_tier', 'parallel_tool_calls'] },
-  aihorde: { drop: ['tools', 'tool_choice', 'response_format', 'parallel_tool_calls'], min: { max_tokens: 16 } },
-  kilo: { drop: ['response_format'] },
-  bai: { min: { max_tokens: 3 } },
-}
+/** As they are shipped. */
+const folder = new URL('../router/catalog/', import.meta.url)
+const policies: Record<string, object> = Object.fromEntries(
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.json') && file !== 'aliases.json')
+    .map((file) => JSON.parse(readFileSync(new URL(file, folder), 'utf8')))
+    .map(({ name, request_policy }) => [name, request_policy ?? {}]),
+)
 
 /** What clients send who think they talk to OpenAI. */
 const everything = {
@@ -393,6 +317,60 @@ describe('messages', () => {
   it('say reasoning effort in the words of the provider', () => {
     expect(send(policies.cohere as object, { messages: [user], reasoning_effort: 'low' }).reasoning_effort).toBe('none')
     expect(send(policies.cohere as object, { messages: [user], reasoning_effort: 'other' }).reasoning_effort).toBe('other')
+  })
+})
+
+describe('calls in the history that another provider’s model made', () => {
+  const messages = [
+    user,
+    { role: 'assistant', content: null, tool_calls: [call('call_AbC-123456789')] },
+    { role: 'tool', tool_call_id: 'call_AbC-123456789', content: '4' },
+  ]
+  const sent = (provider: string) => send(policies[provider] as object, { messages, tools: [plainTool] }).messages as Json[]
+  const callIn = (said: Json[]) => ((said[1] as Json).tool_calls as Json[])[0]
+
+  it('have ids that Mistral takes, and the result has the same', () => {
+    const id = callIn(sent('mistral'))?.id
+    expect(id).toMatch(/^[A-Za-z0-9]{9}$/)
+    expect(sent('mistral')[2]).toMatchObject({ tool_call_id: id })
+  })
+
+  it('are marked for Gemini as calls that it has not signed', () => {
+    expect(callIn(sent('gemini'))).toMatchObject({ extra_content: { google: { thought_signature: 'skip_thought_signature_validator' } } })
+  })
+
+  it('go to all others as they are', () => {
+    for (const provider of Object.keys(policies).filter((name) => name !== 'mistral' && name !== 'gemini'))
+      expect([provider, callIn(sent(provider)) ?? call('call_AbC-123456789')]).toEqual([provider, call('call_AbC-123456789')])
+  })
+})
+
+describe('what a shipped policy names', () => {
+  it.each(Object.keys(policies))('is changed on the way to %s', (provider) => {
+    const {
+      drop = [],
+      force = {},
+      clamp = {},
+      role_map = {},
+      strip_message_fields: fields = [],
+    } = requestPolicy.partial().parse(policies[provider])
+    const messages = [
+      { role: 'developer', content: 'x' },
+      { ...user, ...Object.fromEntries(fields.map((name) => [name, 'y'])) },
+    ]
+    const asked = {
+      ...everything,
+      ...Object.fromEntries(drop.map((name) => [name, everything[name as keyof typeof everything] ?? 1])),
+      messages,
+      tools: [plainTool],
+    }
+    const sent = send(policies[provider] as object, asked)
+    for (const name of drop) expect(sent).not.toHaveProperty(name)
+    expect(sent).toMatchObject(drop.includes('tools') ? {} : force)
+    for (const [name, most] of Object.entries(clamp)) if (name in sent) expect(sent[name]).toBeLessThanOrEqual(most)
+    const [first, second] = sent.messages as Json[]
+    expect(first?.role).toBe(role_map.developer ?? 'developer')
+    for (const name of fields) expect(second).not.toHaveProperty(name)
   })
 })
 
