@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { InvalidJson, MAX_JSON_VALUES, parseJson, readJson } from './json.ts'
+import { InvalidJson, isWholeObject, MAX_JSON_VALUES, parseJson, readJson } from './json.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const read = (text: string) => parseJson(utf8(text))
@@ -41,3 +41,13 @@ describe('JSON from outside', () => {
     }
   })
 })
+
+it.each([
+  ['{"a":1}', true],
+  ['{"a":{"b":2}} ', true],
+  ['', false],
+  ['{"a":1', false],
+  ['{"a":{"b":2}', false],
+  ['"}"', false],
+  ['a}', false],
+])('%j is a whole object: %s', (text, whole) => expect(isWholeObject(text)).toBe(whole))

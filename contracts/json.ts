@@ -11,6 +11,17 @@ export class InvalidJson extends Error {
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
+/** Text that comes piece by piece: whether it is one JSON object by now. */
+export function isWholeObject(text: string): boolean {
+  if (!text.trimEnd().endsWith('}')) return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false // more of it is to come
+  }
+}
+
 /** Parses UTF-8 JSON, drops keys named `__proto__`. Throws InvalidJson (bad text, bad UTF-8, deeper than `maxDepth`, too many values). */
 export function parseJson(bytes: Uint8Array, maxDepth = MAX_JSON_DEPTH): unknown {
   return readJson(bytes, maxDepth).value

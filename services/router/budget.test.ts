@@ -3,6 +3,7 @@ import { type CatalogProvider, type Model, provider as providerSchema } from '#c
 import type { AttemptOutcome } from '#contracts/settlement.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
 import { openQuota } from '#services/quota.ts'
+import { outcomeOf } from '#test/support/routing.ts'
 import { type Budget, createBudget } from './budget.ts'
 
 const provider: CatalogProvider = {
@@ -20,17 +21,8 @@ const provider: CatalogProvider = {
 }
 const [m, n] = provider.models as [Model, Model]
 const job = { est: { in: 60, out: 40 }, kind: 'chat' } as const
-const learned = (...limits: NonNullable<AttemptOutcome['learned']>): AttemptOutcome => ({
-  prov: 'groq',
-  account: 'groq-1',
-  model: 'm',
-  status: 200,
-  phase: null,
-  key_fault: false,
-  retry_after_ms: null,
-  ttfb_ms: null,
-  learned: limits,
-})
+const learned = (...limits: NonNullable<AttemptOutcome['learned']>): AttemptOutcome =>
+  outcomeOf({ prov: 'groq', account: 'groq-1', learned: limits })
 
 const clock = { nowMs: Date.UTC(2026, 2, 1, 12) }
 let budget: Budget

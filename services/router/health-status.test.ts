@@ -1,21 +1,12 @@
 import { expect, it } from 'vitest'
 import type { AttemptOutcome } from '#contracts/settlement.ts'
-import { catalogOf } from '#test/support/routing.ts'
+import { catalogOf, outcomeOf } from '#test/support/routing.ts'
 import type { Health } from './health.ts'
 import { begin, learn, stateOf } from './health.ts'
 import { healthSnapshot, restore, snapshot, statusOf } from './health-status.ts'
 
 const NOW = 100_000
 const A = { prov: 'a', account: 'a-1', model: 'm' }
-const outcome = (change: Partial<AttemptOutcome> = {}): AttemptOutcome => ({
-  ...A,
-  status: 200,
-  phase: null,
-  key_fault: false,
-  retry_after_ms: null,
-  ttfb_ms: null,
-  ...change,
-})
 const [provider] = catalogOf({ a: { accounts: ['a-1', 'a-2'], models: [{ id: 'm' }, { id: 'n' }] } }).providers
 const status = (health: Health, nowMs = NOW) => statusOf(health, provider!, nowMs)
 const after = (...outcomes: AttemptOutcome[]): Health => {
@@ -38,9 +29,9 @@ it('a provider that was never called is healthy and unknown', () => {
 
 it('times and failures are those of all its models together', () => {
   const health = after(
-    outcome({ ttfb_ms: 100 }),
-    outcome({ model: 'n', ttfb_ms: 200 }),
-    outcome({ model: 'n', status: 503, phase: 'status', code: 'server' }),
+    outcomeOf({ ttfb_ms: 100 }),
+    outcomeOf({ model: 'n', ttfb_ms: 200 }),
+    outcomeOf({ model: 'n', status: 503, phase: 'status', code: 'server' }),
   )
   expect(status(health)).toMatchObject({
     last_latency_ms: 200,
@@ -52,13 +43,13 @@ it('times and failures are those of all its models together', () => {
 })
 
 it('a limit that is reached is told, and is no failure', () => {
-  const limited = outcome({ status: 429, phase: 'status', code: 'rate_limited' })
-  expect(status(after(outcome(), limited))).toMatchObject({ success_rate: 1, total_failures: 0, last_error: 'rate_limited (429)' })
+  const limited = outcomeOf({ status: 429, phase: 'status', code: 'rate_limited' })
+  expect(status(after(outcomeOf(), limited))).toMatchObject({ success_rate: 1, total_failures: 0, last_error: 'rate_limited (429)' })
 })
 
 it('rests are told with their place, reason and end; healthy is who has a model left', () => {
   const limited = (account: string, scope: 'model' | 'key' | 'provider') =>
-    outcome({ account, status: 429, phase: 'status', code: 'rate_limited', scope, retry_after_ms: 9_000 })
+    outcomeOf({ account, status: 429, phase: 'status', code: 'rate_limited', scope, retry_after_ms: 9_000 })
   expect(status(after(limited('a-1', 'key'), limited('a-2', 'model')))).toMatchObject({
     healthy: true,
     cooldowns: [
@@ -76,9 +67,9 @@ it('rests are told with their place, reason and end; healthy is who has a model 
 
 it('a snapshot gives another router, with another clock, the same view', () => {
   const health = after(
-    outcome({ ttfb_ms: 100, tokens_per_second: 40 }),
-    ...Array.from({ length: 5 }, () => outcome({ model: 'n', status: 503, phase: 'status' })),
-    outcome({ account: 'a-2', status: 401, phase: 'status', key_fault: true }),
+    outcomeOf({ ttfb_ms: 100, tokens_per_second: 40 }),
+    ...Array.from({ length: 5 }, () => outcomeOf({ model: 'n', status: 503, phase: 'status' })),
+    outcomeOf({ account: 'a-2', status: 401, phase: 'status', key_fault: true }),
   )
   const travelled = healthSnapshot.parse(JSON.parse(JSON.stringify(snapshot(health, NOW + 1_000))))
   const there = restore(travelled, 7)
@@ -87,7 +78,7 @@ it('a snapshot gives another router, with another clock, the same view', () => {
 })
 
 it('what has passed since a snapshot is taken off, and whoever was being tried out is tried anew', () => {
-  const health = after(...Array.from({ length: 5 }, () => outcome({ status: 503, phase: 'status' })))
+  const health = after(...Array.from({ length: 5 }, () => outcomeOf({ status: 503, phase: 'status' })))
   begin(health, A, NOW + 30_000)
   expect(stateOf(health, A, NOW + 30_000)).toBe('resting')
   expect(stateOf(restore(snapshot(health, NOW), 7, 30_000), A, 7)).toBe('trial')

@@ -1,23 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { AttemptOutcome } from '#contracts/settlement.ts'
+import { outcomeOf } from '#test/support/routing.ts'
 import type { Health } from './health.ts'
 import { begin, giveBack, learn, reset, restsUntil, stateOf, whyResting } from './health.ts'
 
 const NOW = 1_000
 const A = { prov: 'a', account: 'a-1', model: 'm' }
-const outcome = (change: Partial<AttemptOutcome> = {}): AttemptOutcome => ({
-  ...A,
-  status: 200,
-  phase: null,
-  key_fault: false,
-  retry_after_ms: null,
-  ttfb_ms: null,
-  ...change,
-})
-const ok = outcome({ ttfb_ms: 100 })
-const down = outcome({ status: 503, phase: 'status' })
+const ok = outcomeOf({ ttfb_ms: 100 })
+const down = outcomeOf({ status: 503, phase: 'status' })
 const limited = (retry_after_ms: number | null, change: Partial<AttemptOutcome> = {}) =>
-  outcome({ status: 429, phase: 'status', retry_after_ms, ...change })
+  outcomeOf({ status: 429, phase: 'status', retry_after_ms, ...change })
 const times = (count: number, one: AttemptOutcome) => Array.from({ length: count }, () => one)
 const restOf = (health: Health, target = A, nowMs = NOW) => Math.max(0, restsUntil(health, target, nowMs) - nowMs)
 
@@ -36,7 +28,7 @@ describe('a cooldown', () => {
     ['may come inside an answer', limited(3_000, { phase: 'in_band' }), 3_000],
     [
       'may follow a breakdown that names its end',
-      outcome({ status: 503, phase: 'status', code: 'overloaded', retry_after_ms: 8_000 }),
+      outcomeOf({ status: 503, phase: 'status', code: 'overloaded', retry_after_ms: 8_000 }),
       8_000,
     ],
     ['does not follow from success', ok, 0],
@@ -69,19 +61,19 @@ describe('who rests', () => {
       [limited(1_000, { code: 'rate_limited', scope: 'provider' })],
       ['another model of the key', 'another key'],
     ],
-    ['a bad key: the key', [outcome({ status: 401, phase: 'status', key_fault: true })], ['another model of the key']],
-    ['an empty purse: the key', [outcome({ status: 402, phase: 'status', code: 'payment' })], ['another model of the key']],
-    ['a lost connection: the provider', times(5, outcome({ status: 0, phase: 'connect' })), ['another model of the key', 'another key']],
+    ['a bad key: the key', [outcomeOf({ status: 401, phase: 'status', key_fault: true })], ['another model of the key']],
+    ['an empty purse: the key', [outcomeOf({ status: 402, phase: 'status', code: 'payment' })], ['another model of the key']],
+    ['a lost connection: the provider', times(5, outcomeOf({ status: 0, phase: 'connect' })), ['another model of the key', 'another key']],
     ['failures of one model: the model there', times(5, down), []],
     [
       'failures of a second model in the same run: the provider',
       [...times(5, down), { ...down, model: 'n' }],
       ['another model of the key', 'another key'],
     ],
-    ['a model that is gone: the model there', [outcome({ status: 404, phase: 'status', code: 'model_not_found' })], []],
+    ['a model that is gone: the model there', [outcomeOf({ status: 404, phase: 'status', code: 'model_not_found' })], []],
     [
       'a region that is barred: the provider',
-      [outcome({ status: 403, phase: 'status', code: 'blocked' })],
+      [outcomeOf({ status: 403, phase: 'status', code: 'blocked' })],
       ['another model of the key', 'another key'],
     ],
   ])('after %s', (_, outcomes, resting) => {
@@ -94,7 +86,7 @@ describe('who rests', () => {
 
   it('nobody, when only this request was refused', () => {
     for (const code of ['invalid_request', 'context_length', 'too_large', 'content_policy', 'unsupported'] as const) {
-      expect(restAfter(...times(50, outcome({ status: 400, phase: 'status', code })))).toBe(0)
+      expect(restAfter(...times(50, outcomeOf({ status: 400, phase: 'status', code })))).toBe(0)
     }
     expect(restAfter(limited(60_000, { code: 'rate_limited', scope: 'request' }))).toBe(0)
   })
@@ -112,17 +104,17 @@ describe('a breaker', () => {
       30_000,
     ],
     ['stays closed when half of them did', Array.from({ length: 40 }, (_, i) => (i % 2 ? down : ok)), 0],
-    ['counts what broke off', times(5, outcome({ status: 0, phase: 'stream' })), 30_000],
-    ['counts what could not be reached', times(5, outcome({ status: 0, phase: 'connect' })), 30_000],
-    ['counts a provider that is too slow', times(5, outcome({ status: 408, phase: 'status' })), 30_000],
-    ['counts a breakdown inside an answer', times(5, outcome({ status: 502, phase: 'in_band' })), 30_000],
-    ['does not count a request that the client got wrong', times(50, outcome({ status: 400, phase: 'status' })), 0],
-    ['does not count such a request if the answer says so', times(50, outcome({ status: 400, phase: 'in_band' })), 0],
-    ['does not count a model that is gone', times(50, outcome({ status: 404, phase: 'status' })), 0],
-    ['does not count the end of the client’s own time', times(50, outcome({ status: 504, phase: 'limit', code: 'timeout' })), 0],
-    ['does not count a grant that came too late', times(50, outcome({ status: 0, phase: 'expired' })), 0],
-    ['does not count an attempt that the worker had ended', times(50, outcome({ status: 0, phase: 'gone' })), 0],
-    ['does not count a body that we could not hand over', times(50, outcome({ status: 0, phase: 'body' })), 0],
+    ['counts what broke off', times(5, outcomeOf({ status: 0, phase: 'stream' })), 30_000],
+    ['counts what could not be reached', times(5, outcomeOf({ status: 0, phase: 'connect' })), 30_000],
+    ['counts a provider that is too slow', times(5, outcomeOf({ status: 408, phase: 'status' })), 30_000],
+    ['counts a breakdown inside an answer', times(5, outcomeOf({ status: 502, phase: 'in_band' })), 30_000],
+    ['does not count a request that the client got wrong', times(50, outcomeOf({ status: 400, phase: 'status' })), 0],
+    ['does not count such a request if the answer says so', times(50, outcomeOf({ status: 400, phase: 'in_band' })), 0],
+    ['does not count a model that is gone', times(50, outcomeOf({ status: 404, phase: 'status' })), 0],
+    ['does not count the end of the client’s own time', times(50, outcomeOf({ status: 504, phase: 'limit', code: 'timeout' })), 0],
+    ['does not count a grant that came too late', times(50, outcomeOf({ status: 0, phase: 'expired' })), 0],
+    ['does not count an attempt that the worker had ended', times(50, outcomeOf({ status: 0, phase: 'gone' })), 0],
+    ['does not count a body that we could not hand over', times(50, outcomeOf({ status: 0, phase: 'body' })), 0],
   ])('%s', (_, outcomes, restMs) => expect(restAfter(...outcomes)).toBe(restMs))
 
   it('begins anew after a success', () => {
@@ -177,7 +169,7 @@ describe('after the rest of a breaker', () => {
     giveBack(health, A)
     expect(stateOf(health, A, LATER)).toBe('trial')
     begin(health, A, LATER)
-    learn(health, outcome({ status: 400, phase: 'status', code: 'invalid_request' }), LATER)
+    learn(health, outcomeOf({ status: 400, phase: 'status', code: 'invalid_request' }), LATER)
     expect(stateOf(health, A, LATER)).toBe('trial')
     begin(health, A, LATER)
     expect(stateOf(health, A, LATER + 59_999)).toBe('resting')
@@ -200,7 +192,7 @@ describe('after the rest of a breaker', () => {
 
 it('a bad key is tried again after five minutes, by one, then less and less often, at least once an hour', () => {
   const health: Health = new Map()
-  const refused = outcome({ status: 401, phase: 'status', code: 'auth', key_fault: true })
+  const refused = outcomeOf({ status: 401, phase: 'status', code: 'auth', key_fault: true })
   let nowMs = NOW
   for (let turn = 1; turn <= 14; turn++) {
     begin(health, A, nowMs)
@@ -223,17 +215,17 @@ it('a reset forgets all of a provider, and nothing of one whose name begins alik
 
 it('what is remembered is bounded, whatever models are spoken of', () => {
   const health: Health = new Map()
-  for (let i = 0; i < 20_000; i++) learn(health, outcome({ model: `m-${i}` }), NOW)
+  for (let i = 0; i < 20_000; i++) learn(health, outcomeOf({ model: `m-${i}` }), NOW)
   expect(health.size).toBeLessThanOrEqual(8_192)
 })
 
 it('the time to the first token is an average that follows slowly', () => {
   const health: Health = new Map()
   const average = () => health.get('a/a-1/m')?.ttftMs
-  learn(health, outcome({ ttfb_ms: 100 }), NOW)
+  learn(health, outcomeOf({ ttfb_ms: 100 }), NOW)
   expect(average()).toBe(100)
-  learn(health, outcome({ ttfb_ms: 200 }), NOW)
+  learn(health, outcomeOf({ ttfb_ms: 200 }), NOW)
   expect(average()).toBe(120)
-  learn(health, outcome({ ttfb_ms: null }), NOW)
+  learn(health, outcomeOf({ ttfb_ms: null }), NOW)
   expect(average()).toBe(120)
 })

@@ -3,6 +3,7 @@
 import type { Submit } from '#contracts/attempt.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import { catalog } from '#contracts/catalog.ts'
+import type { AttemptOutcome } from '#contracts/settlement.ts'
 
 export type Entry = Record<string, unknown> & { models?: Record<string, unknown>[] }
 
@@ -37,4 +38,10 @@ export function jobFor(change: Partial<Submit> = {}): Submit {
     avoid: [],
     ...change,
   }
+}
+
+/** What an attempt at model `m` came to: all went well, as far as nothing else is said. */
+export function outcomeOf(change: Partial<AttemptOutcome> = {}): AttemptOutcome {
+  const called = { prov: 'a', account: 'a-1', model: 'm' }
+  return { ...called, status: 200, phase: null, key_fault: false, retry_after_ms: null, ttfb_ms: null, ...change }
 }

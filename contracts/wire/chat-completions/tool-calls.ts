@@ -1,6 +1,8 @@
 // Tool calls put together from the pieces of a stream. Providers leave out, repeat, share or shift both index and id, so neither
 // is trusted as a key: each is an alias of a call, learned as it comes. Pure.
 
+import { isWholeObject } from '../../json.ts'
+
 /** `call` is dense from 0; the first piece of a call, and no other, has `id` and `name`. */
 export interface ToolPiece {
   call: number
@@ -12,7 +14,7 @@ export interface ToolPiece {
 }
 
 interface Call {
-  /** Undefined until the name is known: nothing is told of a call without a name. */
+  /** Undefined until name and id are known: nothing is told of a call before. */
   number: number | undefined
   id: string | undefined
   name: string
@@ -20,7 +22,7 @@ interface Call {
   extra: Record<string, unknown> | undefined
 }
 
-/** The calls of one answer. `makeId` gives the id of a call that came without one; it is final, a later one is only an alias. */
+/** The calls of one answer. `makeId` gives the id of a call that is whole and has none; it is final, a later one is only an alias. */
 export class ToolCalls {
   readonly #makeId: (call: number) => string
   readonly #calls: Call[] = []
@@ -65,17 +67,18 @@ export class ToolCalls {
       // A call of a kind without functions has its name elsewhere.
       call.name ||= name
       if (call.name === '' && call.extra?.type === undefined) return undefined
-      return this.#tell(call)
+      // Its id may come late; one that is made up is made once the call is whole.
+      return call.id === undefined && call.extra?.type === undefined && !isWholeObject(call.arguments) ? undefined : this.#tell(call)
     }
     return { call: call.number, arguments: args, ...(hasExtra && { extra }) }
   }
 
-  /** The calls whose name never came: told under a made-up one rather than lost. */
+  /** The calls whose id or name never came: told under a made-up one rather than lost. */
   flush(): ToolPiece[] {
     const pieces: ToolPiece[] = []
     for (const call of this.#calls) {
-      if (call.number !== undefined || (call.id === undefined && call.arguments === '')) continue
-      call.name = `tool_${this.#told}`
+      if (call.number !== undefined || (call.name === '' && call.id === undefined && call.arguments === '')) continue
+      call.name ||= `tool_${this.#told}`
       pieces.push(this.#tell(call))
     }
     return pieces
@@ -102,7 +105,7 @@ export class ToolCalls {
       // An index never seen begins a call, unless the piece is nothing but more arguments.
       if (id !== undefined || name !== '') return undefined
       const last = this.#calls.at(-1)
-      return last && !(beginsJson(args) && isComplete(last.arguments)) ? last : undefined
+      return last && !(beginsJson(args) && isWholeObject(last.arguments)) ? last : undefined
     }
     const otherId = id !== undefined && candidate.id !== undefined
     const otherName = name !== '' && candidate.name !== '' && name !== candidate.name
@@ -111,13 +114,13 @@ export class ToolCalls {
       // A provider that makes up an id for every piece, or a second call to the same function?
       return name === '' ? candidate : this.#isOpen(candidate) ? candidate : undefined
     }
-    if (name !== '' && candidate.name !== '' && index === undefined && isComplete(candidate.arguments)) return undefined
-    return beginsJson(args) && isComplete(candidate.arguments) ? undefined : candidate
+    if (name !== '' && candidate.name !== '' && index === undefined && isWholeObject(candidate.arguments)) return undefined
+    return beginsJson(args) && isWholeObject(candidate.arguments) ? undefined : candidate
   }
 
   /** Its arguments have begun and still lack their end. */
   #isOpen(call: Call): boolean {
-    return call.arguments !== '' && !isComplete(call.arguments)
+    return call.arguments !== '' && !isWholeObject(call.arguments)
   }
 }
 
@@ -136,14 +139,4 @@ function readArguments(value: unknown): string {
 
 function beginsJson(text: string): boolean {
   return text.trimStart().startsWith('{')
-}
-
-function isComplete(text: string): boolean {
-  if (!text.trimEnd().endsWith('}')) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false // more of it is to come
-  }
 }

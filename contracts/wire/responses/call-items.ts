@@ -1,7 +1,7 @@
 // The tool calls of an answer, one after the other: a call that comes in while another is unfinished waits for its end. Pure.
 
 import type { Chunk } from '../../chunk.ts'
-import { type Call, callArguments, callItem, newCall } from './call.ts'
+import { type Call, callArguments, callItem, isWholeCall, newCall } from './call.ts'
 import type { Output } from './output.ts'
 import type { ToolNames } from './tools.ts'
 
@@ -27,7 +27,7 @@ export class CallItems {
     const current = this.#current as Call
     if (current === call) return this.#go(call)
     // Only arguments that are whole are known to be at their end.
-    if (!current.whole) return ''
+    if (!isWholeCall(current)) return ''
     return this.#finish(current, false) + this.#go(this.#current as Call)
   }
 

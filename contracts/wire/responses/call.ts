@@ -1,6 +1,7 @@
 // One tool call of an answer on its way into a Responses stream. Pure.
 
 import type { Chunk } from '../../chunk.ts'
+import { isWholeObject } from '../../json.ts'
 import { asFields, asText, type Fields } from './shape.ts'
 import { customInput, type ToolName, type ToolNames } from './tools.ts'
 
@@ -16,8 +17,6 @@ export interface Call {
   arguments: string
   pending: string
   done: boolean
-  /** The arguments are one whole JSON value. */
-  readonly whole: boolean
 }
 
 export function newCall({ call, id, name = '', extra }: Extract<Chunk, { t: 'tool' }>, names: ToolNames): Call {
@@ -31,10 +30,12 @@ export function newCall({ call, id, name = '', extra }: Extract<Chunk, { t: 'too
     arguments: '',
     pending: custom ? (asText(custom.input) ?? '') : '',
     done: false,
-    get whole() {
-      return isWhole(this.arguments + this.pending)
-    },
   }
+}
+
+/** Its arguments are one whole JSON object. */
+export function isWholeCall(call: Call): boolean {
+  return isWholeObject(call.arguments + call.pending)
 }
 
 export function callArguments(call: Call): string {
@@ -47,14 +48,4 @@ export function callItem(call: Call, status: 'in_progress' | 'completed' | 'inco
   const own = { id: call.id, status, call_id: call.callId, name, ...(namespace !== undefined && { namespace }) }
   if (kind === 'custom') return { ...own, type: 'custom_tool_call', input: callArguments(call) }
   return { ...own, type: 'function_call', arguments: call.arguments }
-}
-
-function isWhole(text: string): boolean {
-  if (!text.trimEnd().endsWith('}')) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false // more of it is to come
-  }
 }
