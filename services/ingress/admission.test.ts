@@ -329,6 +329,11 @@ describe('a gateway with clients', () => {
     expect((await chat(api_key)).status).toBe(ADMITTED)
   })
 
+  it('says when to ask again whether it is ready', async () => {
+    const { status, headers, body } = await call('GET', '/ready', undefined, {})
+    expect([status, headers.get('retry-after'), body.missing]).toEqual([503, '1', ['router']])
+  })
+
   it('says how much room is left, on every answer of a client route', async () => {
     const { api_key } = await client({ rpm_limit: 3, daily_limit: 10, max_concurrency: 2 })
     const answers = [await chat(api_key), await chat(api_key), await chat(api_key), await chat(api_key)]
@@ -667,6 +672,47 @@ describe('a gateway without any client', () => {
     // Revoking the last key closes the gateway, also to this machine.
     expect((await call('GET', '/v1/models', undefined, {})).status).toBe(401)
   })
+})
+
+it('every client route takes a key by either header and the admin token, no admin route takes a key, and neither is open', async () => {
+  await using here = await openWorld()
+  url = (await here.start()).url
+  const { api_key } = await client()
+  interface Operation {
+    security: Record<string, unknown>[]
+  }
+  const { paths } = (await call('GET', '/openapi.json')).body as { paths: Record<string, Record<string, Operation>> }
+  const routes = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { security }]) => ({
+      method: method.toUpperCase(),
+      path: path.replaceAll(/\{[^}]+\}/g, 'none'),
+      schemes: security.flatMap(Object.keys),
+    })),
+  )
+  const status = async ({ method, path }: (typeof routes)[number], headers: Record<string, string>) => {
+    const leaving = new AbortController()
+    const response = await fetch(url + path, { method, headers, signal: leaving.signal, ...(method === 'GET' ? {} : { body: '{}' }) })
+    // The live feed never ends by itself.
+    leaving.abort()
+    return response.status
+  }
+  const refused = [401, 429]
+  const open: string[] = []
+  const shut: string[] = []
+  const [forClients, forAdmins] = [
+    routes.filter(({ schemes }) => schemes.includes('clientKey')),
+    routes.filter(({ schemes }) => schemes[0] === 'adminToken'),
+  ]
+  for (const route of [...forClients, ...forAdmins])
+    if (!refused.includes(await status(route, {}))) open.push(`${route.method} ${route.path}`)
+  for (const route of forAdmins)
+    if (!refused.includes(await status(route, bearer(api_key)))) open.push(`${route.method} ${route.path} to a key`)
+  for (const route of forClients)
+    for (const headers of [bearer(api_key), { 'x-api-key': api_key }, bearer(adminToken), admin] as Record<string, string>[])
+      if (refused.includes(await status(route, headers))) shut.push(`${route.method} ${route.path} ${Object.keys(headers)}`)
+  expect({ open, shut }).toEqual({ open: [], shut: [] })
+  expect(forClients.length).toBeGreaterThan(20)
+  expect(forAdmins.length).toBeGreaterThan(30)
 })
 
 it('REQUIRE_AUTH closes a gateway without any client, and it prints no code', async () => {

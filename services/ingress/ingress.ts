@@ -130,7 +130,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   /** Says what is missing, so that an operator need not guess. */
   function ready(): Response {
     const faults = missing()
-    return json({ status: faults.length === 0 ? 'ready' : 'not_ready', missing: faults, version }, {}, faults.length === 0 ? 200 : 503)
+    if (faults.length === 0) return json({ status: 'ready', missing: [], version })
+    return json({ status: 'not_ready', missing: faults, version }, { 'retry-after': '1' }, 503)
   }
 
   function publicHealth(): Response {
