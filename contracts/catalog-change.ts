@@ -79,7 +79,8 @@ export function overlayProvider(known: Provider | undefined, change: ProviderCha
   return { ...known, ...fields, enabled, models: list, name }
 }
 
-function overlayModels(known: readonly Model[], changes: Record<string, ModelChange | null>): (ModelChange & { id: string })[] {
+/** `null` takes a model out, and what is not there yet is new. */
+export function overlayModels(known: readonly Model[], changes: Record<string, ModelChange | null>): (ModelChange & { id: string })[] {
   const ids = new Set(known.map(({ id }) => id))
   const changed = known.flatMap((model) => {
     const change = Object.hasOwn(changes, model.id) ? changes[model.id] : {}

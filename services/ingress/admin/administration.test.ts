@@ -204,6 +204,22 @@ describe('a provider', () => {
       if (!secondary.includes(field)) expect([field, body.provider[field]]).toEqual([field, value])
   })
 
+  it('whatever freeway.json may say can be said while it runs, models one by one', async () => {
+    const models = async () => (await api('GET', '/providers/groq/models')).body.models as { id: string; context_window: number }[]
+    const shipped = await models()
+    const small = shipped[1] as { id: string }
+    const known = async (id: string) => (await models()).find((one) => one.id === id)?.context_window
+    await api('PATCH', '/providers/groq', { models: { 'brand-new': { context_window: 9_000 } }, base_url: `${simulator.url}/v1` })
+    await api('PATCH', '/providers/groq', { models: { [small.id]: null, 'another-one': { tier: 'pro' } } })
+    await expect
+      .poll(async () => [await known('brand-new'), await known('another-one'), await known(small.id)])
+      .toEqual([9_000, 8_192, undefined])
+    expect((await api('GET', '/providers/groq')).body.base_url).toBe(`${simulator.url}/v1`)
+    await api('PATCH', '/providers/groq', { models: null, base_url: null })
+    await expect.poll(models).toEqual(shipped)
+    expect(withoutVersion(await stored()).providers).toEqual({})
+  })
+
   it('null takes away what was set, "" clears the key', async () => {
     await api('PATCH', '/providers/groq', { weight: 7, rpm_limit: 3, api_key: key })
     const cleared = (await api('PATCH', '/providers/groq', { weight: null, rpm_limit: null, api_key: '' })).body.provider
@@ -324,6 +340,13 @@ describe('what is refused changes nothing', () => {
     [{ api_keys: [key, key] }, 'api_keys[1]'],
     [{ api_key: key, api_keys: [key] }, 'api_keys'],
     [{ weight: 2, rpm_limit: 0, api_key: key }, 'rpm_limit'],
+    [{ base_url: 'ftp://x' }, 'base_url'],
+    [{ models: [] }, 'models'],
+    [{ models: [{ id: 'm' }, { id: 'm' }] }, 'models[1].id'],
+    [{ models: { m: { context_window: 'much' } } }, 'models.m.context_window'],
+    [{ weight: 2, models: { m: { contextwindow: 5 } } }, 'models.m.contextwindow'],
+    [{ limits: [{ unit: 'requests', max: -1 }] }, 'limits[0].max'],
+    [{ request_policy: { dorp: ['n'] } }, 'request_policy.dorp'],
   ])('PATCH /api/providers/groq %j', (body, param) => refused('PATCH', '/providers/groq', body, 400, param))
 
   it('a key without its account, where the provider needs both', () =>

@@ -2,8 +2,16 @@
 // null takes away what was set here, so that freeway.json or the catalogue counts again.
 
 import { z } from 'zod'
-import type { CatalogProvider } from '#contracts/catalog.ts'
-import { type CatalogOverrides, customProvider, MAX_KEYS } from '#contracts/catalog-change.ts'
+import { type CatalogProvider, provider as providerSchema } from '#contracts/catalog.ts'
+import {
+  type CatalogOverrides,
+  customProvider,
+  MAX_KEYS,
+  overlayModels,
+  overlayProvider,
+  type ProviderChange,
+  providerChangeFields,
+} from '#contracts/catalog-change.ts'
 import { FreewayError } from '#contracts/failure.ts'
 
 const MAX_KEY_LENGTH = 4_096
@@ -38,8 +46,11 @@ const settable = {
     .optional(),
 }
 
-export const providerPatch = z.object({ ...keys, ...settable })
-export type ProviderPatch = z.infer<typeof providerPatch>
+/** Whatever else freeway.json may say of a provider; `models` as an object are the models that differ. */
+const overridable = Object.fromEntries(Object.entries(providerChangeFields).map(([name, field]) => [name, field.nullable()]))
+
+export const providerPatch = z.object({ ...overridable, ...keys, ...settable })
+export type ProviderPatch = z.infer<z.ZodObject<typeof keys & typeof settable>> & { [field: string]: unknown }
 export const patchFields = Object.keys(providerPatch.shape)
 
 export const newProvider = customProvider.extend(keys)
@@ -62,6 +73,22 @@ export function wantedKeys(
   return wanted
 }
 
+/** Throws FreewayError 400 if what is changed would make no whole provider, or name a model twice. `base`: as it is in force. */
+export function checkWhole(base: CatalogProvider, overrides: CatalogOverrides): void {
+  const { configured: _, accounts: __, key_ids: ___, ...known } = base
+  const { data, error } = providerSchema.safeParse(overlayProvider(known, own(overrides.providers, base.name) ?? {}, base.name))
+  const [issue] = error?.issues ?? []
+  if (issue) throw atFault(issue.path.join('.'), issue.message)
+  checkModels(data?.models ?? [])
+}
+
+/** Throws FreewayError 400. */
+export function checkModels(models: readonly { id: string }[]): void {
+  const ids = models.map(({ id }) => id)
+  const twice = ids.findIndex((id, i) => ids.indexOf(id) !== i)
+  if (twice >= 0) throw atFault(`models[${twice}].id`, 'is there twice')
+}
+
 /** `sealed`: as `wantedKeys` tells, each sealed. What was learned of the provider is to be forgotten: something has changed. */
 export function patched(
   before: CatalogOverrides,
@@ -69,13 +96,19 @@ export function patched(
   patch: ProviderPatch,
   sealed: string[] | null | undefined,
 ): CatalogOverrides {
-  const { api_key: _, api_keys: __, ...fields } = patch
-  const known: Record<string, unknown> = own(before.providers, name) ?? {}
-  const change = Object.fromEntries(
-    Object.entries({ ...known, ...withoutUndefined(fields) }).filter(([, value]) => value !== null && value !== undefined),
-  )
+  const { api_key: _, api_keys: __, models, ...fields } = patch
+  const known: ProviderChange = own(before.providers, name) ?? {}
+  const after = { ...known, ...withoutUndefined(fields), models: modelsAfter(known.models, models as ProviderChange['models'] | null) }
+  const change = Object.fromEntries(Object.entries(after).filter(([, value]) => value !== null && value !== undefined))
   const providers = Object.keys(change).length > 0 ? { ...before.providers, [name]: change } : without(before.providers, name)
   return forgotten({ ...before, providers, keys: keysAfter(before, name, sealed) }, name)
+}
+
+/** Model by model, unless the whole list is given. */
+function modelsAfter(known: ProviderChange['models'], sent: ProviderChange['models'] | null): ProviderChange['models'] | null {
+  if (sent === undefined || sent === null) return sent === null ? null : known
+  if (Array.isArray(sent) || known === undefined) return sent
+  return Array.isArray(known) ? (overlayModels(known, sent) as typeof known) : { ...known, ...sent }
 }
 
 /** Throws FreewayError 409. */

@@ -14,6 +14,8 @@ import { type Administration, changingDocument } from './changing-document.ts'
 import { checked, jsonBody } from './json-body.ts'
 import {
   added,
+  checkModels,
+  checkWhole,
   described,
   exists,
   forgotten,
@@ -84,7 +86,10 @@ export function providerRoutes(admin: Administration): Route[] {
     const sealed = sealedKeys(name, wantedKeys(wanted, provider))
     await change(request, 'provider.change', name, (before) => {
       existing(name, before)
-      return patched(before, name, wanted, sealed)
+      const after = patched(before, name, wanted, sealed)
+      const known = catalog().providers.find((one) => one.name === name)
+      if (known) checkWhole(known, after)
+      return after
     })
     return json({
       ...(await saved(name)),
@@ -172,14 +177,6 @@ function modelAdvice(wanted: string | undefined, models: readonly Pick<Model, 'i
     model_warning: `the catalogue knows no such model of this provider; requests go to it only once it does`,
     model_suggestions: suggestions(wanted, ids),
   }
-}
-
-/** Throws FreewayError 400. */
-function checkModels(models: readonly Model[]): void {
-  const ids = models.map(({ id }) => id)
-  const twice = ids.findIndex((id, i) => ids.indexOf(id) !== i)
-  if (twice < 0) return
-  throw new FreewayError('invalid_request_error', `models[${twice}].id: is there twice`, { param: `models[${twice}].id` })
 }
 
 function modelView({ id, context_window, capabilities, note, enabled, tier, display_name, max_output, status }: Model) {

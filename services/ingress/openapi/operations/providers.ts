@@ -84,6 +84,7 @@ const fields = {
   api_key: '"": it has no key. null: that of the settings.',
   api_keys: 'Several, each an account of its own; instead of `api_key`.',
   weight: 'What the score of its models is multiplied with; 0 is the last resort.',
+  models: 'Those that differ, by id: the fields that do, or null for one that is to go; or the whole list.',
   rpm_limit: 'Requests per minute of one key; `rpd`: per day; `tpm`, `tpd`: tokens.',
 }
 const name = { name: 'Of the provider, e.g. `groq`.' }
