@@ -3,74 +3,29 @@
 import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
 import type { Usage } from '#contracts/settlement.ts'
-import type { ProviderKnowledge } from './answer.ts'
-import { errorOf, refusalOf } from './answer.ts'
+import { type Headers, Incoming, type ProviderKnowledge, parseBody } from './incoming.ts'
 import type { MediaReply } from './media-style.ts'
 import type { Reading } from './reading.ts'
-import { Collecting } from './reading.ts'
-import type { AnswerFailure, AnswerSink } from './sink.ts'
+import type { AnswerEnd, AnswerSink } from './sink.ts'
 
-const MAX_COLLECTED_BYTES = 32 * 1024 * 1024
-const MAX_REFUSAL_BYTES = 64 * 1024
-
-type Headers = Record<string, string | string[] | undefined>
 type Read = (answer: { type: string; bytes: Uint8Array; json: unknown }) => MediaReply | undefined
 
-/** One response. After `stop`, or once it has ended or failed, it takes no notice of anything. */
-export class MediaAnswer {
-  readonly #offer: Offer
-  readonly #sink: AnswerSink
-  readonly #knowledge: ProviderKnowledge
+export class MediaAnswer extends Incoming {
   readonly #read: Read
   readonly #streams: boolean
-  #reading: Reading | undefined
-  #headers: Headers = {}
-  #over = false
 
   constructor(offer: Offer, sink: AnswerSink, knowledge: ProviderKnowledge, read: Read, streams: boolean) {
-    this.#offer = offer
-    this.#sink = sink
-    this.#knowledge = knowledge
+    super(offer, sink, knowledge)
     this.#read = read
     this.#streams = streams
   }
 
-  onHeaders(status: number, headers: Headers): void {
-    this.#headers = headers
+  protected readingOf(status: number, headers: Headers): Reading {
     const type = plainType(headers['content-type'])
-    if (status < 200 || status > 299 || type === 'text/html')
-      this.#reading = this.#collect(MAX_REFUSAL_BYTES, (body) => this.#refused(status, body))
-    // An error in place of sound.
-    else if (this.#streams && type === 'application/json')
-      this.#reading = this.#collect(MAX_REFUSAL_BYTES, (body) => this.#refused(status, body))
-    else if (this.#streams) this.#reading = this.#passingOn(type)
-    else this.#reading = this.#collect(MAX_COLLECTED_BYTES, (body) => this.#whole(status, type, body))
-  }
-
-  onData(bytes: Uint8Array): void {
-    if (this.#over) return
-    try {
-      this.#reading?.push(bytes)
-    } catch (error) {
-      this.#fail({ phase: 'limit', status: 502, code: 'malformed', detail: (error as Error).message })
-    }
-  }
-
-  onEnd(): void {
-    if (!this.#over) this.#reading?.end()
-  }
-
-  /** `sent`: a byte of the request may have been written. */
-  onError(error: Error, sent: boolean): void {
-    this.#fail(errorOf(error, sent, this.#reading !== undefined))
-  }
-
-  stop(): void {
-    this.#over = true
-  }
-
-  #collect(maxBytes: number, done: (body: Uint8Array) => void): Reading {
-    return new Collecting(maxBytes, maxBytes === MAX_REFUSAL_BYTES, done)
+    const refused = status < 200 || status > 299 || type === 'text/html'
+    // JSON in place of sound is an error.
+    if (refused || (this.#streams && type === 'application/json')) return this.collectRefusal((body) => this.#refused(status, body))
+    return this.#streams ? this.#passingOn(type) : this.collect((body) => this.#whole(status, type, body))
   }
 
   #passingOn(type: string): Reading {
@@ -78,47 +33,36 @@ export class MediaAnswer {
     return {
       push: (bytes) => {
         if (bytes.length === 0) return
-        if (!begun) this.#sink.head('bytes', type, undefined)
+        if (!begun) this.sink.head('bytes', type, undefined)
         begun = true
-        this.#sink.payload(bytes, false)
+        this.sink.payload(bytes, false)
       },
-      end: () => (begun ? this.#end({}) : this.#malformed('no sound')),
+      end: () => (begun ? this.end(this.#endOf({})) : this.#malformed('no sound')),
     }
   }
 
   #whole(status: number, type: string, bytes: Uint8Array): void {
-    const json = /[/+]json$/.test(type) || type === '' || type === 'text/plain' ? parse(bytes) : undefined
+    const json = /[/+]json$/.test(type) || type === '' || type === 'text/plain' ? parseBody(bytes) : undefined
     const reply = this.#read({ type, bytes, json })
     if (!reply) return isError(json) ? this.#refused(status, bytes) : this.#malformed('an answer without what was asked for')
     const body = reply.body instanceof Uint8Array ? reply.body : utf8(JSON.stringify(reply.body))
-    this.#sink.head('bytes', reply.type ?? 'application/json', undefined)
-    this.#sink.payload(body, false)
-    this.#end(reply.usage)
+    this.over = true
+    this.sink.whole(reply.type ?? 'application/json', undefined, body, this.#endOf(reply.usage))
   }
 
   #refused(status: number, body: Uint8Array): void {
-    const failure = refusalOf({ status, headers: this.#headers, body: new TextDecoder().decode(body) }, this.#knowledge)
-    this.#fail({ phase: status > 299 ? 'status' : 'in_band', status: status > 299 ? status : 502, ...failure })
+    this.refuse(status, new TextDecoder().decode(body))
   }
 
   #malformed(detail: string): void {
-    this.#fail({ phase: 'in_band', status: 502, code: 'malformed', scope: 'model', detail })
+    this.fail({ phase: 'in_band', status: 502, code: 'malformed', scope: 'model', detail })
   }
 
   /** What the provider has not counted is as it was expected. */
-  #end(counted: Partial<Usage>): void {
-    if (this.#over) return
-    this.#over = true
-    const { est, account, model } = this.#offer
+  #endOf(counted: Partial<Usage>): AnswerEnd {
     const usageSource = Object.keys(counted).length > 0 ? 'provider' : 'estimated'
-    const learned = this.#knowledge.limits.read(this.#headers, `${account}/${model}`, Date.now())
-    this.#sink.end({ finish: 'stop', usage: { ...est, ...counted }, usageSource, upstreamId: undefined, flags: [], learned })
-  }
-
-  #fail(failure: AnswerFailure): void {
-    if (this.#over) return
-    this.#over = true
-    this.#sink.fail(failure)
+    const usage = { ...this.offer.est, ...counted }
+    return { finish: 'stop', usage, usageSource, upstreamId: undefined, flags: [], learned: this.learned() }
   }
 }
 
@@ -131,12 +75,4 @@ function plainType(header: string | string[] | undefined): string {
 
 function isError(json: unknown): boolean {
   return typeof json === 'object' && json !== null && ('error' in json || 'errors' in json || 'message' in json || 'promptFeedback' in json)
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body))
-  } catch {
-    return undefined // what is no JSON is no answer either
-  }
 }
