@@ -42,7 +42,7 @@ export function repairReply(
     const index = Number.isInteger(choice.index) ? choice.index : position
     const state = new ChoiceRepair((call) => `call_${id}_${index}_${call}`)
     const { message, delta, ...rest } = choice
-    const whole: Fields = { ...rest, delta: { ...(message ?? delta) }, finish_reason: choice.finish_reason || 'stop' }
+    const whole: Fields = { ...rest, delta: numbered({ ...(message ?? delta) }), finish_reason: choice.finish_reason || 'stop' }
     const outcome = state.repair(whole)
     if (typeof outcome === 'object') return failed(errorOfFinish(outcome.breakdown))
     states.push(state)
@@ -66,6 +66,13 @@ export function repairReply(
     usage,
   }
   return { body, usage, usageSource: counted ? 'provider' : 'estimated', finish: states[0]?.reason, upstreamId, failure: undefined }
+}
+
+/** Each element of `tool_calls` is a call of its own here, whatever the next one looks like. */
+function numbered(message: Fields): Fields {
+  const { tool_calls: calls } = message
+  if (!Array.isArray(calls)) return message
+  return { ...message, tool_calls: calls.map((call, index) => (typeof call === 'object' && call !== null ? { index, ...call } : call)) }
 }
 
 /** All keys that clients read, in OpenAI's order. Content is null beside tool calls that stand alone. */

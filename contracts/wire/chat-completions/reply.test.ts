@@ -53,6 +53,12 @@ const whole = fc.tuple(fc.array(answer, { minLength: 1, maxLength: 3 }), fc.bool
 })
 
 describe('reading what was written gives the same chunks', () => {
+  test('whole, where two calls could be taken for one', () => {
+    const call = (number: number): Chunk => ({ t: 'tool', choice: 0, call: number, id: `c${number}`, name: 'f', arguments: '{"a"' })
+    const chunks: Chunk[] = [start as Chunk, call(0), call(1), { t: 'finish', choice: 0, reason: 'length' }, { t: 'end' }]
+    expect(readReply(JSON.parse(JSON.stringify(writeReply(chunks))))).toEqual(chunks)
+  })
+
   test('whole', () => {
     fc.assert(
       fc.property(whole, (chunks) => {

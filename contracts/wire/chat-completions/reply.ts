@@ -71,8 +71,10 @@ function readChoice(fields: Fields, choice: number, callsOf: (choice: number) =>
   if (text !== '' || logprobs !== undefined) chunks.push({ t: 'text', choice, text, ...(logprobs !== undefined && { logprobs }) })
   const refused = readText(refusal)
   if (refused !== '') chunks.push({ t: 'refusal', choice, text: refused })
-  for (const call of Array.isArray(tool_calls) ? tool_calls : []) {
-    const piece = callsOf(choice).read(call)
+  // In a whole answer each element is a call of its own; in a stream it may be a piece of one.
+  const isWhole = asFields(fields.delta) === undefined
+  for (const [position, call] of Array.isArray(tool_calls) ? tool_calls.entries() : []) {
+    const piece = callsOf(choice).read(isWhole ? { index: position, ...asFields(call) } : call)
     if (piece) chunks.push({ t: 'tool', choice, ...piece })
   }
   const rest: Fields = Object.fromEntries(Object.entries(other).filter(([, value]) => value !== null && value !== undefined))

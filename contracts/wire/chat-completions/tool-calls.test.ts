@@ -174,14 +174,21 @@ describe('calls are told apart', () => {
     ).toEqual(['{"x":1}', '{"x":2}'])
   })
 
-  test('a late id changes nothing for the client, and is known as the same call', () => {
+  test('a late id is waited for, as long as the call is not whole', () => {
     expect(
       assemble([
         { index: 0, ...fn('f', '{"x"') },
         { index: 0, id: 'late', ...args(':1') },
         { id: 'late', ...args('}') },
       ]),
+    ).toEqual([{ id: 'late', name: 'f', arguments: '{"x":1}' }])
+    expect(
+      assemble([
+        { index: 0, ...fn('f', '{"x":1}') },
+        { index: 0, id: 'late', ...args('') },
+      ]),
     ).toEqual([{ id: 'made_0', name: 'f', arguments: '{"x":1}' }])
+    expect(assemble([{ index: 0, ...fn('f', '') }])).toEqual([{ id: 'made_0', name: 'f', arguments: '' }])
   })
 
   test('a call with an id and no name is told under a made-up one; one of nothing is not told', () => {

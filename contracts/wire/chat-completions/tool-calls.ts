@@ -120,7 +120,7 @@ export class ToolCalls {
 
   /** Its arguments have begun and still lack their end. */
   #isOpen(call: Call): boolean {
-    return call.arguments !== '' && !isWholeObject(call.arguments)
+    return call.arguments.trim() !== '' && !isWholeObject(call.arguments)
   }
 }
 

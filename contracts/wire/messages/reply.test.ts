@@ -91,7 +91,7 @@ describe('a stream', () => {
   it('15: begins a call once, whatever its provider repeats', () => {
     const reader = createChatReader()
     const piece = (fields: object) =>
-      reader.read({ id: 'x', choices: [{ index: 0, delta: { tool_calls: [{ index: 0, function: fields }] } }] })
+      reader.read({ id: 'x', choices: [{ index: 0, delta: { tool_calls: [{ index: 0, id: 'c0', function: fields }] } }] })
     const named = ['do_it', null, '', 123, 'do_it'].flatMap((name, at) => piece({ name, arguments: ['{"a"', ':', '1', '', '}'][at] }))
     const last = reader.read({ choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] })
     expect(body(stream([...named, ...last, end]))).toEqual([
