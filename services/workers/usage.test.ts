@@ -23,3 +23,14 @@ it.each([
   [200, 1],
   [201, 2],
 ])('an answer that broke off after %d bytes is charged %d tokens', (bytes, out) => expect(estimatedUsage(7, bytes)).toEqual({ in: 7, out }))
+
+it.each([
+  [0.0125, { cost: 0.0125 }],
+  [0, { cost: 0 }],
+  [-1, {}],
+  ['0.01', {}],
+  [Number.NaN, {}],
+  [undefined, {}],
+])('what it has cost, where the provider says so: %j', (cost, told) => {
+  expect(usageOf({ prompt_tokens: 3, completion_tokens: 2, total_tokens: 5, cost })).toEqual({ in: 3, out: 2, ...told })
+})
