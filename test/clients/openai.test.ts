@@ -211,8 +211,8 @@ describe('an error', () => {
 
   it('for a wrong key is an AuthenticationError', async () => {
     const stranger = client.withOptions({ apiKey: 'fw-wrong' })
-    for (const attempt of [stranger.chat.completions.create({ model, messages }), stranger.models.retrieve(model)]) {
-      const error = await failure(attempt)
+    for (const attempt of [() => stranger.chat.completions.create({ model, messages }), () => stranger.models.retrieve(model)]) {
+      const error = await failure(attempt())
       expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
       expect(error).toMatchObject({ status: 401, code: 'invalid_api_key', requestID: expect.any(String) })
     }
