@@ -29,6 +29,8 @@ describe('an error that reaches a client', () => {
     [{ retryAfterMs: -5 }, { 'retry-after': '1' }],
     [{ shouldRetry: false }, { 'x-should-retry': 'false' }],
     [{ shouldRetry: true }, { 'x-should-retry': 'true' }],
+    [{ status: 409 }, { 'x-should-retry': 'false' }],
+    [{ status: 409, shouldRetry: true }, { 'x-should-retry': 'true' }],
     [{ headers: { allow: 'GET, HEAD' } }, { allow: 'GET, HEAD' }],
     [{ status: 401 }, { 'www-authenticate': 'Bearer' }],
   ])('with %j has the headers %j', (details, headers) => {

@@ -78,7 +78,8 @@ export class FreewayError extends Error {
     this.code = details.code ?? type
     this.param = details.param ?? null
     this.retryAfterMs = details.retryAfterMs
-    this.shouldRetry = details.shouldRetry
+    // Official clients try a conflict again of their own accord; here nothing but another request mends one.
+    this.shouldRetry = details.shouldRetry ?? (this.status === 409 ? false : undefined)
     this.headers = details.headers ?? {}
   }
 }

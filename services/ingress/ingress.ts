@@ -106,7 +106,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     ...administration.routes,
     ...analyticsRoutes({ bus, catalog: () => catalog.current }),
     ...live.routes,
-    ...deadLetterRoutes(bus),
+    ...deadLetterRoutes(bus, admission),
     ...openApiRoutes({ routes: () => routes, version }),
   ]
 

@@ -154,6 +154,10 @@ it('what telemetry cannot read is listed, and read again when it can be', async 
     fetch(`${gateway.url}/api/dead-letters/${encodeURIComponent(id)}/requeue`, { method: 'POST', headers: { 'x-admin-token': ADMIN } })
   expect([(await requeue('b')).status, (await requeue('nobody')).status]).toEqual([409, 404])
   expect(await (await requeue('a/1')).json()).toEqual({ facts: 1 })
+  const changes = (await (await asAdmin('/api/audit')).json()) as { action: string }[]
+  expect(changes.filter(({ action }) => action === 'dead_letter.requeue')).toMatchObject([
+    { actor: 'admin', target: 'a/1', after: { facts: 1 } },
+  ])
   expect(await (await asAdmin('/api/requests/again')).json()).toMatchObject({ id: 'again', outcome: 'open' })
   expect((await (await asAdmin('/api/dead-letters')).json()) as Answers['dead_letters']).toMatchObject({ data: [{ id: 'b' }] })
   expect((await fetch(`${gateway.url}/api/dead-letters`)).status).toBe(401)

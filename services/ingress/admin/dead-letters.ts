@@ -8,6 +8,7 @@ import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import { decoded } from './analytics.ts'
 import { askTelemetry } from './analytics-ask.ts'
+import { changing } from './changing.ts'
 import { checked } from './json-body.ts'
 
 const query = z.object({
@@ -22,7 +23,7 @@ const query = z.object({
 })
 const ACTION = '/requeue'
 
-export function deadLetterRoutes(bus: Bus): Route[] {
+export function deadLetterRoutes(bus: Bus, admin: Parameters<typeof changing>[0]): Route[] {
   const ask = askTelemetry(bus)
 
   async function list(request: Request): Promise<Response> {
@@ -30,12 +31,17 @@ export function deadLetterRoutes(bus: Bus): Route[] {
     return fresh({ object: 'list', ...(await ask({ kind: 'dead_letters', ...asked })) })
   }
 
-  async function requeue(_: Request, rest: string): Promise<Response> {
+  async function requeue(request: Request, rest: string): Promise<Response> {
     if (!rest.endsWith(ACTION)) throw missing('unknown route; POST /api/dead-letters/{id}/requeue')
-    const found = await ask({ kind: 'requeue', id: decoded(rest.slice(0, -ACTION.length)) })
-    if (!found) throw missing('no such dead letter: it is unknown, was read meanwhile, or was forgotten after a week')
-    if (found.reason === null) return fresh({ facts: found.facts })
-    throw new FreewayError('invalid_request_error', `it still cannot be read: ${found.reason}`, { status: 409 })
+    const id = decoded(rest.slice(0, -ACTION.length))
+    const { after } = await changing(admin, request, 'dead_letter.requeue', async () => {
+      const found = await ask({ kind: 'requeue', id })
+      if (!found) throw missing('no such dead letter: it is unknown, was read meanwhile, or was forgotten after a week')
+      if (found.reason !== null)
+        throw new FreewayError('invalid_request_error', `it still cannot be read: ${found.reason}`, { status: 409 })
+      return { target: id, after: { facts: found.facts } }
+    })
+    return fresh(after)
   }
 
   return [
