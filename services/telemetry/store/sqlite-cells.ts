@@ -123,20 +123,24 @@ function textOf(histogram: Histogram): string {
   return histogram.join(',')
 }
 
-/** By hand: a third of what JSON takes, and most of what a question about a week is. No number in it is below zero. */
+/** By hand: a third of what JSON takes, and most of what a question about a week is. */
 function readHistogram(text: string): Histogram {
   const histogram: Histogram = []
   let number = 0
+  let sign = 1
   for (let i = 0; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - ZERO
-    if (digit >= 0) number = number * 10 + digit
+    const code = text.charCodeAt(i)
+    if (code >= ZERO) number = number * 10 + code - ZERO
+    else if (code === MINUS) sign = -1
     else {
-      histogram.push(number)
+      histogram.push(sign * number)
       number = 0
+      sign = 1
     }
   }
-  if (text !== '') histogram.push(number)
+  if (text !== '') histogram.push(sign * number)
   return histogram
 }
 
 const ZERO = 0x30
+const MINUS = 0x2d
