@@ -26,6 +26,8 @@ export const requestPolicy = z.strictObject({
   schema_strip: z.array(z.string()).default([]),
   null_content: z.enum(['keep', 'empty_string']).default('keep'),
   response_format: z.enum(['any', 'json_object_only', 'none']).default('any'),
+  /** `inline_only`: pictures as data URLs, none by address. */
+  images: z.enum(['any', 'inline_only']).default('any'),
   /** What it wants of calls in the history, which another provider's model may have made. */
   tool_call_ids: adaptation.shape.tool_call_ids,
   tool_call_signatures: adaptation.shape.tool_call_signatures,

@@ -184,7 +184,7 @@ function failureOf(fail: Fail, target: Target, request: RequestSoFar): FreewayEr
       return limited(fail, target, request)
     case 'unsupported':
       // Found out before anything was sent: these words are our own.
-      if (!fail.sent && request.job.kind !== 'chat') return new FreewayError('invalid_request_error', fail.detail)
+      if (!fail.sent) return new FreewayError('invalid_request_error', fail.detail)
       return rejected(target, request)
     case 'invalid_request':
       return rejected(target, request)

@@ -475,3 +475,23 @@ describe('a request in the words of Messages or Responses', () => {
     expect(changed({ messages: [], top_logprobs: 2 })).not.toHaveProperty('top_logprobs')
   })
 })
+
+describe('pictures, where a provider takes none by address', () => {
+  const change = compilePolicy(requestPolicy.parse({ images: 'inline_only' }), undefined)
+  const asked = (part: Json) => () => change({ messages: [{ role: 'user', content: [{ type: 'text', text: 'see' }, part] }] })
+
+  it.each<Json>([
+    { type: 'image_url', image_url: { url: 'https://example.test/a.png' } },
+    { type: 'image_url', image_url: 'HTTP://169.254.169.254/' },
+    { type: 'image', source: { type: 'url', url: 'https://example.test/a.png' } },
+  ])('are refused, and never fetched: %j', (part) => {
+    expect(asked(part)).toThrow(expect.objectContaining({ status: 400, message: expect.stringContaining('data URLs only') }))
+  })
+
+  it.each<Json>([
+    { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+    { type: 'text', text: 'https://example.test/a.png' },
+  ])('go along as data: %j', (part) => {
+    expect(asked(part)).not.toThrow()
+  })
+})

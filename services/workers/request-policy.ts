@@ -3,6 +3,7 @@
 
 import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Model } from '#contracts/catalog.ts'
+import { FreewayError } from '#contracts/failure.ts'
 import type { RequestPolicy } from '#contracts/request-policy.ts'
 import { asInstruction } from './json-instruction.ts'
 import { stripSchemas } from './schema-strip.ts'
@@ -13,7 +14,10 @@ export type Fields = Record<string, unknown>
 type Step = (fields: Fields) => void
 type Habits = Partial<Omit<RequestPolicy, 'headers'>> & Pick<Adaptation, 'tool_call_ids' | 'tool_call_signatures'>
 
-/** What is done to each request for this model: the policy of its provider, then what its refusals have taught. */
+/**
+ * What is done to each request for this model: the policy of its provider, then what its refusals have taught. A step throws FreewayError
+ * for what this provider cannot be asked.
+ */
 export function compilePolicy(policy: RequestPolicy, model: Pick<Model, 'max_output'> | undefined, learned: Adaptation = {}): Step {
   const steps = [...stepsOf(policy), ...stepsOf(learned)]
   const maxOutput = model?.max_output
@@ -67,6 +71,7 @@ function stepsOf(policy: Habits): Step[] {
     if (typeof value === 'number' && value < least) fields[name] = least
   })
   if (format === 'json_object_only' || format === 'none') steps.push((fields) => asInstruction(fields, format))
+  if (policy.images === 'inline_only') steps.push(eachMessage(refuseAddresses))
   if (Object.keys(role_map).length > 0) {
     steps.push(
       eachMessage((message) => {
@@ -107,6 +112,18 @@ function eachMessage(step: (message: Fields) => void): Step {
   return ({ messages }) => {
     if (!Array.isArray(messages)) return
     for (const message of messages) if (typeof message === 'object' && message !== null) step(message as Fields)
+  }
+}
+
+/** Nothing is fetched in a client's name: the address may be of something that only this machine can reach. */
+function refuseAddresses({ content }: Fields): void {
+  for (const part of Array.isArray(content) ? content : []) {
+    const image = part?.image_url
+    const url = typeof image === 'string' ? image : (image?.url ?? part?.source?.url)
+    if (typeof url !== 'string' || !/^https?:/i.test(url)) continue
+    throw new FreewayError('invalid_request_error', 'messages: this provider takes pictures as data URLs only, not by address', {
+      param: 'messages',
+    })
   }
 }
 

@@ -32,7 +32,9 @@ beforeAll(async () => {
     ],
     [`${name}-second`, provider('good', { canonical: name })],
   ])
-  const providers = Object.fromEntries([...failing, ...twins, ['usual', provider('m-large')]])
+  const sees = provider('m-eye', { capabilities: ['chat', 'vision'] })
+  const inline = { ...sees, request_policy: { images: 'inline_only' } }
+  const providers = Object.fromEntries([...failing, ...twins, ['usual', provider('m-large')], ['sees', sees], ['inline', inline]])
   gateway = await startGateway({ config: { providers } })
 })
 afterAll(async () => {
@@ -101,6 +103,25 @@ describe('Messages', () => {
     const answer = await askMessages(modelOf(`garbled-${what.split(' ')[1] ?? what}`))
     expect(answer.status).toBe(502)
     expect(await answer.json()).toMatchObject({ error: { type: 'api_error', message: expect.stringMatching(/cannot be read|failed/) } })
+  })
+})
+
+describe('a picture by address', () => {
+  const picture = { type: 'image_url', image_url: { url: `http://127.0.0.1:1/never.png` } }
+  const body = { messages: [{ role: 'user', content: [{ type: 'text', text: 'What is it?' }, picture] }] }
+
+  it('is passed on as it is, and not fetched by the gateway', async () => {
+    expect((await ask('/v1/chat/completions', { ...body, model: 'sees/m-eye' })).status).toBe(200)
+    expect(upstream.calls[0]?.body).toMatchObject(body)
+  })
+
+  it('is refused in clear words where the provider takes data only', async () => {
+    const answer = await ask('/v1/chat/completions', { ...body, model: 'inline/m-eye' })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({
+      error: { type: 'invalid_request_error', message: expect.stringContaining('data URLs only') },
+    })
+    expect(upstream.calls).toHaveLength(0)
   })
 })
 
