@@ -6,6 +6,7 @@ import { type IsGone, meterKey } from './quota-entry.ts'
 import { createMeter, type Meter, maxOf, opensAt, readEntry, roomOf, usesUntil } from './quota-meter.ts'
 import { RETRY_MS } from './quota-outage.ts'
 import type { Answer, Demand, Shortage } from './quota-plan.ts'
+import { setReturned } from './quota-void.ts'
 import { RENEW_MS, Writer } from './quota-writer.ts'
 
 /** What is given back near the limit is told soon: others may be waiting for it. */
@@ -92,13 +93,10 @@ export class Pool {
   }
 
   /** The whole of a reservation was given back. */
-  returned({ id, meters, amounts }: Demand, cells: readonly (readonly number[])[]): void {
+  returned(demand: Demand, cells: readonly (readonly number[])[]): void {
     const { entry, corrections } = this.#writer
-    if (entry.fresh?.[id] === undefined && entry.voided?.[id] === undefined) return
-    corrections.returned.set(
-      id,
-      meters.map((meter, i) => [meter.key, cells[i] ?? [], amounts[i] ?? 0]),
-    )
+    if (entry.fresh?.[demand.id] === undefined && entry.voided?.[demand.id] === undefined) return
+    setReturned(corrections, demand, cells)
   }
 
   /** Nothing came of a reservation whose owner may be dead: it is taken back in its place, if it is one of a moment ago. */

@@ -13,11 +13,26 @@ export interface Corrections {
 
 export const noCorrections = (): Corrections => ({ voids: new Set(), returned: new Map() })
 
+interface Taken {
+  id: string
+  meters: readonly { key: string }[]
+  amounts: readonly number[]
+}
+
+/** A reservation that nobody may take back any more. `cells`: until when it counts, by meter. */
+export function setReturned({ returned }: Corrections, { id, meters, amounts }: Taken, cells: readonly (readonly number[])[]): void {
+  returned.set(
+    id,
+    meters.map((meter, i) => [meter.key, cells[i] ?? [], amounts[i] ?? 0]),
+  )
+}
+
 export function correct(entry: Entry, { voids, returned }: Corrections, me: string, nowMs: number): void {
   const { fresh = {}, voided = {}, used, holds } = entry
   for (const [id, uses] of returned) {
     // It was taken back twice.
     if (voided[id] !== undefined) for (const [key, until, amount] of uses) chargeAll(used, key, until, amount, nowMs)
+    delete voided[id]
     delete fresh[id]
   }
   for (const id of voids) {

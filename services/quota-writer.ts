@@ -8,7 +8,7 @@ import { current, type Entry, emptyEntry, type IsGone, nextEnd, parseEntry, same
 import { type Meter, readEntry, told } from './quota-meter.ts'
 import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
 import { type Answer, type Demand, decide, planWrite, type Waiting, type Write } from './quota-plan.ts'
-import { copyOf, corrected, noCorrections } from './quota-void.ts'
+import { copyOf, corrected, noCorrections, setReturned } from './quota-void.ts'
 
 /** How long a hold may be spent without asking. */
 export const HOLD_MS = 10_000
@@ -171,11 +171,10 @@ export class Writer {
     const meters = [...known.values()]
     if (nowMs >= this.spendUntilMs) for (const meter of meters) meter.free = 0
     const open = demands.filter(({ decided }) => !decided)
-    const { entry, busyUntilMs, longestMs } = this
     const seq = ++this.#seq
     const corrections = copyOf(this.corrections)
-    const calls = { busyUntilMs, longestMs, isGone }
-    const plan = planWrite({ entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, corrections, ...calls })
+    const calls = { busyUntilMs: this.busyUntilMs, longestMs: this.longestMs, isGone }
+    const plan = planWrite({ entry: this.entry, me, seq, meters, demands: open, nowMs, holdMs: HOLD_MS, corrections, ...calls })
     const granted = plan.answers.some((answer) => 'cells' in answer)
     const tells = corrections.voids.size + corrections.returned.size > 0 || [...plan.told.values()].some((cells) => cells.length > 0)
     if (!granted && !tells && sameHeld(this.entry.holds[me]?.held, plan.entry.holds[me]?.held)) {
@@ -206,14 +205,16 @@ export class Writer {
     if ([...this.#options.meters.values()].some(({ free }) => free > 0)) this.report(RENEW_MS)
   }
 
-  #grant({ meters, amounts, decided }: Waiting, cells: (readonly number[])[]): void {
+  #grant(waiting: Waiting, cells: (readonly number[])[]): void {
+    const { meters, amounts, decided } = waiting
     meters.forEach((meter, i) => {
-      const amount = amounts[i] ?? 0
-      // One that was decided without this write has been counted by it as well.
-      if (decided) for (const untilMs of cells[i] ?? []) told(meter, untilMs, amount, this.alone)
-      else if (meter.limit.per === undefined) meter.open += amount
+      // One that was decided without this write has been counted by it as well, which is told now: others must not take it back too.
+      if (decided) for (const untilMs of cells[i] ?? []) told(meter, untilMs, amounts[i] ?? 0, this.alone)
+      else if (meter.limit.per === undefined) meter.open += amounts[i] ?? 0
     })
-    if (decided) this.report(0)
+    if (!decided) return
+    setReturned(this.corrections, waiting, cells)
+    this.report(0)
   }
 
   async #readAgain(): Promise<void> {
