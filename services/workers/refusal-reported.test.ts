@@ -304,6 +304,20 @@ describe('refusals that were reported', () => {
       { code: 'rate_limited', scope: 'key' },
     ],
     [
+      'openstax/domo#142: a limit that is told as a ban',
+      403,
+      { message: 'API Rate limit reached.' },
+      byAccount,
+      { code: 'rate_limited', scope: 'key', keyFault: false },
+    ],
+    [
+      'imputnet/cobalt#1026: a limit that is told as a bad request',
+      400,
+      { status: 'error', error: { code: 'error.api.rate_exceeded' } },
+      undefined,
+      { code: 'rate_limited', scope: 'model', retryAfterMs: 30_000 },
+    ],
+    [
       'CSOAI-ORG/councilof-ai#1102, Hugging Face',
       403,
       { error: 'This authentication method does not have sufficient permissions to call Inference Providers on behalf of user x' },

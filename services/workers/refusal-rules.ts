@@ -80,6 +80,13 @@ export const rules: Rule[] = [
     usualMs: HOUR_MS,
     words: /\b(?:session|hourly|daily|weekly|monthly) usage limit|\b(?:session|weekly) limit|usage limit reached/i,
   },
+  // A limit whose status is another's.
+  {
+    code: 'rate_limited',
+    when: (status) => status === 400 || status === 403 || status === 500 || status === 503,
+    words:
+      /rate.?limit.{0,40}(?:exceed|reach|hit)|(?:exceed|reach|hit).{0,40}rate.?limit|rate_exceeded|too many requests|请求过于频繁|频率.{0,6}限制/i,
+  },
   // Credit that comes back by itself.
   { code: 'rate_limited', usualMs: HOUR_MS, words: /pollen balance|pollen per request/i },
   { code: 'rate_limited', scope: 'key', words: /included credits|monthly (?:included |free )?credits/i },
