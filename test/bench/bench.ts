@@ -7,6 +7,7 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { measureCancels } from './cancels.ts'
 import { discardTraces } from './collector.ts'
 import { type Contestant, clientKey, type Surroundings, startCluster, startEmbedded, startProxy } from './contestants.ts'
 import { type Measurement, median, contestants as names } from './figures.ts'
@@ -78,7 +79,7 @@ async function open(): Promise<Bench> {
 async function compare(bench: Bench): Promise<void> {
   const began = performance.now()
   const nats = await findNatsServer()
-  const results: Results = { measurements: [], memory: {}, firstAnswerMs: {} }
+  const results: Results = { measurements: [], memory: {}, cancels: {}, firstAnswerMs: {} }
   const running = await startAll(bench, nats, results)
   for (const contestant of running.slice(1)) await warm(bench, contestant)
   const plan = scenarios(options.quick).filter(({ name }) => name.includes(options.only))
@@ -96,6 +97,10 @@ async function compare(bench: Bench): Promise<void> {
         }
       }
     }
+  }
+  for (const { name, port } of running.filter(({ name }) => name === 'embedded' || name === 'cluster')) {
+    progress(`cancels: ${name}`)
+    results.cancels[name] = await measureCancels(port, bench.upstream)
   }
   for (const { name, processes } of running) {
     const measured = results.memory[name]

@@ -1,11 +1,23 @@
 // Pure. What freeway promises, and whether a run keeps it.
 
-import { addedLatency, type ContestantName, cpuRatio, type Measurement, type Memory, median, scenarioRatio, summarize } from './figures.ts'
+import {
+  addedLatency,
+  type ContestantName,
+  cpuRatio,
+  type Measurement,
+  type Memory,
+  median,
+  type Percentiles,
+  scenarioRatio,
+  summarize,
+} from './figures.ts'
 import { answers, crowd, sequential, streams, streamsInMessages, streamsInResponses } from './scenarios.ts'
 
 export interface Results {
   measurements: Measurement[]
   memory: Partial<Record<ContestantName, Memory>>
+  /** From a client's leaving to the end of its provider's connection, in ms. */
+  cancels: Partial<Record<ContestantName, Percentiles>>
   /** From spawn to first answer, in ms, once per start. */
   firstAnswerMs: Partial<Record<ContestantName, number[]>>
 }
@@ -75,6 +87,13 @@ const targets: Target[] = [
     digits: 0,
     limits: { embedded: 200, cluster: 300 },
     figure: ({ measurements }, name) => of(measurements, name).find((s) => s.scenario === crowd)?.firstToken.p99 ?? Number.NaN,
+  },
+  {
+    target: 'client leaves, until its provider is called no more, p99',
+    unit: ' ms',
+    digits: 1,
+    limits: { embedded: 20, cluster: 20 },
+    figure: ({ cancels }, name) => cancels[name]?.p99 ?? Number.NaN,
   },
   {
     target: 'frames lost',

@@ -16,9 +16,11 @@ interface Answer {
 export interface UpstreamCounts {
   calls: number
   frames: number
+  /** When streams were broken off, in ms since 1970. */
+  brokenAtMs: number[]
 }
 
-const counts: UpstreamCounts = { calls: 0, frames: 0 }
+const counts: UpstreamCounts = { calls: 0, frames: 0, brokenAtMs: [] }
 const rendered = new Map<string, Answer | undefined>()
 
 /** Undefined if the model's name is not of the form `c<chunks>[d<ms>]`. */
@@ -67,6 +69,9 @@ function answer(text: string, response: ServerResponse): void {
 
 function send({ chunks, delayMs }: Answer, response: ServerResponse): void {
   let next = 0
+  response.once('close', () => {
+    if (!response.writableFinished) counts.brokenAtMs.push(performance.timeOrigin + performance.now())
+  })
   const write = () => {
     if (response.destroyed) return
     response.write(chunks[next++])
