@@ -50,8 +50,12 @@ export interface Deployment {
 
 export const REQUEST_TIMEOUT_MS = 20_000
 const DRAIN_MS = 30_000
-/** What a pod sleeps before it is told to end, so that no load balancer sends to it any more. */
+/**
+ * What a pod sleeps before it is told to end, so that no load balancer sends to it any more; and that of an ingress, which has to accept
+ * what was sent before, also on a machine that gives it few turns.
+ */
 const PRE_STOP_MS = 400
+const INGRESS_PRE_STOP_MS = 1_500
 
 export interface DeploymentOptions {
   ingress: number
@@ -150,7 +154,7 @@ export async function startDeployment({ ingress, routers, telemetries, from }: D
       const old = slot.service
       slot.service = await run(slot)
       tellAddresses()
-      await new Promise((resolve) => setTimeout(resolve, PRE_STOP_MS))
+      await new Promise((resolve) => setTimeout(resolve, slot.role === 'ingress' ? INGRESS_PRE_STOP_MS : PRE_STOP_MS))
       old.kill('SIGTERM')
       return { ended: old.exited.then(({ code }) => code) }
     },
