@@ -48,7 +48,7 @@ export function requestSpan({ route, id, publicId, receivedMs, parent, forced }:
 
 export function submitSpan(parent: TraceContext | undefined, id: string, n: number): Span {
   const attributes = () => ({ [CONVERSATION]: id, 'freeway.attempt': n })
-  return startSpan(`publish ${jobs}`, { role: 'ingress', kind: 'producer', parent, fixed: () => messaging('publish', jobs), attributes })
+  return startSpan(`publish ${jobs}`, { role: 'ingress', kind: 'producer', parent, fixed: () => ofJobs('publish'), attributes })
 }
 
 /** Of an attempt whose worker will not tell: it was killed, frozen or cut off. */
@@ -110,7 +110,7 @@ export function quotaSpan(parent: TraceContext | undefined, reason: string, open
 }
 
 export function offerSpan(parent: TraceContext | undefined, id: string, provider: string): Span {
-  const fixed = () => messaging('publish', work(provider), workTemplate)
+  const fixed = () => ofWork('publish', provider)
   return startSpan(`publish ${workTemplate}`, {
     role: 'router',
     kind: 'producer',
@@ -132,7 +132,7 @@ export function workSpan({ id, n, prov, account, trace }: Pick<Offer, 'id' | 'n'
     // By the clocks of two machines, maybe.
     ...(trace?.sent_at !== undefined && { 'freeway.queue_ms': Math.max(0, Date.now() - trace.sent_at) }),
   })
-  const fixed = () => messaging('process', work(prov), workTemplate)
+  const fixed = () => ofWork('process', prov)
   return startSpan(`process ${workTemplate}`, { role: 'worker', kind: 'consumer', parent: trace, fixed, attributes })
 }
 
@@ -196,16 +196,23 @@ export function saveSpan(requests: readonly TraceContext[], messages: number, fa
 
 const CONVERSATION = 'messaging.message.conversation_id'
 
+function ofJobs(operation: 'publish' | 'process'): Attributes {
+  return known(`${messagingSystem()} ${operation}`, () => messaging(operation, jobs))
+}
+
+function ofWork(operation: 'publish' | 'process', provider: string): Attributes {
+  return known(`${messagingSystem()} ${operation} ${provider}`, () => messaging(operation, work(provider), workTemplate))
+}
+
 /** `template`: what the destination is called where its own name would be one of many. */
 function messaging(operation: 'publish' | 'process', destination: Subject, template?: string): Attributes {
-  const system = messagingSystem() ?? ''
-  return known(`${system} ${operation} ${destination}`, () => ({
-    'messaging.system': system,
+  return {
+    'messaging.system': messagingSystem() ?? '',
     'messaging.operation.name': operation,
     'messaging.operation.type': operation === 'publish' ? 'send' : 'process',
     'messaging.destination.name': destination,
     ...(template !== undefined && { 'messaging.destination.template': template }),
-  }))
+  }
 }
 
 const DEFAULT_PORTS: Record<string, number> = { 'http:': 80, 'https:': 443 }
