@@ -31,6 +31,8 @@ export const requestPolicy = z.strictObject({
   /** What it wants of calls in the history, which another provider's model may have made. */
   tool_call_ids: adaptation.shape.tool_call_ids,
   tool_call_signatures: adaptation.shape.tool_call_signatures,
+  /** `assistant`: what a tool has said must be answered before the user says more. */
+  after_tool: z.enum(['any', 'assistant']).default('any'),
   /** Sent with every call. `{public_url}` and `{app_name}` are filled in. */
   headers: fieldMap.default({}),
 })

@@ -345,6 +345,43 @@ describe('calls in the history that another provider’s model made', () => {
   })
 })
 
+describe('a user who speaks right after a tool', () => {
+  const asked = [
+    user,
+    { role: 'assistant', content: '', tool_calls: [call('aaaaaaaa1'), call('aaaaaaaa2')] },
+    { role: 'tool', tool_call_id: 'aaaaaaaa1', content: '4' },
+    { role: 'tool', tool_call_id: 'aaaaaaaa2', content: '5' },
+  ]
+  const answer = { role: 'assistant', content: 'OK.' }
+  const sent = (provider: string, messages: Json[]) => send(policies[provider] as object, { messages, tools: [plainTool] }).messages
+
+  it('finds the tool answered at Mistral, each time', () => {
+    expect(sent('mistral', [...asked, user, ...asked.slice(1), user, user])).toStrictEqual([
+      ...asked,
+      answer,
+      user,
+      ...asked.slice(1),
+      answer,
+      user,
+      user,
+    ])
+  })
+
+  it.each<[what: string, next: Json[]]>([
+    ['a model that has the word', []],
+    ['a model that has answered', [{ role: 'assistant', content: '9' }, user]],
+  ])('unlike %s', (_, next) => {
+    expect(sent('mistral', [...asked, ...next])).toStrictEqual([...asked, ...next])
+  })
+
+  it('is passed on to all others as it is', () => {
+    const roles = (provider: string) => (sent(provider, [...asked, user]) as Json[]).map(({ role }) => role)
+    const others = Object.keys(policies).filter((name) => name !== 'mistral')
+    expect(others.length).toBeGreaterThan(40)
+    for (const provider of others) expect([provider, ...roles(provider)]).toEqual([provider, 'user', 'assistant', 'tool', 'tool', 'user'])
+  })
+})
+
 describe('what a shipped policy names', () => {
   it.each(Object.keys(policies))('is changed on the way to %s', (provider) => {
     const {

@@ -7,7 +7,7 @@ import { FreewayError } from '#contracts/failure.ts'
 import type { RequestPolicy } from '#contracts/request-policy.ts'
 import { asInstruction } from './json-instruction.ts'
 import { stripSchemas } from './schema-strip.ts'
-import { shortenToolCallIds, signToolCalls } from './tool-call-history.ts'
+import { answerTools, shortenToolCallIds, signToolCalls } from './tool-call-history.ts'
 
 export type Fields = Record<string, unknown>
 /** Changes the fields in place. */
@@ -90,6 +90,7 @@ function stepsOf(policy: Habits): Step[] {
   }
   if (policy.tool_call_ids) steps.push(eachMessage(shortenToolCallIds))
   if (policy.tool_call_signatures) steps.push(eachMessage(signToolCalls))
+  if (policy.after_tool === 'assistant') steps.push(answerTools)
   return steps
 }
 

@@ -1,4 +1,4 @@
-// Pure. Calls in the history that another provider's model made, so that this one takes them.
+// Pure. Calls in the history that another provider's model made, and their results, so that this one takes them.
 
 type Fields = Record<string, unknown>
 
@@ -18,6 +18,18 @@ export function signToolCalls(message: Fields): void {
       call.extra_content = { ...extra, google: { ...extra.google, thought_signature: NO_SIGNATURE } }
     }
   }
+}
+
+/** Too short to say anything; Mistral takes no answer without a text either. */
+const ANSWER = { role: 'assistant', content: 'OK.' }
+
+/** A user who interrupts a model after a tool has answered leaves a history that Mistral refuses. Makes a new list if anything is missing. */
+export function answerTools(fields: Fields): void {
+  const { messages } = fields
+  if (!Array.isArray(messages)) return
+  const isUnanswered = (message: Fields | null, i: number) => message?.role === 'user' && messages[i - 1]?.role === 'tool'
+  if (!messages.some(isUnanswered)) return
+  fields.messages = messages.flatMap((message, i) => (isUnanswered(message, i) ? [{ ...ANSWER }, message] : [message]))
 }
 
 function callsOf({ tool_calls: calls }: Fields): Fields[] {
