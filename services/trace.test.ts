@@ -1,4 +1,8 @@
+import { Buffer } from 'node:buffer'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { afterEach, expect, it, vi } from 'vitest'
@@ -179,6 +183,30 @@ it('of a share only that share is sent; but what is forced is, and what is kept 
     traceId: failed.traceId,
     attributes: { 'freeway.outcome': 'provider_error' },
   })
+})
+
+it('leaves it to the SDK where another protocol is asked for', async () => {
+  const bodies: Buffer[] = []
+  const server = createServer((request, response) => {
+    request.on('data', (part: Buffer) => bodies.push(part)).on('end', () => response.writeHead(200).end())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf')
+  vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', '')
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { stop } = await startTracing({ roles, endpoint, version: '0.1.0', bus: 'in_process' })
+  const request = startSpan('the request', { role: 'ingress', kind: 'server', attributes: { a: 'of the request' } })
+  const fixed = { b: 'of many' }
+  const below = startSpan('the job', { role: 'router', kind: 'consumer', parent: request.context, fixed: () => fixed })
+  expect(below.traceId).toBe(request.traceId)
+  below.end()
+  request.end()
+  await stop()
+  server.close()
+  const sent = Buffer.concat(bodies)
+  for (const word of ['the request', 'of the request', 'the job', 'of many', 'freeway-router']) expect(sent.includes(word)).toBe(true)
+  expect(sent.includes(Buffer.from(request.traceId ?? '', 'hex'))).toBe(true)
 })
 
 it('is not started with a sampler that there is not', async () => {
