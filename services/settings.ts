@@ -41,6 +41,8 @@ export interface Settings {
   requestTimeoutMs: number
   /** How long a request waits for a window of quota to open if it does not say so itself. */
   maxWaitMs: number
+  /** Pictures by address are fetched for providers that take data only. */
+  fetchImages: boolean
   /** How much may be tried again. */
   retryBudget: RetryBudgetSettings
   /** How long running streams may go on after SIGTERM. */
@@ -116,6 +118,7 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     otlpEndpoint: variables.OTEL_SDK_DISABLED === 'true' ? undefined : variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     requestTimeoutMs: variables.FREEWAY_REQUEST_TIMEOUT_MS,
     maxWaitMs: max_wait_s * 1000,
+    fetchImages: variables.FREEWAY_FETCH_IMAGES === 'on',
     retryBudget: retry_budget,
     drainMs: variables.FREEWAY_DRAIN_MS,
     slotLeaseMs: variables.FREEWAY_SLOT_LEASE_MS,
@@ -186,6 +189,7 @@ const variables = z.object({
     .transform((parts) => new Map(parts.map((part) => [part.split('=')[0] as string, Number(part.split('=')[1] ?? 1)]))),
   FREEWAY_DEMO: oneOf(['on', 'off', 'auto']).default('auto'),
   FREEWAY_LOCAL: oneOf(['on', 'off', 'auto']).default('auto'),
+  FREEWAY_FETCH_IMAGES: oneOf(['on', 'off']).default('off'),
   FREEWAY_LOG_LEVEL: oneOf(logLevels).default('info'),
   FREEWAY_REQUEST_TIMEOUT_MS: wholeNumber(1, MAX_MS, 300_000, 'expected milliseconds, e.g. 300000'),
   FREEWAY_DRAIN_MS: wholeNumber(0, MAX_MS, 120_000, 'expected milliseconds, e.g. 120000'),

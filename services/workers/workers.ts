@@ -26,6 +26,7 @@ import type { Account } from './keys.ts'
 import { countCall, measurePlaces } from './measures.ts'
 import { type MediaCall, openMediaCall, patientFor } from './media.ts'
 import { tooLate } from './outgoing.ts'
+import { inlinePictures } from './pictures-inline.ts'
 import type { Place } from './places.ts'
 import { openPlaces } from './places.ts'
 import { pulledCall } from './pulled-call.ts'
@@ -165,10 +166,12 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
         return noCall(events, error as Error)
       }
     }
-    if (inline) return send(inline)
+    const fetchesPictures = settings.fetchImages && offer.kind === 'chat' && place.provider.request_policy.images === 'inline_only'
+    if (inline && !fetchesPictures) return send(inline)
     const ingress = offer.inbox.split('.').at(-3)
-    if (!offer.blob || !ingress) return noCall(events, new BodyUnavailable('offer without a body'))
-    return pulledCall(fetchBlobOf(offer, ingress), send, events)
+    if (!inline && (!offer.blob || !ingress)) return noCall(events, new BodyUnavailable('offer without a body'))
+    const pull = inline ? async () => inline : fetchBlobOf(offer, ingress as string)
+    return pulledCall(fetchesPictures ? async (signal) => inlinePictures(await pull(signal), signal) : pull, send, events)
   }
 
   function fetchBlobOf(offer: Offer, ingress: string): (signal: AbortSignal) => Promise<Uint8Array> {
