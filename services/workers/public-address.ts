@@ -1,4 +1,4 @@
-// Pure. Which addresses anybody may be asked to fetch from: those that are public, and lead nowhere else.
+// Which addresses may be fetched from because somebody else asks for it: those that are public, and lead nowhere else.
 // Source: IANA's registries of special-purpose addresses.
 
 import { BlockList, isIP, isIPv4 } from 'node:net'

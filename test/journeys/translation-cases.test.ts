@@ -123,6 +123,23 @@ describe('a picture by address', () => {
     })
     expect(upstream.calls).toHaveLength(0)
   })
+
+  it('is fetched for such a provider where the operator has switched it on, but never from here', async () => {
+    const inline = {
+      base_url: `${upstream.url}/v1`,
+      needs_key: false,
+      request_policy: { images: 'inline_only' },
+      models: [{ id: 'm-eye', capabilities: ['chat', 'vision'] }],
+    }
+    await using fetching = await startGateway({ config: { providers: { inline } }, env: { FREEWAY_FETCH_IMAGES: 'on' } })
+    const answer = await fetch(`${fetching.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ ...body, model: 'inline/m-eye' }),
+    })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ error: { message: expect.stringContaining('its address is not public') } })
+    expect(upstream.calls).toHaveLength(0)
+  })
 })
 
 describe('Responses', () => {
