@@ -165,6 +165,8 @@ export const provider = z.strictObject({
   default_model: z.string().optional(),
   /** Parallel calls of one worker process. */
   max_concurrency: z.int().min(1).default(64),
+  /** Tools that one request may bring. Absent: as many as it likes. */
+  max_tools: z.int().min(1).optional(),
   /** The operator's own numbers for a whole account, in place of those of `limits`. */
   rpm_limit: z.int().min(1).optional(),
   rpd_limit: z.int().min(1).optional(),

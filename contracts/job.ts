@@ -72,6 +72,8 @@ export type ChatMessage = z.infer<typeof message>
 /** Capabilities that the answering model must have, and the room it needs. */
 export const need = z.object({
   tools: z.boolean(),
+  /** How many of them, if there are any. */
+  tool_count: z.number().int().min(1).optional(),
   vision: z.boolean(),
   json: z.boolean(),
   /** Further capabilities, e.g. `audio_in`, `embeddings`, `image_edit`. */

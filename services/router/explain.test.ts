@@ -69,6 +69,14 @@ it('a refusal is explained as well', () => {
   expect(told?.passed_over).toContainEqual({ provider: 'good', account: 'good-1', model: 'm', why: 'cannot do tools' })
 })
 
+it('so is how many tools are too many', () => {
+  const models = [{ id: 'm', capabilities: ['chat', 'tools'] }]
+  const table = routingTable(catalogOf({ few: { max_tools: 2, models }, many: { models } }))
+  const told = explainedFor({ need: { tools: true, tool_count: 3, vision: false, json: false, ctx: 1 } }, {}, table)
+  expect(told?.candidates.map(({ provider }) => provider)).toEqual(['many'])
+  expect(told?.passed_over).toEqual([{ provider: 'few', account: 'few-1', model: 'm', why: 'takes 2 tools at most, 3 are sent' }])
+})
+
 it('who does not ask is told nothing', () => {
   expect(route(jobFor(), routingTable(catalog), world)).not.toHaveProperty('explained')
 })

@@ -67,9 +67,10 @@ function words(obstacle: Obstacle, candidate: Candidate, { ask, scene, world }: 
   }
 }
 
-function lack(what: string | undefined, { model }: Candidate, ask: Decision['ask']): string {
+function lack(what: string | undefined, { model, provider }: Candidate, ask: Decision['ask']): string {
   if (what === 'context') return `holds ${model.context_window} tokens, ${ask.context} are needed`
   if (what === 'output') return `answers with ${model.max_output} tokens at most, ${ask.output} are asked for`
+  if (what === 'tool_count') return `takes ${provider.max_tools} tools at most, ${ask.tools} are sent`
   if (what === 'size') return 'does not take files of this size'
   return `cannot do ${what}`
 }

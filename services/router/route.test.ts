@@ -98,6 +98,19 @@ describe('what a model must be able to do', () => {
   })
 })
 
+describe('more tools than a provider takes', () => {
+  const models = [{ id: 'm', capabilities: ['chat', 'tools'] }]
+  const catalog = catalogOf({ few: { weight: 9, max_tools: 128, models }, many: { models } })
+  const need = (tool_count?: number) => ({ tools: true, tool_count, vision: false, json: false, ctx: 100 })
+  it.each<[string, Partial<Submit>, string]>([
+    ['go elsewhere', { need: need(129) }, 'many/m'],
+    ['just as many do not', { need: need(128) }, 'few/m'],
+    ['nor do those that nobody has counted', { need: need() }, 'few/m'],
+    ['go nowhere if that provider was named', { model: 'few/m', need: need(129) }, 'unsupported'],
+    ['nor once all others have failed', { need: need(129), exclude: ['many'] }, 'none'],
+  ])('%s', (_, job, target) => expect(routed(catalog, job)).toBe(target))
+})
+
 describe('a kind of job', () => {
   const catalog = catalogOf({
     chat: { weight: 99, models: [{ id: 'chat' }] },

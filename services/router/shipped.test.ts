@@ -149,3 +149,8 @@ describe('the shipped aliases', () => {
     expect(names.filter((name) => taken.has(name) || ['full', 'random', 'leaderboard'].includes(name))).toEqual([])
   })
 })
+
+it('who takes no more than so many tools is known', () => {
+  const most = providers.filter(({ max_tools }) => max_tools !== undefined).map(({ name, max_tools }) => [name, max_tools])
+  expect(Object.fromEntries(most)).toEqual({ mistral: 128, groq: 128, deepseek: 128, xai: 200 })
+})

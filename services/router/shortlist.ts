@@ -16,6 +16,8 @@ export interface Ask {
   kind: JobKind
   /** Capabilities beside the one that its kind asks for. */
   needs: readonly string[]
+  /** How many tools it brings. */
+  tools: number
   /** The candidates were named, so that even their kind is not certain. */
   named: boolean
   /** Tokens: of the whole, and of what may be requested as output. */
@@ -42,6 +44,7 @@ export function askOf(job: Submit, strategy: Strategy, named: boolean): Ask {
   return {
     kind: job.kind,
     needs: [...needs],
+    tools: need.tool_count ?? 0,
     named,
     context: counted ? need.ctx : 0,
     output: job.kind === 'chat' ? job.est.out : 0,
@@ -72,13 +75,14 @@ export function obstacleOf(candidate: Candidate, ask: Ask, { require }: Strategy
   return seen.standing(keys) === 'resting' ? 'resting' : undefined
 }
 
-/** What it cannot do: a capability, `context`, `output` or `size`. */
+/** What it cannot do: a capability, `context`, `output`, `size` or `tool_count`. */
 export function lackOf(candidate: Candidate, ask: Ask): string | undefined {
   const { model, can, provider } = candidate
   if (ask.context > model.context_window) return 'context'
   if (model.max_output !== undefined && ask.output > model.max_output) return 'output'
   if (ask.bytes > mostBytes(provider, ask.kind)) return 'size'
   for (const need of ask.needs) if (!can.has(need)) return need
+  if (provider.max_tools !== undefined && ask.tools > provider.max_tools) return 'tool_count'
   return ask.named && !serves(candidate, ask.kind) ? ask.kind : undefined
 }
 

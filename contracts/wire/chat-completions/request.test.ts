@@ -60,9 +60,10 @@ describe('reading', () => {
   })
 
   test.each([
-    ['tools', { tools: [{ type: 'function', function: { name: 'f' } }] }, { tools: true }],
+    ['a tool', { tools: [{ type: 'function', function: { name: 'f' } }] }, { tools: true, tool_count: 1 }],
+    ['several', { tools: ['f', 'g', 'h'].map((name) => ({ type: 'function', function: { name } })) }, { tools: true, tool_count: 3 }],
     ['no tools', { tools: [], tool_choice: 'auto' }, { tools: false }],
-    ['old functions', { functions: [{ name: 'f' }] }, { tools: true }],
+    ['old functions', { functions: [{ name: 'f' }, { name: 'g' }] }, { tools: true, tool_count: 2 }],
     ['a schema', { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: {} } } }, { json: true }],
     ['an object', { response_format: { type: 'json_object' } }, { json: true }],
     ['text', { response_format: { type: 'text' } }, { json: false }],

@@ -33,6 +33,7 @@ export function readRequest(bytes: Uint8Array): Job {
 /** What a body asks for. `fields` is the client's request, where our own fields stand. Throws FreewayError if one of those is wrong. */
 export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes: number): Omit<Job, 'body'> {
   const { tokens, vision, hearing } = measure(body, bodyBytes)
+  const toolCount = lengthOf(body.tools) + lengthOf(body.functions)
   const out = (body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_OUTPUT_TOKENS) * (body.n ?? 1)
   return {
     kind: 'chat',
@@ -43,7 +44,8 @@ export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes
     preferred: readName(fields.preferred_provider, 'preferred_provider'),
     fallback: readFallback(fields.fallback),
     need: {
-      tools: hasEntries(body.tools) || hasEntries(body.functions),
+      tools: toolCount > 0,
+      ...(toolCount > 0 && { tool_count: toolCount }),
       vision,
       json: body.response_format?.type === 'json_schema' || body.response_format?.type === 'json_object',
       ...(hearing && { also: ['audio_in'] }),
@@ -144,7 +146,11 @@ function readFallback(value: unknown): boolean {
 }
 
 function hasEntries(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0
+  return lengthOf(value) > 0
+}
+
+function lengthOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0
 }
 
 /** Input tokens, from the size of the text; what is embedded in it (pictures, sound, files) counts flat instead. */
