@@ -1,29 +1,17 @@
 // The official Anthropic client, pointed at freeway and at nothing else changed.
 
-import { createHash } from 'node:crypto'
 import Anthropic from '@anthropic-ai/sdk'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
 
 const KEY = 'fw-sdk-key-9aZ'
-let upstream: Simulator
-let gateway: Gateway
+const setup = setUpGateway({ keys: { sdk: KEY } })
 let client: Anthropic
 
-beforeAll(async () => {
-  upstream = await startUpstream()
-  const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
-  gateway = await startGateway({ config: configWith(upstream, { clients: [{ name: 'sdk', key_hash }] }) })
-  client = new Anthropic({ baseURL: gateway.url, apiKey: KEY, maxRetries: 0 })
+beforeAll(() => {
+  client = new Anthropic({ baseURL: setup.gateway.url, apiKey: KEY, maxRetries: 0 })
 })
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
 
 const model = 'alpha/m-large'
 const ask = (content: string) => [{ role: 'user' as const, content }]
@@ -88,7 +76,7 @@ describe('a message', () => {
       context_management: { edits: [{ type: 'clear_tool_uses_20250919' }] },
     })
     expect(message.content).toEqual([{ type: 'text', text: 'alpha beta gamma' }])
-    const sent = JSON.stringify(upstream.calls[0]?.body)
+    const sent = JSON.stringify(setup.upstream.calls[0]?.body)
     expect(sent).toContain('Be brief.')
     for (const kept of ['billing', 'cache_control', 'context_management', 'x_freeway']) expect(sent).not.toContain(kept)
   })
@@ -129,7 +117,7 @@ describe('a message', () => {
     const message = await client.messages.create({ ...asked, messages })
     const [block] = message.content
     expect(block?.type === 'text' && block.text).not.toContain('1, 2,')
-    expect(upstream.calls[0]?.body).toMatchObject({ messages })
+    expect(setup.upstream.calls[0]?.body).toMatchObject({ messages })
   })
 
   it('may show pictures', async () => {
@@ -140,7 +128,7 @@ describe('a message', () => {
     ]
     const message = await client.messages.create({ ...asked, messages: [{ role: 'user', content }] })
     expect(message.content).toEqual([{ type: 'text', text: expect.stringContaining('picture') }])
-    expect(JSON.stringify(upstream.calls[0]?.body)).toContain('data:image/png;base64,iVBORw0KGgo=')
+    expect(JSON.stringify(setup.upstream.calls[0]?.body)).toContain('data:image/png;base64,iVBORw0KGgo=')
   })
 })
 
@@ -171,7 +159,7 @@ describe('tools', () => {
     const answer = await client.messages.create({ ...weather, tool_choice: { type: 'auto' }, messages })
     expect(answer.content).toEqual([{ type: 'text', text: expect.stringContaining('sunny, 21 degrees') }])
     // The provider gets back its own id, in the call and in the result.
-    const sent = upstream.calls.at(-1)?.body as { messages: { tool_calls?: { id: string }[]; tool_call_id?: string }[] }
+    const sent = setup.upstream.calls.at(-1)?.body as { messages: { tool_calls?: { id: string }[]; tool_call_id?: string }[] }
     expect(sent.messages[1]?.tool_calls?.[0]?.id).toBe(sent.messages[2]?.tool_call_id)
     expect(sent.messages[2]?.tool_call_id).not.toContain('toolu_')
   })
@@ -196,34 +184,34 @@ describe('counting tokens', () => {
     expect(second).toBeGreaterThan(first)
     const { usage } = await client.messages.create({ ...asked, messages: more, tools: [tool('weather')] })
     expect(Math.abs(usage.input_tokens - second)).toBeLessThanOrEqual(second / 10)
-    expect(upstream.calls).toHaveLength(1)
+    expect(setup.upstream.calls).toHaveLength(1)
   })
 })
 
 describe('leaving', () => {
   it('in the midst of a stream ends the call to the provider', async () => {
-    upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
+    setup.upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
     const stream = client.messages.stream(asked)
     const over = expect(stream.finalMessage()).rejects.toBeInstanceOf(Anthropic.APIUserAbortError)
     stream.once('text', () => stream.abort())
     await over
-    expect(await upstream.waitFor(({ closedAt }) => closedAt !== undefined)).toMatchObject({ closedBy: 'peer', completed: false })
+    expect(await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)).toMatchObject({ closedBy: 'peer', completed: false })
   })
 
   it('by breaking out of the loop ends it as well', async () => {
-    upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
+    setup.upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
     for await (const event of await client.messages.create({ ...asked, stream: true })) if (event.type === 'content_block_delta') break
-    expect((await upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
+    expect((await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
   })
 
   it('before the answer ends it', async () => {
-    upstream.setFault({}, { ttft: 20_000 })
+    setup.upstream.setFault({}, { ttft: 20_000 })
     const controller = new AbortController()
     const refused = expect(client.messages.create(asked, { signal: controller.signal })).rejects.toBeInstanceOf(Anthropic.APIUserAbortError)
-    await upstream.waitFor(({ body }) => body !== undefined)
+    await setup.upstream.waitFor(({ body }) => body !== undefined)
     controller.abort()
     await refused
-    expect((await upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
+    expect((await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
   })
 })
 
@@ -256,11 +244,11 @@ describe('an error', () => {
       expect(error).toBeInstanceOf(Anthropic.AuthenticationError)
       expect(error).toMatchObject(shown('authentication_error', 'invalid_api_key'))
     }
-    expect(upstream.calls).toHaveLength(0)
+    expect(setup.upstream.calls).toHaveLength(0)
   })
 
   it('in the midst of a stream is thrown out of the loop', async () => {
-    upstream.setFault({}, { cut: 2 })
+    setup.upstream.setFault({}, { cut: 2 })
     const error = await failure(client.messages.stream(asked).finalMessage())
     expect(error).toBeInstanceOf(Anthropic.APIError)
     expect(error).not.toBeInstanceOf(Anthropic.APIConnectionError)
@@ -270,7 +258,7 @@ describe('an error', () => {
 
 describe('the address', () => {
   const post = (path: string, headers: Record<string, string>, body: unknown = asked) =>
-    fetch(`${gateway.url}${path}`, {
+    fetch(`${setup.gateway.url}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
@@ -290,7 +278,11 @@ describe('the address', () => {
     ['an unknown route', 'POST', '/v1/messages/batches', 404, 'not_found_error'],
     ['a wrong method', 'GET', '/v1/messages', 405, 'invalid_request_error'],
   ])('answers %s in Anthropic’s words', async (_, method, path, status, type) => {
-    const answer = await fetch(`${gateway.url}${path}`, { method, headers: { 'x-api-key': KEY }, ...(method === 'POST' && { body: '{}' }) })
+    const answer = await fetch(`${setup.gateway.url}${path}`, {
+      method,
+      headers: { 'x-api-key': KEY },
+      ...(method === 'POST' && { body: '{}' }),
+    })
     expect([answer.status, await answer.json()]).toEqual([
       status,
       { type: 'error', error: expect.objectContaining({ type }), request_id: answer.headers.get('request-id') },
@@ -325,9 +317,9 @@ describe('the address', () => {
   })
 
   it('answers a body that is no JSON, or too large, in the same words', async () => {
-    const broken = await fetch(`${gateway.url}/v1/messages`, { method: 'POST', headers: { 'x-api-key': KEY }, body: '{' })
+    const broken = await fetch(`${setup.gateway.url}/v1/messages`, { method: 'POST', headers: { 'x-api-key': KEY }, body: '{' })
     expect([broken.status, await broken.json()]).toMatchObject([400, { type: 'error', error: { type: 'invalid_request_error' } }])
-    const zipped = await fetch(`${gateway.url}/v1/messages`, {
+    const zipped = await fetch(`${setup.gateway.url}/v1/messages`, {
       method: 'POST',
       headers: { 'x-api-key': KEY, 'content-encoding': 'gzip' },
       body: 'x',
@@ -339,7 +331,7 @@ describe('the address', () => {
 // Last, because the provider rests for a while afterwards.
 describe('a provider’s own trouble', () => {
   it('with its limit is a RateLimitError that says when to come again, and the SDK does', async () => {
-    upstream.setFault({}, { status: 429, headers: { 'retry-after': '1' } }, 1)
+    setup.upstream.setFault({}, { status: 429, headers: { 'retry-after': '1' } }, 1)
     const error = await failure(client.messages.create(asked))
     expect(error).toBeInstanceOf(Anthropic.RateLimitError)
     expect(Number((error as InstanceType<typeof Anthropic.RateLimitError>).headers?.get('retry-after'))).toBeGreaterThanOrEqual(1)
@@ -348,14 +340,14 @@ describe('a provider’s own trouble', () => {
   })
 
   it('an answer of nothing is an error, not an empty message', async () => {
-    upstream.setFault({}, { end: 1 })
+    setup.upstream.setFault({}, { end: 1 })
     const error = await failure(client.messages.stream(asked).finalMessage())
     expect(error).toBeInstanceOf(Anthropic.InternalServerError)
     expect(error).toMatchObject({ status: 502, error: { error: { type: 'api_error', code: 'provider_error' } } })
   })
 
   it('a provider that refuses freeway’s key is no AuthenticationError: the caller’s key is good', async () => {
-    upstream.setFault({}, { status: 401, body: 'go away' })
+    setup.upstream.setFault({}, { status: 401, body: 'go away' })
     const error = await failure(client.messages.create(asked))
     expect(error).toBeInstanceOf(Anthropic.InternalServerError)
     expect(error).toMatchObject({ status: 502, error: { error: { type: 'api_error', code: 'provider_error' } } })

@@ -1,30 +1,15 @@
 // The sample clients that FreeLLMAPI documents for `POST /api/chat.php`, word for word in what they rely on.
 
-import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { describe, expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
 
 const KEY = 'fw-php-key-9aZ'
-let upstream: Simulator
-let gateway: Gateway
-
-beforeAll(async () => {
-  upstream = await startUpstream()
-  const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
-  gateway = await startGateway({ config: configWith(upstream, { clients: [{ name: 'php', key_hash }] }) })
-})
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
+const setup = setUpGateway({ keys: { php: KEY } })
 
 const messages = [{ role: 'user', content: 'Hello, how are you?' }]
 const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
 const ask = (fields: object) =>
-  fetch(`${gateway.url}/api/chat.php`, { method: 'POST', headers, body: JSON.stringify({ messages, ...fields }) })
+  fetch(`${setup.gateway.url}/api/chat.php`, { method: 'POST', headers, body: JSON.stringify({ messages, ...fields }) })
 
 /** Their reader: nothing is kept of a line from one read to the next. */
 async function asTheyRead(response: Response): Promise<string> {
@@ -44,7 +29,7 @@ describe('chat.php', () => {
     const streamed = await ask({ model_id: 'm-reasoner' })
     expect(streamed.headers.get('content-type')).toContain('text/event-stream')
     const text = await asTheyRead(streamed)
-    expect(upstream.calls[0]?.body).toMatchObject({ temperature: 0.7, max_tokens: 1024, stream: true })
+    expect(setup.upstream.calls[0]?.body).toMatchObject({ temperature: 0.7, max_tokens: 1024, stream: true })
     const whole = (await (await ask({ model_id: 'm-reasoner', stream: false })).json()) as { choices: [{ message: { content: string } }] }
     expect(text).toBe(whole.choices[0].message.content)
     expect(text.length).toBeGreaterThan(10)
@@ -57,7 +42,7 @@ describe('chat.php', () => {
   })
 
   it('takes the number that models.php gives a model', async () => {
-    const list = (await (await fetch(`${gateway.url}/api/models.php`, { headers })).json()) as { id: number; model_id: string }[]
+    const list = (await (await fetch(`${setup.gateway.url}/api/models.php`, { headers })).json()) as { id: number; model_id: string }[]
     const reasoner = list.find(({ model_id }) => model_id === 'm-reasoner')
     const whole = (await (await ask({ stream: false, model_id: reasoner?.id })).json()) as { model: string }
     expect(whole.model).toBe('m-reasoner')
@@ -75,16 +60,20 @@ describe('chat.php', () => {
   })
 
   it('a stream that breaks off says so in its own words, and ends', async () => {
-    upstream.setFault({ model: 'echo' }, { cut: 3 }, 1)
+    setup.upstream.setFault({ model: 'echo' }, { cut: 3 }, 1)
     const lines = (await (await ask({ model_id: 'echo' })).text()).split('\n').filter(Boolean)
     expect(JSON.parse((lines.at(-2) ?? '').slice(6))).toMatchObject({ error: expect.any(String), code: 502 })
     expect(lines.at(-1)).toBe('data: [DONE]')
   })
 
   it('tells a wrong key, and a provider that has had enough, in the same words', async () => {
-    const wrong = await fetch(`${gateway.url}/api/chat.php`, { method: 'POST', headers: { authorization: 'Bearer wrong' }, body: '{}' })
+    const wrong = await fetch(`${setup.gateway.url}/api/chat.php`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer wrong' },
+      body: '{}',
+    })
     expect(await wrong.json()).toMatchObject({ error: expect.any(String), code: 401 })
-    upstream.setFault({}, { status: 429, headers: { 'retry-after': '60' } })
+    setup.upstream.setFault({}, { status: 429, headers: { 'retry-after': '60' } })
     const limited = await ask({ model_id: 'm-large' })
     expect(limited.status).toBe(429)
     expect(limited.headers.get('retry-after')).toBe('60')

@@ -2,30 +2,17 @@
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
+import { describe, expect, it } from 'vitest'
 import { denoBinary } from '#test/support/deno.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
 import { openRaw } from '#test/support/raw.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { setUpGateway } from '#test/support/setup.ts'
 
-let upstream: Simulator
-let gateway: Gateway
-
-beforeAll(async () => {
-  upstream = await startUpstream()
-  gateway = await startGateway({ runtime: [denoBinary(), 'run', '-A'], config: configWith(upstream) })
-})
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
+const setup = setUpGateway({ runtime: [denoBinary(), 'run', '-A'] })
 
 const messages = [{ role: 'user', content: 'Say exactly: alpha beta gamma' }]
 
 function chat(body: object, signal?: AbortSignal): Promise<Response> {
-  return fetch(`${gateway.url}/v1/chat/completions`, {
+  return fetch(`${setup.gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-request-id': 'mine' },
     body: JSON.stringify({ model: 'alpha/m-large', messages, ...body }),
@@ -43,7 +30,7 @@ describe('freeway on Deno', () => {
   })
 
   it('streams, event by event', async () => {
-    upstream.setFault({}, { tps: 50 })
+    setup.upstream.setFault({}, { tps: 50 })
     const response = await chat({ stream: true })
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
     let text = ''
@@ -63,16 +50,16 @@ describe('freeway on Deno', () => {
     ['before the first byte of a stream', { stream: true }, { ttft: 20_000 }],
     ['before a whole answer', {}, { ttft: 20_000 }],
   ])('cancels the call when the client leaves %s', async (_, body, fault) => {
-    upstream.setFault({}, fault)
+    setup.upstream.setFault({}, fault)
     const controller = new AbortController()
     const answer = chat(body, controller.signal)
-    const call = await upstream.waitFor((one) => one.body !== undefined)
+    const call = await setup.upstream.waitFor((one) => one.body !== undefined)
     if ('tps' in fault) await (await answer).body?.getReader().read()
     const leftAt = Date.now()
     controller.abort()
     // The abort is its error.
     await answer.catch(() => {})
-    await upstream.waitFor(({ closedAt }) => closedAt !== undefined)
+    await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)
     expect(call.closedBy).toBe('peer')
     expect((call.closedAt ?? 0) - leftAt).toBeLessThan(1_000)
   })
@@ -84,7 +71,7 @@ describe('freeway on Deno', () => {
     ['a wrong method', '/health', 'PUT', null, 405],
     ['an unknown model by id', '/v1/models/nobody', 'GET', null, 404],
   ])('refuses in the envelope: %s', async (_, path, method, body, status) => {
-    const response = await fetch(gateway.url + path, { method, body })
+    const response = await fetch(setup.gateway.url + path, { method, body })
     expect(response.status).toBe(status)
     expect(response.headers.get('x-request-id')).toBeTruthy()
     const { error } = (await response.json()) as { error: object }
@@ -93,46 +80,46 @@ describe('freeway on Deno', () => {
 
   it.each(['GET', 'HEAD', 'OPTIONS'])('answers %s', async (method) => {
     for (const path of ['/', '/health', '/v1/models']) {
-      const response = await fetch(gateway.url + path, { method })
+      const response = await fetch(setup.gateway.url + path, { method })
       expect(response.status).toBe(method === 'OPTIONS' ? 204 : 200)
       expect((await response.text()) === '').toBe(method !== 'GET')
     }
   })
 
   it('refuses a body of more than 32 MB', async () => {
-    const response = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body: 'x'.repeat(33 * 1024 * 1024) })
+    const response = await fetch(`${setup.gateway.url}/v1/chat/completions`, { method: 'POST', body: 'x'.repeat(33 * 1024 * 1024) })
     expect(response.status).toBe(413)
     await response.text()
   })
 
   it.each(['a b/../', '[::1', 'a@b', 'localhost/v1/models?'])('is not led astray by a Host: %s', async (host) => {
-    const connection = await openRaw(gateway.port)
+    const connection = await openRaw(setup.gateway.port)
     connection.socket.write(`GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
     const [answer] = await connection.untilClosed()
     expect(answer?.status ?? 400).toBe(400)
   })
 
   it('is open on loopback while there is no client, which needs the address of the peer', async () => {
-    const response = await fetch(`${gateway.url}/v1/models`)
+    const response = await fetch(`${setup.gateway.url}/v1/models`)
     expect(response.status).toBe(200)
     expect(((await response.json()) as { data: { id: string }[] }).data.map(({ id }) => id)).toContain('alpha/m-large')
   })
 
   // Last: it ends the process.
   it('lets a stream finish after SIGTERM, takes nobody new, and exits with 0', async () => {
-    upstream.setFault({}, { tps: 50, chunks: 40, size: 10 })
+    setup.upstream.setFault({}, { tps: 50, chunks: 40, size: 10 })
     const response = await chat({ stream: true })
     const reader = (response.body as ReadableStream<Uint8Array>).getReader()
     await reader.read()
-    gateway.kill('SIGTERM')
-    await gateway.printed(/"msg":"stopping"/)
+    setup.gateway.kill('SIGTERM')
+    await setup.gateway.printed(/"msg":"stopping"/)
     let text = ''
     for (let read = await reader.read(); !read.done; read = await reader.read()) text += new TextDecoder().decode(read.value)
     expect(text.endsWith('data: [DONE]\n\n')).toBe(true)
     expect(text).not.toContain('"error"')
-    expect(await gateway.exited).toEqual({ code: 0, signal: null })
-    expect(gateway.log.filter(({ level }) => level !== 'info')).toEqual([])
-    const late = connect(gateway.port, '127.0.0.1')
+    expect(await setup.gateway.exited).toEqual({ code: 0, signal: null })
+    expect(setup.gateway.log.filter(({ level }) => level !== 'info')).toEqual([])
+    const late = connect(setup.gateway.port, '127.0.0.1')
     const [error] = await once(late, 'error')
     expect((error as NodeJS.ErrnoException).code).toBe('ECONNREFUSED')
   })

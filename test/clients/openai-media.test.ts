@@ -1,31 +1,22 @@
 // The official OpenAI client on every route that is no chat.
 
 import { Buffer } from 'node:buffer'
-import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import OpenAI, { toFile } from 'openai'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { startUpstream } from '#test/support/upstream.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { keyHash } from '#test/support/gateway.ts'
+import { setUpGateway } from '#test/support/setup.ts'
 
 const KEY = 'fw-media-key-9aZ'
 /** Of a client that may have one request open. */
 const NARROW_KEY = 'fw-media-narrow-key-9aZ'
-let upstream: Simulator
-let gateway: Gateway
-let client: OpenAI
-
-const provider = (models: object[], more: object = {}) => ({ base_url: `${upstream.url}/v1`, api_key: 'sk-alpha', models, ...more })
-
-beforeAll(async () => {
-  upstream = await startUpstream()
-  const hashOf = (key: string) => `sha256:${createHash('sha256').update(key).digest('hex')}`
-  gateway = await startGateway({
-    config: {
+const setup = setUpGateway({
+  config(upstream) {
+    const provider = (models: object[], more: object = {}) => ({ base_url: `${upstream.url}/v1`, api_key: 'sk-alpha', models, ...more })
+    return {
       clients: [
-        { name: 'sdk', key_hash: hashOf(KEY) },
-        { name: 'narrow', key_hash: hashOf(NARROW_KEY), max_concurrency: 1 },
+        { name: 'sdk', key_hash: keyHash(KEY) },
+        { name: 'narrow', key_hash: keyHash(NARROW_KEY), max_concurrency: 1 },
       ],
       providers: {
         alpha: provider(
@@ -48,15 +39,14 @@ beforeAll(async () => {
         gamma: provider([{ id: 'c-embed', canonical: 'twice', capabilities: ['embeddings'] }], { weight: 2 }),
         delta: provider([{ id: 'd-embed', canonical: 'twice', capabilities: ['embeddings'] }]),
       },
-    },
-  })
-  client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: KEY, maxRetries: 0 })
+    }
+  },
 })
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
+let client: OpenAI
+
+beforeAll(() => {
+  client = new OpenAI({ baseURL: `${setup.gateway.url}/v1`, apiKey: KEY, maxRetries: 0 })
 })
-beforeEach(() => upstream.reset())
 
 /** A tone of that many bytes, at 48 kB a second. */
 function wav(bytes: number): Buffer {
@@ -79,7 +69,7 @@ const upload = (bytes = 96_000) => toFile(wav(bytes), 'hello.wav', { type: 'audi
 const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64')
 
 const raw = (path: string, body: BodyInit | object, headers: Record<string, string> = {}) =>
-  fetch(gateway.url + path, {
+  fetch(setup.gateway.url + path, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, ...(isPlain(body) && { 'content-type': 'application/json' }), ...headers },
     body: isPlain(body) ? JSON.stringify(body) : (body as BodyInit),
@@ -105,17 +95,17 @@ describe('embeddings', () => {
   it('are taken of tokens as well', async () => {
     const { data } = await client.embeddings.create({ model: 'm-embed', input: [[1, 2], [3]] })
     expect(data).toHaveLength(2)
-    expect(upstream.calls[0]?.body).toEqual({ model: 'm-embed', input: [[1, 2], [3]] })
+    expect(setup.upstream.calls[0]?.body).toEqual({ model: 'm-embed', input: [[1, 2], [3]] })
   })
 
   it('fail over only to the same model', async () => {
-    upstream.setFault({ model: 'c-embed' }, { status: 500 })
-    upstream.setFault({ model: 'd-embed' }, { status: 500 }, 1)
+    setup.upstream.setFault({ model: 'c-embed' }, { status: 500 })
+    setup.upstream.setFault({ model: 'd-embed' }, { status: 500 }, 1)
     await expect(client.embeddings.create({ model: 'twice', input: 'hello' })).rejects.toThrow(OpenAI.APIError)
-    expect(upstream.calls.map(({ model }) => model)).toEqual(['c-embed', 'd-embed'])
+    expect(setup.upstream.calls.map(({ model }) => model)).toEqual(['c-embed', 'd-embed'])
     const { data } = await client.embeddings.create({ model: 'twice', input: 'hello' })
     expect(data).toHaveLength(1)
-    expect(upstream.calls.at(-1)?.model).toBe('d-embed')
+    expect(setup.upstream.calls.at(-1)?.model).toBe('d-embed')
   })
 
   it('are all of one model where the choice is ours', async () => {
@@ -171,7 +161,7 @@ describe('completions', () => {
     const reply = await client.completions.create({ model: 'm-chat', prompt: prompts, n: 2 })
     expect(reply.choices.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect(reply.choices.map(({ text }) => text)).toEqual(['a b', 'a b', 'c d', 'c d', 'e f', 'e f', 'g h', 'g h', 'i j', 'i j'])
-    expect(upstream.calls).toHaveLength(5)
+    expect(setup.upstream.calls).toHaveLength(5)
     const { usage } = await client.completions.create({ model: 'm-chat', prompt: prompts[0] ?? '', n: 2 })
     expect(reply.usage).toMatchObject({ prompt_tokens: 5 * (usage?.prompt_tokens ?? 0), total_tokens: 5 * (usage?.total_tokens ?? 0) })
   })
@@ -197,24 +187,24 @@ describe('completions', () => {
   })
 
   it('come one prompt after the other for a client that may have one request open', async () => {
-    const narrow = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: NARROW_KEY, maxRetries: 0 })
+    const narrow = new OpenAI({ baseURL: `${setup.gateway.url}/v1`, apiKey: NARROW_KEY, maxRetries: 0 })
     const reply = await narrow.completions.create({ model: 'm-chat', prompt: prompts })
     expect(reply.choices.map(({ text }) => text)).toEqual(['a b', 'c d', 'e f', 'g h', 'i j'])
   })
 
   it('that fail for one prompt fail for all', async () => {
-    upstream.setFault({ model: 'm-chat' }, { status: 400, body: { error: { message: 'no' } } }, 1)
+    setup.upstream.setFault({ model: 'm-chat' }, { status: 400, body: { error: { message: 'no' } } }, 1)
     await expect(client.completions.create({ model: 'm-chat', prompt: prompts })).rejects.toMatchObject({ status: 400 })
   })
 
   it('that break off for one prompt end with the error, and call the others off', async () => {
-    upstream.setFault({ model: 'm-chat' }, { chunks: 3, tps: 20, end: 2 }, 1)
-    upstream.setFault({}, { endless: true, tps: 50 })
+    setup.upstream.setFault({ model: 'm-chat' }, { chunks: 3, tps: 20, end: 2 }, 1)
+    setup.upstream.setFault({}, { endless: true, tps: 50 })
     const read = async () => {
       for await (const _ of await client.completions.create({ model: 'm-chat', prompt: prompts.slice(0, 3), stream: true }));
     }
     await expect(read()).rejects.toMatchObject({ type: 'provider_error' })
-    await Promise.all(upstream.calls.map(({ id }) => upstream.waitFor((call) => call.id === id && call.closedAt !== undefined)))
+    await Promise.all(setup.upstream.calls.map(({ id }) => setup.upstream.waitFor((call) => call.id === id && call.closedAt !== undefined)))
   })
 
   it.each([
@@ -251,7 +241,7 @@ describe('pictures', () => {
     expect(one.data?.[0]?.b64_json).toBeTruthy()
     await client.images.edit({ model: 'm-retouch', prompt: 'cleaner', image: [await image(), await image()] })
     const file = { name: expect.any(String), type: 'image/png', size: PNG.length }
-    expect(upstream.calls.map(({ body }) => body)).toEqual([
+    expect(setup.upstream.calls.map(({ body }) => body)).toEqual([
       { model: 'm-retouch', prompt: 'cleaner', image: [file], mask: [file] },
       { model: 'm-retouch', prompt: 'cleaner', image: [file, file] },
     ])
@@ -263,7 +253,7 @@ describe('pictures', () => {
   ])('are changed from JSON with %s', async (_, picture) => {
     const response = await raw('/v1/images/edits', { model: 'm-retouch', prompt: 'cleaner', ...picture })
     expect(response.status).toBe(200)
-    expect(upstream.calls[0]?.body).toMatchObject({ image: [{ type: 'image/png', size: PNG.length }] })
+    expect(setup.upstream.calls[0]?.body).toMatchObject({ image: [{ type: 'image/png', size: PNG.length }] })
   })
 
   it.each([
@@ -277,7 +267,7 @@ describe('pictures', () => {
     const response = await raw(path, body)
     expect(response.status).toBe(400)
     expect((await errorOf(response)).message).toContain(message)
-    expect(upstream.calls).toHaveLength(0)
+    expect(setup.upstream.calls).toHaveLength(0)
   })
 })
 
@@ -291,7 +281,7 @@ describe('speech', () => {
     })
     expect(response.headers.get('content-type')).toBe('audio/wav')
     expect(Buffer.from(await response.arrayBuffer()).toString('latin1', 0, 4)).toBe('RIFF')
-    expect(upstream.calls[0]?.body).toMatchObject({ voice: 'nova', response_format: 'wav' })
+    expect(setup.upstream.calls[0]?.body).toMatchObject({ voice: 'nova', response_format: 'wav' })
   })
 
   it('comes as events that hold the same', async () => {
@@ -310,7 +300,7 @@ describe('speech', () => {
   })
 
   it('is said by another if one fails before its first sound', async () => {
-    upstream.setFault({ model: 'm-voice' }, { status: 500 }, 1)
+    setup.upstream.setFault({ model: 'm-voice' }, { status: 500 }, 1)
     const response = await client.audio.speech.create({ model: 'voice', input: 'Hello', voice: 'nova' })
     expect(response.headers.get('x-freeway-provider')).toBe('beta')
     expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(100)
@@ -328,19 +318,19 @@ describe('speech', () => {
   })
 
   it('that breaks off is no whole sound', async () => {
-    upstream.setFault({ model: 'm-voice' }, { cut: 2 }, 1)
+    setup.upstream.setFault({ model: 'm-voice' }, { cut: 2 }, 1)
     const response = await client.audio.speech.create({ model: 'm-voice', input: 'Hello there, world', voice: 'nova' })
     await expect(response.arrayBuffer()).rejects.toThrow()
   })
 
   it('that nobody listens to any more is called off at the provider', async () => {
-    upstream.setFault({ model: 'm-voice' }, { stall: 'head' })
+    setup.upstream.setFault({ model: 'm-voice' }, { stall: 'head' })
     const leaving = new AbortController()
     const asked = client.audio.speech.create({ model: 'm-voice', input: 'Hello', voice: 'nova' }, { signal: leaving.signal })
-    await upstream.waitFor(({ model }) => model === 'm-voice')
+    await setup.upstream.waitFor(({ model }) => model === 'm-voice')
     leaving.abort()
     await expect(asked).rejects.toThrow()
-    const call = await upstream.waitFor(({ closedBy }) => closedBy === 'peer')
+    const call = await setup.upstream.waitFor(({ closedBy }) => closedBy === 'peer')
     expect(call.completed).toBe(false)
   })
 })
@@ -355,14 +345,14 @@ describe('transcriptions', () => {
       fallback_position: 1,
     })
     expect((reply as unknown as { latency_ms: number }).latency_ms).toBeGreaterThanOrEqual(0)
-    expect(upstream.calls[0]?.body).toMatchObject({ model: 'm-scribe', language: 'en', file: [{ type: 'audio/wav', size: 96_044 }] })
+    expect(setup.upstream.calls[0]?.body).toMatchObject({ model: 'm-scribe', language: 'en', file: [{ type: 'audio/wav', size: 96_044 }] })
   })
 
   it('are written by the next, large files too, if the first fails', async () => {
-    upstream.setFault({ model: 'm-scribe' }, { status: 500 }, 1)
+    setup.upstream.setFault({ model: 'm-scribe' }, { status: 500 }, 1)
     const reply = await client.audio.transcriptions.create({ model: 'scribe', file: await upload(5e6) })
     expect(reply).toMatchObject({ provider: 'beta', model: 'b-scribe', fallback_position: 2 })
-    expect(upstream.calls.map(({ body }) => (body as { file: { size: number }[] }).file[0]?.size)).toEqual([5_000_044, 5_000_044])
+    expect(setup.upstream.calls.map(({ body }) => (body as { file: { size: number }[] }).file[0]?.size)).toEqual([5_000_044, 5_000_044])
   })
 
   it('come in all shapes', async () => {
@@ -409,7 +399,7 @@ describe('transcriptions', () => {
     const response = await raw('/v1/audio/transcriptions', await body())
     expect(response.status).toBe(status)
     expect((await errorOf(response)).message).toContain(message)
-    expect(upstream.calls).toHaveLength(0)
+    expect(setup.upstream.calls).toHaveLength(0)
   })
 })
 
@@ -447,7 +437,7 @@ describe('any body is answered, and with no fault of ours', () => {
   it.each(paths)('%s', async (path) => {
     const statuses = new Set<number>()
     const ask = async (body: string, type: string) => {
-      const response = await fetch(gateway.url + path, {
+      const response = await fetch(setup.gateway.url + path, {
         method: 'POST',
         headers: { authorization: `Bearer ${KEY}`, 'content-type': type },
         body,
@@ -469,7 +459,7 @@ describe('any body is answered, and with no fault of ours', () => {
 })
 
 it('a video is not known by any id', async () => {
-  const response = await fetch(`${gateway.url}/v1/videos/v_1`, { headers: { authorization: `Bearer ${KEY}` } })
+  const response = await fetch(`${setup.gateway.url}/v1/videos/v_1`, { headers: { authorization: `Bearer ${KEY}` } })
   expect(response.status).toBe(404)
   expect(await errorOf(response)).toMatchObject({ type: 'invalid_request_error' })
 })

@@ -1,35 +1,20 @@
 // The official OpenAI client's Responses, against a real freeway over the simulator.
 
-import { createHash } from 'node:crypto'
 import OpenAI from 'openai'
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
 import { until } from '#test/support/until.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
 
 const KEYS = { sdk: 'fw-sdk-key-9aZ', other: 'fw-other-key-7bY' }
-let upstream: Simulator
-let gateway: Gateway
+const setup = setUpGateway({ keys: KEYS })
 let client: OpenAI
 let other: OpenAI
 
-beforeAll(async () => {
-  upstream = await startUpstream()
-  const clients = Object.entries(KEYS).map(([name, key]) => ({
-    name,
-    key_hash: `sha256:${createHash('sha256').update(key).digest('hex')}`,
-  }))
-  gateway = await startGateway({ config: configWith(upstream, { clients }) })
-  client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: KEYS.sdk, maxRetries: 0 })
-  other = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: KEYS.other, maxRetries: 0 })
+beforeAll(() => {
+  client = new OpenAI({ baseURL: `${setup.gateway.url}/v1`, apiKey: KEYS.sdk, maxRetries: 0 })
+  other = new OpenAI({ baseURL: `${setup.gateway.url}/v1`, apiKey: KEYS.other, maxRetries: 0 })
 })
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
 
 const model = 'alpha/m-large'
 const input = 'Say exactly: alpha beta gamma'
@@ -240,14 +225,14 @@ describe('in the background', () => {
   })
 
   it('a response is called off, at the provider as well', async () => {
-    upstream.setFault({}, { chunks: 10_000, size: 10, tps: 50 })
+    setup.upstream.setFault({}, { chunks: 10_000, size: 10, tps: 50 })
     const begun = await client.responses.create({ model, input, background: true })
-    await until('the provider is called', () => upstream.calls.length > 0)
+    await until('the provider is called', () => setup.upstream.calls.length > 0)
     const cancelled = await client.responses.cancel(begun.id)
     expect(cancelled.status).toBe('cancelled')
     expect((await client.responses.retrieve(begun.id)).status).toBe('cancelled')
     expect((await client.responses.cancel(begun.id)).status).toBe('cancelled')
-    await until('the provider is rid of it', () => upstream.calls.every(({ closedAt }) => closedAt !== undefined))
+    await until('the provider is rid of it', () => setup.upstream.calls.every(({ closedAt }) => closedAt !== undefined))
   })
 
   it('only such a response can be called off', async () => {
@@ -274,11 +259,11 @@ describe('beside the answer', () => {
 
   it('a failure is told before the stream as an error, and in it as response.failed', async () => {
     await expect(client.responses.create({ model: 'alpha/none', input, stream: true })).rejects.toMatchObject({ code: 'model_not_found' })
-    upstream.setFault({}, { chunks: 20, size: 10, cut: 5 })
+    setup.upstream.setFault({}, { chunks: 20, size: 10, cut: 5 })
     const events: ResponseStreamEvent[] = []
     const body = JSON.stringify({ model, input, stream: true })
     const headers = { authorization: `Bearer ${KEYS.sdk}`, 'content-type': 'application/json' }
-    const text = await (await fetch(`${gateway.url}/v1/responses`, { method: 'POST', headers, body })).text()
+    const text = await (await fetch(`${setup.gateway.url}/v1/responses`, { method: 'POST', headers, body })).text()
     for (const line of text.split('\n')) if (line.startsWith('data: {')) events.push(JSON.parse(line.slice(6)))
     expect(events.slice(-2).map(({ type }) => type)).toEqual(['error', 'response.failed'])
     const last = events.at(-1)

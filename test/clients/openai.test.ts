@@ -1,28 +1,16 @@
 // The official OpenAI client, pointed at freeway and at nothing else changed.
 
-import { createHash } from 'node:crypto'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
 
 const KEY = 'fw-sdk-key-9aZ'
-let upstream: Simulator
-let gateway: Gateway
+const setup = setUpGateway({ keys: { sdk: KEY } })
 let client: OpenAI
 
-beforeAll(async () => {
-  upstream = await startUpstream()
-  const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
-  gateway = await startGateway({ config: configWith(upstream, { clients: [{ name: 'sdk', key_hash }] }) })
-  client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: KEY, maxRetries: 0 })
+beforeAll(() => {
+  client = new OpenAI({ baseURL: `${setup.gateway.url}/v1`, apiKey: KEY, maxRetries: 0 })
 })
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
 
 const model = 'alpha/m-large'
 const ask = (content: string) => [{ role: 'user' as const, content }]
@@ -156,31 +144,31 @@ describe('tools', () => {
 
 describe('leaving', () => {
   it('in the midst of a stream ends the call to the provider', async () => {
-    upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
+    setup.upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
     const controller = new AbortController()
     const stream = await client.chat.completions.create({ model, messages, stream: true }, { signal: controller.signal })
     for await (const chunk of stream) if (chunk.choices[0]?.delta.content) controller.abort()
-    const call = await upstream.waitFor(({ closedAt }) => closedAt !== undefined)
+    const call = await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)
     expect(call).toMatchObject({ closedBy: 'peer', completed: false })
   })
 
   it('by breaking out of the loop ends it as well', async () => {
-    upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
+    setup.upstream.setFault({}, { tps: 50, chunks: 1_000, size: 10 })
     for await (const chunk of await client.chat.completions.create({ model, messages, stream: true })) {
       if (chunk.choices[0]?.delta.content) break
     }
-    expect((await upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
+    expect((await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
   })
 
   it('before the answer ends it, and is the SDK’s own error', async () => {
-    upstream.setFault({}, { ttft: 20_000 })
+    setup.upstream.setFault({}, { ttft: 20_000 })
     const controller = new AbortController()
     const answer = client.chat.completions.create({ model, messages }, { signal: controller.signal })
     const refused = expect(answer).rejects.toBeInstanceOf(OpenAI.APIUserAbortError)
-    await upstream.waitFor(({ body }) => body !== undefined)
+    await setup.upstream.waitFor(({ body }) => body !== undefined)
     controller.abort()
     await refused
-    expect((await upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
+    expect((await setup.upstream.waitFor(({ closedAt }) => closedAt !== undefined)).closedBy).toBe('peer')
   })
 })
 
@@ -216,11 +204,11 @@ describe('an error', () => {
       expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
       expect(error).toMatchObject({ status: 401, code: 'invalid_api_key', requestID: expect.any(String) })
     }
-    expect(upstream.calls).toHaveLength(0)
+    expect(setup.upstream.calls).toHaveLength(0)
   })
 
   it('in the midst of a stream is thrown out of the loop', async () => {
-    upstream.setFault({}, { cut: 2 })
+    setup.upstream.setFault({}, { cut: 2 })
     const error = await failure(
       (async () => {
         for await (const _ of await client.chat.completions.create({ model, messages, stream: true }));
@@ -256,7 +244,7 @@ describe('models', () => {
 // Last, because the provider rests for a while afterwards.
 describe('a limit', () => {
   it('of a provider is a RateLimitError that says when to come again, and the SDK does', async () => {
-    upstream.setFault({}, { status: 429, headers: { 'retry-after': '1' } }, 1)
+    setup.upstream.setFault({}, { status: 429, headers: { 'retry-after': '1' } }, 1)
     const error = await client.chat.completions.create({ model, messages }).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(OpenAI.RateLimitError)
     const { headers } = error as InstanceType<typeof OpenAI.RateLimitError>

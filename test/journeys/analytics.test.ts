@@ -1,11 +1,11 @@
 // What an operator reads of what has happened, in a gateway as one starts it: one process, SQLite, no broker.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Answers } from '#contracts/question.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
+import { type Gateway, keyHash, startGateway } from '#test/support/gateway.ts'
 import { until } from '#test/support/until.ts'
 
 const KEY = 'fw_test_key_of_anna'
@@ -13,7 +13,7 @@ const ADMIN = randomBytes(24).toString('base64url')
 const CALLS = 3
 let gateway: Gateway
 beforeAll(async () => {
-  const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
+  const key_hash = keyHash(KEY)
   gateway = await startGateway({
     config: { clients: [{ name: 'anna', key_hash }] },
     env: { FREEWAY_ADMIN_TOKEN: ADMIN, FREEWAY_DEMO: 'on' },

@@ -1,28 +1,20 @@
 // What chat completions allow a client to ask and to be told, field by field: everything reaches the provider, everything comes back.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { describe, expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
+import { configWith } from '#test/support/upstream.ts'
 
-let upstream: Simulator
-let gateway: Gateway
-
-beforeAll(async () => {
-  upstream = await startUpstream()
-  const { providers } = configWith(upstream) as { providers: { alpha: { models: { capabilities: string[] }[] } } }
-  for (const model of providers.alpha.models) model.capabilities.push('audio_in')
-  gateway = await startGateway({ config: { providers } })
+const setup = setUpGateway({
+  config(upstream) {
+    const { providers } = configWith(upstream) as { providers: { alpha: { models: { capabilities: string[] }[] } } }
+    for (const model of providers.alpha.models) model.capabilities.push('audio_in')
+    return { providers }
+  },
 })
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
 
 const hello = [{ role: 'user', content: 'Say exactly: alpha beta gamma' }]
 const ask = (fields: object) =>
-  fetch(`${gateway.url}/v1/chat/completions`, {
+  fetch(`${setup.gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'alpha/m-large', messages: hello, ...fields }),
@@ -40,7 +32,7 @@ async function streamed(fields: object): Promise<Json[]> {
   expect(events.at(-1)).toBe('data: [DONE]')
   return events.slice(0, -1).map((event) => JSON.parse(event.slice('data: '.length)))
 }
-const sent = () => upstream.calls[0]?.body as Record<string, unknown>
+const sent = () => setup.upstream.calls[0]?.body as Record<string, unknown>
 
 const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false }
 const tool = (name: string) => ({
@@ -129,7 +121,7 @@ describe('a request reaches the provider with', () => {
 describe('an answer brings back', () => {
   /** What a provider answers, word for word. */
   const reply = (message: object, more: object = {}, usage: object = {}) =>
-    upstream.setFault(
+    setup.upstream.setFault(
       {},
       {
         status: 200,

@@ -1,27 +1,14 @@
 // One chat completion over HTTP, through a whole freeway, down to the bytes that a client sees.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { describe, expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
 
-let upstream: Simulator
-let gateway: Gateway
-
-beforeAll(async () => {
-  upstream = await startUpstream()
-  gateway = await startGateway({ config: configWith(upstream) })
-})
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
-beforeEach(() => upstream.reset())
+const setup = setUpGateway()
 
 const messages = [{ role: 'user', content: 'Say exactly: alpha beta gamma' }]
 
 function chat(body: object, headers: Record<string, string> = {}): Promise<Response> {
-  return fetch(`${gateway.url}/v1/chat/completions`, {
+  return fetch(`${setup.gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ model: 'alpha/m-large', messages, ...body }),
@@ -101,14 +88,14 @@ describe('the headers of an answer', () => {
     ['PUT', '/v1/models'],
     ['POST', '/v1/chat/completions'],
   ])('carry the request id on every answer: %s %s', async (method, path) => {
-    const response = await fetch(gateway.url + path, { method, headers: { 'x-request-id': 'r-1' } })
+    const response = await fetch(setup.gateway.url + path, { method, headers: { 'x-request-id': 'r-1' } })
     await response.text()
     expect(response.headers.get('x-request-id')).toBe('r-1')
     expect(response.headers.get('request-id')).toBe('r-1')
   })
 
   it('hold nothing of the provider but what is ours to say', async () => {
-    upstream.setFault(
+    setup.upstream.setFault(
       {},
       { headers: { 'set-cookie': 'a=b', location: 'http://elsewhere', 'x-groq-region': 'x', 'x-freeway-provider': 'fake' } },
     )
@@ -123,7 +110,7 @@ describe('the headers of an answer', () => {
 describe('what a provider sees', () => {
   it('is its own key and no header of the client', async () => {
     await (await chat({}, { authorization: 'Bearer mine', cookie: 'c=1', 'x-real-ip': '1.2.3.4', 'x-api-key': 'mine' })).text()
-    const { headers, body } = await upstream.waitFor(() => true)
+    const { headers, body } = await setup.upstream.waitFor(() => true)
     expect(Object.keys(headers)).not.toEqual(expect.arrayContaining([expect.stringMatching(/cookie|real-ip|x-api-key/)]))
     expect(JSON.stringify(headers)).not.toContain('mine')
     expect((body as { model: string }).model).toBe('m-large')
@@ -131,7 +118,7 @@ describe('what a provider sees', () => {
 
   it('holds none of the fields that are for freeway alone', async () => {
     await (await chat({ strategy: 'fast', preferred_provider: 'alpha', fallback: false, metadata: { a: 'b' } })).text()
-    const { body } = await upstream.waitFor(() => true)
+    const { body } = await setup.upstream.waitFor(() => true)
     expect(body).toMatchObject({ metadata: { a: 'b' } })
     expect(Object.keys(body as object)).not.toEqual(expect.arrayContaining([expect.stringMatching(/strategy|preferred|fallback/)]))
   })
@@ -212,7 +199,7 @@ describe('a stream', () => {
   })
 
   it('writes one whole event at a time', async () => {
-    upstream.setFault({}, { tps: 50 })
+    setup.upstream.setFault({}, { tps: 50 })
     const { body } = await chat({ stream: true })
     for await (const part of body as ReadableStream<Uint8Array>) {
       const text = new TextDecoder('utf-8', { fatal: true }).decode(part)
@@ -222,7 +209,7 @@ describe('a stream', () => {
   })
 
   it('that breaks off upstream ends with an error of its own kind and the terminator', async () => {
-    upstream.setFault({}, { cut: 2 })
+    setup.upstream.setFault({}, { cut: 2 })
     const all = events(await (await chat({ stream: true })).text())
     expect(all.at(-1)).toBe('[DONE]')
     const error = JSON.parse(all.at(-2) ?? '')
@@ -249,7 +236,7 @@ describe('text that looks like control', () => {
   })
 
   it('arrives unchanged however the provider cuts it', async () => {
-    upstream.setFault({}, { split: 1 })
+    setup.upstream.setFault({}, { split: 1 })
     const content = '😀 data: [DONE]\n\n﷽'
     expect(textOf(await chunksOf(await chat({ stream: true, model: 'alpha/echo', messages: [{ role: 'user', content }] })))).toBe(content)
   })
@@ -291,27 +278,27 @@ describe('a model', () => {
         error: { message: expect.any(String), type: 'invalid_request_error', code: 'model_not_found', param: 'model' },
       })
     }
-    expect(upstream.calls).toHaveLength(0)
+    expect(setup.upstream.calls).toHaveLength(0)
   })
 })
 
 describe('a client that leaves', () => {
   it.each([true, false])('stops the call to the provider at once (stream: %s)', async (stream) => {
-    upstream.setFault({}, stream ? { tps: 20, chunks: 1_000, size: 10 } : { ttft: 20_000 })
+    setup.upstream.setFault({}, stream ? { tps: 20, chunks: 1_000, size: 10 } : { ttft: 20_000 })
     const controller = new AbortController()
-    const answer = fetch(`${gateway.url}/v1/chat/completions`, {
+    const answer = fetch(`${setup.gateway.url}/v1/chat/completions`, {
       method: 'POST',
       signal: controller.signal,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ model: 'alpha/m-large', messages, stream }),
     })
-    const call = await upstream.waitFor(({ body }) => body !== undefined)
+    const call = await setup.upstream.waitFor(({ body }) => body !== undefined)
     if (stream) await (await answer).body?.getReader().read()
     const leftAt = Date.now()
     controller.abort()
     // The abort is its error.
     await answer.catch(() => {})
-    await upstream.waitFor(({ id, closedAt }) => id === call.id && closedAt !== undefined)
+    await setup.upstream.waitFor(({ id, closedAt }) => id === call.id && closedAt !== undefined)
     expect(call.closedBy).toBe('peer')
     expect((call.closedAt ?? 0) - leftAt).toBeLessThan(500)
   })

@@ -1,9 +1,8 @@
 // What a client learns about models over HTTP: the lists of every dialect, who may read them, and servers that appear while freeway runs.
 
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Simulator, startSimulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
+import { type Gateway, keyHash, startGateway } from '#test/support/gateway.ts'
 import { until } from '#test/support/until.ts'
 
 const stack = new AsyncDisposableStack()
@@ -11,7 +10,7 @@ afterAll(() => stack.disposeAsync())
 
 const KEY = 'fw-journey-key'
 const keyed = { authorization: `Bearer ${KEY}` }
-const client = { name: 'app', key_hash: `sha256:${createHash('sha256').update(KEY).digest('hex')}` }
+const client = { name: 'app', key_hash: keyHash(KEY) }
 
 async function upstream(): Promise<Simulator> {
   const simulator = await startSimulator()

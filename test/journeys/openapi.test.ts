@@ -1,15 +1,15 @@
 // The description of the interface, held against the gateway that gives it: it is valid, it tells of every route, and every answer is
 // one of those that it tells of.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
+import { type Gateway, keyHash, startGateway } from '#test/support/gateway.ts'
 import { compile, type Described, describedIn, type Json, type OpenApi, openApi, referencesIn, resolve } from '#test/support/openapi.ts'
 
 const KEY = 'fw-openapi-journey-key'
 const ADMIN = randomBytes(24).toString('base64url')
 const SITE = 'site-key-of-this-journey'
-const key_hash = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
+const key_hash = keyHash(KEY)
 const client = { name: 'app', key_hash, rpm_limit: 10_000, daily_limit: 10_000, max_concurrency: 100 }
 /** Repeats of others under the names by which some clients know them. */
 const repeats = ['request-id', 'x-trace-id']

@@ -1,26 +1,15 @@
 // Whatever is sent to the routes of Responses, the answer is one of the documented ones: never a 500, never silence.
 
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, startGateway } from '#test/support/gateway.ts'
-import { configWith, startUpstream } from '#test/support/upstream.ts'
+import { expect, it } from 'vitest'
+import { setUpGateway } from '#test/support/setup.ts'
 
-let upstream: Simulator
-let gateway: Gateway
-beforeAll(async () => {
-  upstream = await startUpstream()
-  gateway = await startGateway({ config: configWith(upstream) })
-})
-afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]()
-  await upstream?.close()
-})
+const setup = setUpGateway()
 
 const ANSWER_MS = 5_000
 
 async function answer(method: string, path: string, body?: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(`${gateway.url}${path}`, {
+  const response = await fetch(`${setup.gateway.url}${path}`, {
     method,
     ...(body !== undefined && { body }),
     headers: { 'content-type': 'application/json' },
@@ -118,7 +107,7 @@ it('a body that is changed in any place is answered or refused', async () => {
     }),
     { numRuns: 150 },
   )
-  expect(gateway.log.filter(({ level }) => level === 'error')).toEqual([])
+  expect(setup.gateway.log.filter(({ level }) => level === 'error')).toEqual([])
 }, 60_000)
 
 it('any id is looked for and not found', async () => {

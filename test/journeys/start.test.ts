@@ -1,7 +1,6 @@
 // What an operator meets: the first start, the mistakes, the keys, and the stop.
 
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Simulator } from '#services/simulator/simulator.ts'
-import { type Gateway, type GatewayOptions, type Run, runFreeway, startGateway } from '#test/support/gateway.ts'
+import { type Gateway, type GatewayOptions, keyHash, type Run, runFreeway, startGateway } from '#test/support/gateway.ts'
 import { until } from '#test/support/until.ts'
 import { configWith, startUpstream } from '#test/support/upstream.ts'
 
@@ -235,7 +234,7 @@ async function ready(url: string): Promise<unknown> {
 
 describe('keys', () => {
   const key = 'fw-app-key-3Kd'
-  const clients = [{ name: 'my-app', key_hash: `sha256:${createHash('sha256').update(key).digest('hex')}` }]
+  const clients = [{ name: 'my-app', key_hash: keyHash(key) }]
   const token = 'Jd83-xkQ2_admin-of-journeys'
 
   it('of clients in freeway.json open the gateway, and nothing else does', async () => {

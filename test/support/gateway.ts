@@ -1,6 +1,7 @@
 // One whole freeway in a process of its own, as an operator starts it: a free port, a folder of its own, and only the environment given here.
 
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -49,6 +50,9 @@ export interface LogLine {
 const FORCE_AFTER_MS = 5_000
 const PRINTED_WITHIN_MS = 20_000
 const entry = join(import.meta.dirname, '../../services/freeway.ts')
+
+/** What freeway.json has of a client's key. */
+export const keyHash = (key: string): string => `sha256:${createHash('sha256').update(key).digest('hex')}`
 
 /** Resolves when it can serve. Rejects with what it printed if it ends before that. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
