@@ -30,6 +30,16 @@ export const attemptGranted = fact.extend({
   provider: z.string(),
   worker: z.string(),
 })
+/** What an attempt came to. */
+const attemptEnding = z.object({
+  /** ok, rejected(status), failed(phase), canceled(why), unknown */
+  result: z.string(),
+  sent: z.boolean(),
+  in: z.int(),
+  out: z.int(),
+  ttfb_ms: z.number().nullable(),
+  duration_ms: z.number(),
+})
 /** By the ingress where the request goes on without it, by the worker where the ingress may not be there to tell. */
 export const attemptEnded = fact.extend({
   name: z.literal('att.end'),
@@ -38,13 +48,7 @@ export const attemptEnded = fact.extend({
   provider: z.string(),
   account: z.string().optional(),
   model: z.string(),
-  /** ok, rejected(status), failed(phase), canceled(why), unknown */
-  result: z.string(),
-  sent: z.boolean(),
-  in: z.int(),
-  out: z.int(),
-  ttfb_ms: z.number().nullable(),
-  duration_ms: z.number(),
+  ...attemptEnding.shape,
 })
 /** How a request ended, for whoever is told. */
 export const ending = z.object({
@@ -80,12 +84,7 @@ export const requestEnded = fact.extend({
       worker: z.string(),
       account: z.string(),
       granted_at: z.number(),
-      result: z.string(),
-      sent: z.boolean(),
-      in: z.int(),
-      out: z.int(),
-      ttfb_ms: z.number().nullable(),
-      duration_ms: z.number(),
+      ...attemptEnding.shape,
     })
     .optional(),
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { InboxMessage } from '#contracts/attempt.ts'
 import { control, inbox, offerReturn } from '#contracts/subjects.ts'
+import { head } from '#test/support/head.ts'
 import type { Attempt, Stage, Step } from './attempt.ts'
 import { acknowledge, newAttempt, onAbsence, onFrame, onMessage, onNobodyThere, onReconnected, onTick, wantsAck } from './attempt.ts'
 
@@ -19,7 +20,7 @@ const said = {
   busy: { t: 'busy', prov: 'groq', account: 'groq-1', lease: 'r1.1', w: 'w1', reason: 'full' },
   accept: { t: 'accept', w: 'w1', ...target },
   hb: { t: 'hb', st: 'waiting', seq: 0 },
-  head: { t: 'head', status: 200, framing: 'sse', type: 'text/event-stream', provider: 'groq', model: 'm', worker_ms: 1, upstream_ms: 2 },
+  head,
   end: { t: 'end', seq: 0, finish: 'stop', usage: { in: 1, out: 1 }, usage_source: 'provider' },
   fail: { t: 'fail', seq: 0, phase: 'status', status: 429, code: 'rate_limited', sent: true, key_fault: false, detail: '' },
   pong: { t: 'pong', router: 'o1' },

@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { InboxMessage } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { openaiEnvelope } from '#contracts/wire/envelope.ts'
+import { head } from '#test/support/head.ts'
 import * as deliveries from './delivery.ts'
 import { type Delivery, MAX_UNSENT_BYTES } from './delivery.ts'
 import { chatAnswer } from './formats/chat-completions.ts'
 
-const head = {
-  t: 'head',
-  status: 200,
-  framing: 'sse',
-  type: 'text/event-stream',
-  provider: 'groq',
-  model: 'm',
-  worker_ms: 1,
-  upstream_ms: 2,
-} as const satisfies InboxMessage
 const headers = { 'x-request-id': 'r1' }
 const error = new FreewayError('provider_error', 'it failed')
 const envelope = { error: { message: 'it failed', type: 'provider_error', code: 'provider_error', param: null } }

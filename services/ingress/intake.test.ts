@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { utf8 } from '#contracts/bytes.ts'
 import { control, inbox } from '#contracts/subjects.ts'
 import { openaiEnvelope } from '#contracts/wire/envelope.ts'
+import { head } from '#test/support/head.ts'
 import { acknowledge, newAttempt, onMessage } from './attempt.ts'
 import type { Delivery } from './delivery.ts'
 import { collected, MAX_UNSENT_BYTES, streamed } from './delivery.ts'
@@ -9,16 +10,6 @@ import { chatAnswer } from './formats/chat-completions.ts'
 import { Intake } from './intake.ts'
 
 const NOW = 10_000
-const head = {
-  t: 'head',
-  status: 200,
-  framing: 'sse',
-  type: 'text/event-stream',
-  provider: 'groq',
-  model: 'm',
-  worker_ms: 1,
-  upstream_ms: 2,
-} as const
 const accept = { t: 'accept', w: 'w1', prov: 'groq', account: 'groq-1', model: 'm', billable: false } as const
 const KB = 1024
 

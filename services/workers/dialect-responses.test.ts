@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Offer } from '#contracts/attempt.ts'
-import { concat, utf8 } from '#contracts/bytes.ts'
+import { utf8 } from '#contracts/bytes.ts'
 import { provider } from '#contracts/catalog.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { createStreamReader, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { writeReply } from '#contracts/wire/responses/reply.ts'
 import { ResponseStream } from '#contracts/wire/responses/stream.ts'
 import { SseReader, writeSse } from '#contracts/wire/sse.ts'
+import { recordingSink } from '#test/support/recording-sink.ts'
 import { Answer } from './answer.ts'
 import { dialectOf } from './dialect.ts'
 import { createHabits } from './habits.ts'
@@ -77,25 +78,18 @@ const stream = [
 ].join('')
 
 function begin(change: Partial<Offer> = {}) {
-  const payloads: Uint8Array[] = []
-  const result: { ended?: AnswerEnd; failed?: AnswerFailure } = {}
-  const offer = { id: 'r1', n: 1, model: 'g', stream: true, include_usage: true, est: { in: 5, out: 10 }, account: 'openai-1', ...change }
-  const sink = {
-    head() {},
-    payload: (bytes: Uint8Array) => void payloads.push(bytes),
-    whole(_type: string, _id: string | undefined, bytes: Uint8Array, end: AnswerEnd) {
-      payloads.push(bytes)
-      result.ended = end
-    },
-    end(end: AnswerEnd) {
-      result.ended = end
-    },
-    fail(failure: AnswerFailure) {
-      result.failed = failure
-    },
-  }
-  const answer = new Answer(offer as Offer, sink, { provider: openai, limits: createLimitReader(openai), dialect })
-  return { answer, result, said: () => concat(payloads) }
+  const { sink, ...recorded } = recordingSink<AnswerEnd, AnswerFailure>()
+  const offer = {
+    id: 'r1',
+    n: 1,
+    model: 'g',
+    stream: true,
+    include_usage: true,
+    est: { in: 5, out: 10 },
+    account: 'openai-1',
+    ...change,
+  } as Offer
+  return { answer: new Answer(offer, sink, { provider: openai, limits: createLimitReader(openai), dialect }), ...recorded }
 }
 
 const options = { id: 'resp_r1', createdAt: 5, request: { model: 'g' }, names: new Map(), stored: true, now: () => 9 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Offer } from '#contracts/attempt.ts'
-import { concat, utf8 } from '#contracts/bytes.ts'
+import { utf8 } from '#contracts/bytes.ts'
 import { provider } from '#contracts/catalog.ts'
 import type { Chunk } from '#contracts/chunk.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { createStreamReader, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { writeReply } from '#contracts/wire/messages/reply.ts'
 import { SseReader, writeSse } from '#contracts/wire/sse.ts'
+import { recordingSink } from '#test/support/recording-sink.ts'
 import { Answer } from './answer.ts'
 import { dialectOf } from './dialect.ts'
 import { createHabits } from './habits.ts'
@@ -66,8 +67,7 @@ const stream = [
 ].join('')
 
 function begin(change: Partial<Offer> = {}) {
-  const payloads: Uint8Array[] = []
-  const result: { ended?: AnswerEnd; failed?: AnswerFailure } = {}
+  const { sink, ...recorded } = recordingSink<AnswerEnd, AnswerFailure>()
   const offer = {
     id: 'r1',
     n: 1,
@@ -78,22 +78,7 @@ function begin(change: Partial<Offer> = {}) {
     account: 'claude-1',
     ...change,
   } as Offer
-  const sink = {
-    head() {},
-    payload: (bytes: Uint8Array) => void payloads.push(bytes),
-    whole(_type: string, _id: string | undefined, bytes: Uint8Array, end: AnswerEnd) {
-      payloads.push(bytes)
-      result.ended = end
-    },
-    end(end: AnswerEnd) {
-      result.ended = end
-    },
-    fail(failure: AnswerFailure) {
-      result.failed = failure
-    },
-  }
-  const answer = new Answer(offer, sink, { provider: claude, limits: createLimitReader(claude), dialect })
-  return { answer, result, said: () => concat(payloads) }
+  return { answer: new Answer(offer, sink, { provider: claude, limits: createLimitReader(claude), dialect }), ...recorded }
 }
 
 /** What the owner of the request makes of it, for a client of the same format. */

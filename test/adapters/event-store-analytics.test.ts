@@ -8,10 +8,9 @@ import type { Answers, Question, QuestionOf } from '#contracts/question.ts'
 import { questions } from '#contracts/subjects.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
 import { createLogger } from '#services/logger.ts'
-import type { EventStore } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
-import { corpus, countEnded, someTimeMs } from '#test/support/corpus.ts'
-import { findMongo, openSqliteHarness, openStandInHarness, type StoreHarness } from '#test/support/event-stores.ts'
+import { countEnded, someTimeMs, telling } from '#test/support/corpus.ts'
+import { findMongo, openSqliteHarness, openStandInHarness, openStore, type StoreHarness } from '#test/support/event-stores.ts'
 import { until } from '#test/support/until.ts'
 
 const MINUTE_MS = 60_000
@@ -66,31 +65,19 @@ const started = (id: string, at: number): Event => ({
 })
 
 function analyticsSuite(openHarness: () => Promise<StoreHarness>, numRuns: number) {
-  const opened = async (own = stack.current): Promise<{ harness: StoreHarness; store: EventStore }> => {
-    const harness = await openHarness()
-    own.defer(() => harness.close())
-    const store = await harness.open()
-    own.defer(() => store.close())
-    return { harness, store }
-  }
+  const opened = (own = stack.current) => openStore(openHarness, own)
 
   it('whatever the order, however often it is told, and whenever it is rolled up: the same as simply counting', async () => {
     await fc.assert(
       fc.asyncProperty(
-        corpus.chain((facts) =>
-          fc.record({
-            facts: fc.constant(facts),
-            told: fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 }),
-            cut: fc.integer({ min: 3, max: 60 }),
-            window: fc.constantFrom<QuestionOf<'analytics'>[]>(
-              WEEK,
-              { ...WEEK, bucket_count: 7 },
-              { ...WEEK, window_seconds: 90_000, bucket_count: 25 },
-              { ...WEEK, window_seconds: 84_000, bucket_count: 24 },
-            ),
-          }),
+        telling({ min: 3, max: 60 }),
+        fc.constantFrom<QuestionOf<'analytics'>[]>(
+          WEEK,
+          { ...WEEK, bucket_count: 7 },
+          { ...WEEK, window_seconds: 90_000, bucket_count: 25 },
+          { ...WEEK, window_seconds: 84_000, bucket_count: 24 },
         ),
-        async ({ facts, told, cut, window }) => {
+        async ({ facts, told, cut }, window) => {
           await using own = new AsyncDisposableStack()
           const { harness, store } = await opened(own)
           for (let i = 0; i < told.length; i += cut) {

@@ -14,8 +14,8 @@ import { openMongoStore } from '#services/telemetry/store/mongo.ts'
 import { openSqliteStore } from '#services/telemetry/store/sqlite.ts'
 import { retention } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
-import { corpus, countNaively, countStored, someTimeMs } from '#test/support/corpus.ts'
-import { findMongo, openSqliteHarness, openStandInHarness, type StoreHarness } from '#test/support/event-stores.ts'
+import { countNaively, countStored, someTimeMs, telling } from '#test/support/corpus.ts'
+import { findMongo, openSqliteHarness, openStandInHarness, openStore, type StoreHarness } from '#test/support/event-stores.ts'
 import { type MongoStandIn, startMongoStandIn } from '#test/support/mongo-stand-in.ts'
 import { until } from '#test/support/until.ts'
 
@@ -65,29 +65,16 @@ function storeSuite(openHarness: () => Promise<StoreHarness>, oneWriter = false)
 
   it('whatever the order and however often it is told, everything counts once', async () => {
     await fc.assert(
-      fc.asyncProperty(
-        corpus.chain((facts) =>
-          fc.record({
-            facts: fc.constant(facts),
-            told: fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 }),
-            cut: fc.integer({ min: 1, max: 40 }),
-            window: fc.tuple(time, time),
-          }),
-        ),
-        async ({ facts, told, cut, window: [sinceMs, untilMs] }) => {
-          await using own = new AsyncDisposableStack()
-          const fresh = await openHarness()
-          own.defer(() => fresh.close())
-          const store = await fresh.open()
-          own.defer(() => store.close())
-          for (let i = 0; i < told.length; i += cut) {
-            const part = told.slice(i, i + cut)
-            expect(new Set((await store.save(part)).saved)).toEqual(new Set(part.map(({ id }) => id)))
-          }
-          expect(await countStored(store, ...ALL)).toEqual(countNaively(facts, ...ALL))
-          expect(await countStored(store, sinceMs, untilMs)).toEqual(countNaively(facts, sinceMs, untilMs))
-        },
-      ),
+      fc.asyncProperty(telling({ min: 1, max: 40 }), fc.tuple(time, time), async ({ facts, told, cut }, [sinceMs, untilMs]) => {
+        await using own = new AsyncDisposableStack()
+        const { store } = await openStore(openHarness, own)
+        for (let i = 0; i < told.length; i += cut) {
+          const part = told.slice(i, i + cut)
+          expect(new Set((await store.save(part)).saved)).toEqual(new Set(part.map(({ id }) => id)))
+        }
+        expect(await countStored(store, ...ALL)).toEqual(countNaively(facts, ...ALL))
+        expect(await countStored(store, sinceMs, untilMs)).toEqual(countNaively(facts, sinceMs, untilMs))
+      }),
       { numRuns: 25 },
     )
   })

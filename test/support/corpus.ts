@@ -45,6 +45,16 @@ const story = fc.record({
 /** Any part of any story may be missing; each fact is there once. */
 export const corpus: fc.Arbitrary<Event[]> = fc.array(story, { minLength: 1, maxLength: 25 }).map((stories) => stories.flatMap(factsOf))
 
+/** A corpus as it is told: each fact twice, in any order, so many at a time. */
+export const telling = (cut: { min: number; max: number }) =>
+  corpus.chain((facts) =>
+    fc.record({
+      facts: fc.constant(facts),
+      told: fc.shuffledSubarray([...facts, ...facts], { minLength: facts.length * 2 }),
+      cut: fc.integer(cut),
+    }),
+  )
+
 type Story = typeof story extends fc.Arbitrary<infer S> ? S : never
 
 function factsOf({ client, together, start, end, attempts }: Story, index: number): Event[] {

@@ -23,6 +23,15 @@ export interface StoreHarness {
   close(): Promise<void>
 }
 
+/** A database of its own with an open store; `own` ends both. */
+export async function openStore(openHarness: () => Promise<StoreHarness>, own: AsyncDisposableStack) {
+  const harness = await openHarness()
+  own.defer(() => harness.close())
+  const store = await harness.open()
+  own.defer(() => store.close())
+  return { harness, store }
+}
+
 export async function openSqliteHarness(): Promise<StoreHarness> {
   const { openSqliteStore } = await import('#services/telemetry/store/sqlite.ts')
   const dataDir = await mkdtemp(join(tmpdir(), 'freeway-store-'))

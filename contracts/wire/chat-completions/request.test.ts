@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { refusalOf } from '#test/support/refusal.ts'
 import { FreewayError } from '../../failure.ts'
 import { readRequest, writeRequest } from './request.ts'
 
@@ -8,15 +9,7 @@ const decode = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)
 const messages = [{ role: 'user', content: 'Hello' }]
 const read = (fields: object = {}) => readRequest(encode({ messages, ...fields }))
 
-function refusal(body: unknown): FreewayError {
-  try {
-    readRequest(encode(body))
-  } catch (error) {
-    if (error instanceof FreewayError) return error
-    throw error
-  }
-  throw new Error('accepted')
-}
+const refusal = (body: unknown) => refusalOf(() => readRequest(encode(body)))
 
 describe('reading', () => {
   test('the body stays as it was written', () => {

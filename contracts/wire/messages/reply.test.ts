@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
+import { namedEvents } from '#test/support/named-events.ts'
 import type { Chunk } from '../../chunk.ts'
 import { createStreamReader as createChatReader, createStreamWriter as createChatWriter } from '../chat-completions/reply.ts'
 import { SseReader } from '../sse.ts'
@@ -29,21 +30,9 @@ const finish = (reason: 'stop' | 'length' | 'tool_calls' | 'content_filter', mor
 })
 const end: Chunk = { t: 'end' }
 
-function eventsIn(text: string): Event[] {
-  const events: Event[] = []
-  const reader = new SseReader(({ event, data }) => {
-    const read = JSON.parse(data) as Event
-    expect(event).toBe(read.type)
-    events.push(read)
-  })
-  reader.push(new TextEncoder().encode(text))
-  expect(reader.pending).toBe(false)
-  return events
-}
-
 function stream(chunks: Chunk[], options: Partial<AnswerOptions> = {}): Event[] {
   const writer = createStreamWriter({ ...usual, ...options })
-  return eventsIn(chunks.map((chunk) => writer.write(chunk)).join(''))
+  return namedEvents<Event>(chunks.map((chunk) => writer.write(chunk)).join(''))
 }
 
 const whole = (chunks: Chunk[], options: Partial<AnswerOptions> = {}) =>
@@ -142,7 +131,7 @@ describe('a stream', () => {
   it('18: does not wait with a second call for the end of the answer', () => {
     const writer = createStreamWriter(usual)
     for (const chunk of [start, call(0, '{"a":1}', 'c0')]) writer.write(chunk)
-    expect(eventsIn(writer.write(call(1, '{"b"', 'c1'))).map(({ type, index }) => [type, index])).toEqual([
+    expect(namedEvents<Event>(writer.write(call(1, '{"b"', 'c1'))).map(({ type, index }) => [type, index])).toEqual([
       ['content_block_stop', 0],
       ['content_block_start', 1],
       ['content_block_delta', 1],

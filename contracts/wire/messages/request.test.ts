@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest'
+import { refusalOf } from '#test/support/refusal.ts'
 import { FreewayError } from '../../failure.ts'
 import { writeRequest as writeChatRequest } from '../chat-completions/request.ts'
 import { countTokens, readRequest } from './request.ts'
@@ -22,15 +23,7 @@ const png = { type: 'image', source: { type: 'base64', media_type: 'image/png', 
 const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } }
 const text = (said: string) => ({ type: 'text', text: said })
 
-function refusal(fields: object): FreewayError {
-  try {
-    read(fields)
-  } catch (error) {
-    if (error instanceof FreewayError) return error
-    throw error
-  }
-  throw new Error('accepted')
-}
+const refusal = (fields: object) => refusalOf(() => read(fields))
 
 describe('a request', () => {
   it('is a job like any other, whose usage is always wanted', () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { namedEvents } from '#test/support/named-events.ts'
 import type { Chunk } from '../../chunk.ts'
 import { FreewayError } from '../../failure.ts'
 import { writeCipher } from '../cipher.ts'
-import { SseReader } from '../sse.ts'
 import { writeKept } from './kept.ts'
 import { createStreamReader, itemsBeyondChat, readReply } from './read-reply.ts'
 import { writeReply } from './reply.ts'
@@ -42,14 +42,7 @@ const usage: Chunk = {
 }
 
 function eventsIn(text: string): Event[] {
-  const events: Event[] = []
-  const reader = new SseReader(({ event, data }) => {
-    const read = JSON.parse(data) as Event
-    expect(event).toBe(read.type)
-    events.push(read)
-  })
-  reader.push(new TextEncoder().encode(text))
-  expect(reader.pending).toBe(false)
+  const events = namedEvents<Event>(text)
   expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, index) => index))
   return events
 }

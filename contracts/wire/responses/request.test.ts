@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FreewayError } from '../../failure.ts'
+import { refusalOf } from '#test/support/refusal.ts'
 import { writeRequest as writeChatRequest } from '../chat-completions/request.ts'
 import { writeCipher } from '../cipher.ts'
 import { COMPACTION_PROMPT, readCompaction, writeCompaction } from './compaction.ts'
@@ -16,15 +16,7 @@ const chat = (fields: object) => JSON.parse(writeChatRequest(read(fields).job.bo
 const native = (fields: object, provider = 'openai') =>
   JSON.parse(writeRequest(read(fields).job.body, { model: 'm', stream: false, provider }))
 
-function refusal(fields: object): FreewayError {
-  try {
-    read(fields)
-  } catch (error) {
-    if (error instanceof FreewayError) return error
-    throw error
-  }
-  throw new Error('it was not refused')
-}
+const refusal = (fields: object) => refusalOf(() => read(fields))
 
 const user = { role: 'user', content: 'Hello' }
 const call = (id: string, name = 'f', more: object = {}) => ({ type: 'function_call', call_id: id, name, arguments: '{"a":1}', ...more })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, utf8 } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
+import { chatStream, delta } from '#test/support/chat-stream.ts'
 import type { Asked } from './format.ts'
 import { messages } from './messages.ts'
 
@@ -9,19 +10,6 @@ const decoder = new TextDecoder()
 const head = { headers: new Headers(), id: 'r1' }
 const hello = { model: 'm', max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] }
 const ask = (fields: object = {}) => messages.readRequest(utf8(JSON.stringify({ ...hello, ...fields })), head) as Asked
-
-const chunk = (choices: object[], usage: object | null = null) =>
-  `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices, usage })}\n\n`
-const delta = (fields: object, finish_reason: string | null = null) => chunk([{ index: 0, delta: fields, logprobs: null, finish_reason }])
-const sent = [
-  delta({ role: 'assistant', content: '' }),
-  delta({ reasoning_content: 'hm' }),
-  delta({ content: 'Grüße 🌍' }),
-  delta({ tool_calls: [{ index: 0, id: 'c', type: 'function', function: { name: 'f', arguments: '{"a"' } }] }),
-  delta({ tool_calls: [{ index: 0, function: { arguments: ':1}' } }] }),
-  delta({}, 'tool_calls'),
-  chunk([], { prompt_tokens: 5, completion_tokens: 6, total_tokens: 11 }),
-].join('')
 
 function answered(payloads: Uint8Array[], fields: object = { thinking: { type: 'adaptive' } }): string {
   const stream = ask({ stream: true, ...fields }).answer.stream()
@@ -31,7 +19,7 @@ function answered(payloads: Uint8Array[], fields: object = { thinking: { type: '
 
 describe('a stream of messages', () => {
   it('is the same bytes, however the events of the worker come in', () => {
-    const bytes = utf8(sent)
+    const bytes = utf8(chatStream)
     const expected = answered([bytes])
     expect(expected).toContain('"text":"Grüße 🌍"')
     expect(expected.endsWith('event: message_stop\ndata: {"type":"message_stop"}\n\n')).toBe(true)

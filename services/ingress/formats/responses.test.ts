@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { concat, utf8 } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { parseRequest } from '#contracts/wire/responses/shape.ts'
+import { chatStream } from '#test/support/chat-stream.ts'
 import { type Memory, responses } from './responses.ts'
 
 const decoder = new TextDecoder()
@@ -18,19 +19,6 @@ const memory: Memory = {
 const ask = (fields: object = {}, own = memory) =>
   responses(parseRequest(utf8(JSON.stringify({ model: 'm', input: 'Hello', ...fields }))), own).readRequest(utf8(''), head)
 
-const chunk = (choices: object[], usage: object | null = null) =>
-  `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices, usage })}\n\n`
-const delta = (fields: object, finish_reason: string | null = null) => chunk([{ index: 0, delta: fields, logprobs: null, finish_reason }])
-const sent = [
-  delta({ role: 'assistant', content: '' }),
-  delta({ reasoning_content: 'hm' }),
-  delta({ content: 'Grüße 🌍' }),
-  delta({ tool_calls: [{ index: 0, id: 'c', type: 'function', function: { name: 'f', arguments: '{"a"' } }] }),
-  delta({ tool_calls: [{ index: 0, function: { arguments: ':1}' } }] }),
-  delta({}, 'tool_calls'),
-  chunk([], { prompt_tokens: 5, completion_tokens: 6, total_tokens: 11 }),
-].join('')
-
 async function answered(payloads: Uint8Array[], fields: object = {}): Promise<string> {
   const stream = (await ask({ stream: true, store: false, ...fields })).answer.stream()
   const said = payloads.flatMap((payload) => stream.write(payload) ?? [])
@@ -39,7 +27,7 @@ async function answered(payloads: Uint8Array[], fields: object = {}): Promise<st
 
 describe('a stream of a response', () => {
   it('is the same bytes, however the events of the worker come in', async () => {
-    const bytes = utf8(sent)
+    const bytes = utf8(chatStream)
     const expected = await answered([bytes])
     expect(expected).toContain('"text":"Grüße 🌍"')
     expect(expected.endsWith('\n\ndata: [DONE]\n\n')).toBe(true)
@@ -53,7 +41,7 @@ describe('a stream of a response', () => {
   })
 
   it('ends once the response is kept, as it was told', async () => {
-    const text = await answered([utf8(sent)], { store: true })
+    const text = await answered([utf8(chatStream)], { store: true })
     const last = JSON.parse(text.split('data: ').at(-2) ?? '') as { response: object }
     expect({ ...JSON.parse(kept.at(-1) ?? ''), created_at: 0, completed_at: null }).toEqual({ ...last.response, completed_at: null })
     expect(last.response).toMatchObject({ store: true })
@@ -61,13 +49,13 @@ describe('a stream of a response', () => {
 
   it('says so if the response could not be kept', async () => {
     const stream = (await ask({ stream: true }, { ...memory, keep: async () => false })).answer.stream()
-    stream.write(utf8(sent))
+    stream.write(utf8(chatStream))
     expect(decoder.decode(await stream.end())).toContain('"store":false')
   })
 
   it('that breaks off ends as failed, and is kept so', async () => {
     const stream = (await ask({ stream: true })).answer.stream()
-    stream.write(utf8(sent.slice(0, sent.indexOf('finish_reason":"tool'))))
+    stream.write(utf8(chatStream.slice(0, chatStream.indexOf('finish_reason":"tool'))))
     const text = decoder.decode(stream.fail(new FreewayError('provider_error', 'gone'), 'r1'))
     expect(text).toMatch(/event: error\n.*\n\nevent: response\.failed\n.*\n\ndata: \[DONE\]\n\n$/)
     expect(JSON.parse(kept.at(-1) ?? '')).toMatchObject({
