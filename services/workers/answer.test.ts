@@ -3,6 +3,7 @@ import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
 import { provider } from '#contracts/catalog.ts'
 import { BodyUnavailable } from '#services/blob.ts'
+import { offerOf } from '#test/support/offer.ts'
 import { Answer } from './answer.ts'
 import { createLimitReader } from './learned-limits.ts'
 import type { AnswerEnd, AnswerFailure, AnswerSink } from './sink.ts'
@@ -52,7 +53,7 @@ function begin(change: Partial<Offer> = {}) {
       failed = failure
     },
   }
-  const offer = { id: 'r1', n: 1, model: 'groq/m', stream: true, include_usage: false, est: { in: 5, out: 10 }, ...change } as Offer
+  const offer = offerOf({ model: 'groq/m', include_usage: false, ...change })
   const answer = new Answer(offer, sink, { provider: groq, limits: createLimitReader(groq) })
   return {
     answer,

@@ -7,6 +7,7 @@ import { createStreamReader, readReply } from '#contracts/wire/chat-completions/
 import { writeReply } from '#contracts/wire/responses/reply.ts'
 import { ResponseStream } from '#contracts/wire/responses/stream.ts'
 import { SseReader, writeSse } from '#contracts/wire/sse.ts'
+import { offerOf } from '#test/support/offer.ts'
 import { recordingSink } from '#test/support/recording-sink.ts'
 import { Answer } from './answer.ts'
 import { dialectOf } from './dialect.ts'
@@ -79,16 +80,7 @@ const stream = [
 
 function begin(change: Partial<Offer> = {}) {
   const { sink, ...recorded } = recordingSink<AnswerEnd, AnswerFailure>()
-  const offer = {
-    id: 'r1',
-    n: 1,
-    model: 'g',
-    stream: true,
-    include_usage: true,
-    est: { in: 5, out: 10 },
-    account: 'openai-1',
-    ...change,
-  } as Offer
+  const offer = offerOf({ model: 'g', account: 'openai-1', ...change })
   return { answer: new Answer(offer, sink, { provider: openai, limits: createLimitReader(openai), dialect }), ...recorded }
 }
 

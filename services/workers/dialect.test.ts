@@ -7,6 +7,7 @@ import { FreewayError } from '#contracts/failure.ts'
 import { createStreamReader, readReply } from '#contracts/wire/chat-completions/reply.ts'
 import { writeReply } from '#contracts/wire/messages/reply.ts'
 import { SseReader, writeSse } from '#contracts/wire/sse.ts'
+import { offerOf } from '#test/support/offer.ts'
 import { recordingSink } from '#test/support/recording-sink.ts'
 import { Answer } from './answer.ts'
 import { dialectOf } from './dialect.ts'
@@ -68,16 +69,7 @@ const stream = [
 
 function begin(change: Partial<Offer> = {}) {
   const { sink, ...recorded } = recordingSink<AnswerEnd, AnswerFailure>()
-  const offer = {
-    id: 'r1',
-    n: 1,
-    model: 'c',
-    stream: true,
-    include_usage: true,
-    est: { in: 5, out: 10 },
-    account: 'claude-1',
-    ...change,
-  } as Offer
+  const offer = offerOf({ model: 'c', account: 'claude-1', ...change })
   return { answer: new Answer(offer, sink, { provider: claude, limits: createLimitReader(claude), dialect }), ...recorded }
 }
 
