@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, it } from 'vitest'
 import type { KeyValue } from '#contracts/bus.ts'
 import type { Limit } from '#contracts/limit.ts'
@@ -70,4 +71,31 @@ it('what was reserved without an answer of the bucket and given back is not take
     return taken === 2
   })
   for (let i = 0; i < 6; i++) expect(await take()).toBe(false)
+})
+
+it('a bucket that says something now and then is slow and not away: nobody decides without it', async () => {
+  const broker = await openMemoryBroker()
+  stack.defer(() => broker.close())
+  const openAt = async (instance: string, keyValue: KeyValue): Promise<Quota> => {
+    const quota = await openQuota({ keyValue, scope: 'provider', instance })
+    stack.defer(() => quota.close())
+    return quota
+  }
+  const gate = gated(await broker.connect('a').keyValue('quota'))
+  const waiting = await openAt('a', gate.keyValue)
+  const other = await openAt('b', await broker.connect('b').keyValue('quota'))
+  gate.close()
+  const asked = Promise.resolve(waiting.reserve('1.1', claims, 60_000))
+  let answer: string | undefined
+  void asked.then(({ ok }) => {
+    answer = String(ok)
+  })
+  // Three are all there are, and the other takes them while the first one waits: longer than for a bucket that says nothing.
+  for (let i = 0; i < 3; i++) {
+    expect((await other.reserve(`2.${i}`, claims, 60_000)).ok).toBe(true)
+    await pause(800)
+  }
+  expect(answer).toBeUndefined()
+  gate.open()
+  expect((await asked).ok).toBe(false)
 })

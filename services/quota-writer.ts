@@ -7,6 +7,7 @@ import { createAlarm } from './alarm.ts'
 import { current, type Entry, emptyEntry, type IsGone, nextEnd, parseEntry, sameHeld } from './quota-entry.ts'
 import { type Meter, readEntry, told } from './quota-meter.ts'
 import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
+import { waitFor } from './quota-patience.ts'
 import { type Answer, type Demand, decide, planWrite, type Waiting, type Write } from './quota-plan.ts'
 import { copyOf, corrected, noCorrections, setReturned } from './quota-void.ts'
 
@@ -14,10 +15,6 @@ import { copyOf, corrected, noCorrections, setReturned } from './quota-void.ts'
 export const HOLD_MS = 10_000
 /** It is renewed or given back before the others take it for lost. */
 export const RENEW_MS = 8_000
-/** A bucket that has not answered for this long delays nobody while there is plenty left. */
-const PATIENCE_MS = 50
-/** Near the limit the answer is worth more than the time: others may be faster, and have taken what we see. */
-const LAST_PATIENCE_MS = 1_500
 /** Plenty: our part of what is left holds this many times what is asked for. */
 const PLENTY = 16
 const MAX_CONFLICT_PAUSE_MS = 20
@@ -54,6 +51,8 @@ export class Writer {
   /** Writes since the last one that was answered. */
   #unsure: Write[] = []
   #closed = false
+  /** When the bucket last said anything, to us or to all. */
+  #heardMs = 0
   readonly #alarm = createAlarm(() => this.#reportNow())
 
   constructor(options: WriterOptions) {
@@ -89,6 +88,7 @@ export class Writer {
   }
 
   know(value: Uint8Array | undefined, revision: number): void {
+    this.#heardMs = performance.now()
     this.#know(parseEntry(this.#options.pool, value), value ? revision : 0)
   }
 
@@ -128,8 +128,11 @@ export class Writer {
 
   /** False if the bucket cannot be written. Every demand has its answer then all the same. */
   async #write(demands: Waiting[]): Promise<boolean> {
-    const first = setTimeout(() => this.#letInSome([...demands, ...this.#queue]), PATIENCE_MS)
-    const last = setTimeout(() => this.#stall([...demands, ...this.#queue]), LAST_PATIENCE_MS)
+    using _ = waitFor({
+      slow: () => this.#letInSome([...demands, ...this.#queue]),
+      away: () => this.#stall([...demands, ...this.#queue]),
+      heardMs: () => this.#heardMs,
+    })
     try {
       if (this.#unsure.length > 0) await this.#readAgain()
       for (let tries = 1; !(await this.#tryToWrite(demands)); tries++) {
@@ -142,9 +145,6 @@ export class Writer {
       // Disconnected, no quorum, a full disk: whatever it is, requests go on by what we know, and it is tried again.
       this.#stall([...demands, ...this.#queue])
       return false
-    } finally {
-      clearTimeout(first)
-      clearTimeout(last)
     }
   }
 
@@ -223,7 +223,7 @@ export class Writer {
     const seq = entry.holds[this.#options.me]?.seq
     const arrived = this.#unsure.find((write) => write.seq === seq)
     if (arrived) this.#written(arrived, found?.revision ?? 0)
-    this.#know(entry, found?.revision ?? 0)
+    this.know(found?.value, found?.revision ?? 0)
   }
 
   #letInSome(demands: readonly Waiting[]): void {
