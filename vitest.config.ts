@@ -41,8 +41,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // Mostly waits for a process to come back, so it shares its time with the journeys.
+          name: 'kills',
+          include: ['test/faults/telemetry.test.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          exclude: ['test/faults/telemetry.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 30_000,
           maxWorkers: 1,

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest'
 import type { BusMessage } from '#contracts/bus.ts'
 import { encode } from '#contracts/message.ts'
 import type { Settlement } from '#contracts/settlement.ts'
-import { asAnswerInbox, leases } from '#contracts/subjects.ts'
+import { asAnswerInbox, jobs, leases } from '#contracts/subjects.ts'
 import { collect } from '#test/support/collect.ts'
 import { openMemoryBroker } from './bus/memory.ts'
 import { openSettlements } from './settlements.ts'
@@ -26,7 +26,7 @@ async function start() {
     const to = asAnswerInbox(message?.reply)
     if (to) router.bus.publish(to, encode({ ok: true }))
   }
-  return { settlements, heard, answer }
+  return { settlements, heard, answer, ingress: ingress.bus, router: router.bus }
 }
 
 it('what is reported while others are on their way is sent as well', async () => {
@@ -50,4 +50,25 @@ it('what nobody has answered is sent again, together with what came since', asyn
   const last = (await heard.until(2)).at(-1)
   answer(last)
   expect(new TextDecoder().decode(last?.data)).toContain('a.1')
+})
+
+it('a failure is heard before what its reporter says next', async () => {
+  const { settlements, heard, answer, ingress, router } = await start()
+  router.subscribe(jobs, heard.add)
+  const { prov, account, model } = { prov: 'alpha', account: 'alpha-1', model: 'm' }
+  const told = { prov, account, model, status: 401, phase: 'status', key_fault: true, retry_after_ms: null, ttfb_ms: null } as const
+  settlements.report(account, { t: 'release', lease: 'a.1', outcome: told })
+  ingress.publish(jobs, encode({ t: 'submit' }))
+  const both = await heard.until(2)
+  expect(both.map(({ subject }) => subject)).toEqual(['fw.v1.lease.alpha-1', 'fw.v1.job'])
+  answer(both[0])
+})
+
+it('a failure that nobody has answered is told again', async () => {
+  const { settlements, heard, answer } = await start()
+  const told = { prov: 'alpha', account: 'alpha-1', model: 'm', status: 500, phase: 'status', key_fault: false } as const
+  settlements.report('alpha-1', { t: 'release', lease: 'a.1', outcome: { ...told, retry_after_ms: null, ttfb_ms: null } })
+  const again = (await heard.until(2)).at(-1)
+  expect(new TextDecoder().decode(again?.data)).toContain('a.1')
+  answer(again)
 })

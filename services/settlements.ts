@@ -70,6 +70,15 @@ export function openSettlements(bus: Bus): Settlements {
     }
   }
 
+  /** A provider has failed: the routers know before they hear of the next request, which may be the same one's next attempt. */
+  function tellNow(account: string): void {
+    const items = pending.get(account)
+    if (!items || performance.now() < routersBackMs) return schedule(FLUSH_MS)
+    void send(account, items).then((done) => {
+      if (!done) schedule(RETRY_MS)
+    })
+  }
+
   return {
     report(account, settlement) {
       if (size >= MAX_PENDING) return
@@ -77,16 +86,14 @@ export function openSettlements(bus: Bus): Settlements {
       const items = pending.get(account)
       if (items) items.push(settlement)
       else pending.set(account, [settlement])
-      if (!settlement.outcome?.phase) return schedule(FLUSH_MS)
-      // A provider has failed: the routers should know before they send it the next request.
-      clearTimeout(timer)
-      timer = undefined
-      schedule(0)
+      if (settlement.outcome?.phase) tellNow(account)
+      else schedule(FLUSH_MS)
     },
     async close(graceMs) {
       const deadline = performance.now() + graceMs
       while (size > 0 && performance.now() < deadline) {
-        if (!(await flush())) await new Promise((resolve) => setTimeout(resolve, 50))
+        await flush()
+        if (size > 0) await new Promise((resolve) => setTimeout(resolve, 50))
       }
       clearTimeout(timer)
     },

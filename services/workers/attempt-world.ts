@@ -19,7 +19,7 @@ export interface AttemptWorld {
   call(events: UpstreamEvents): UpstreamCall
   answer(sink: AnswerSink): Listener
   /** Called once, when the provider is no longer called: there is room for another attempt. */
-  onCalled(): void
+  onCalled(result: string): void
   /** Called once, when nothing more will be sent. */
   onOver(report: AttemptReport): void
 }

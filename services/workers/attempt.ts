@@ -114,7 +114,7 @@ export class Attempt implements Caller {
   finish(result: string, message: object, nowMs: number, body?: Uint8Array): void {
     if (this.#state !== 'calling') return
     this.#state = 'ended'
-    this.#world.onCalled()
+    this.#world.onCalled(result)
     this.#result = result
     this.#finalMs = nowMs
     this.#lastBeatMs = nowMs
@@ -156,7 +156,7 @@ export class Attempt implements Caller {
 
   #over(result: string, nowMs: number, orphan: boolean): void {
     if (this.#state === 'over') return
-    if (this.#state !== 'ended') this.#world.onCalled()
+    if (this.#state !== 'ended') this.#world.onCalled(result)
     this.#state = 'over'
     const call = this.#call
     call?.letGo()

@@ -134,14 +134,14 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
           return startCall(place, offer, body, events, media)
         },
         answer: (sink) => media?.answer(sink) ?? new Answer(offer, sink, place),
-        onCalled() {
+        onCalled(result) {
           place.calling--
+          if (result === 'ok' && offer.adapt) place.habits.remember(offer.model, offer.adapt)
         },
         onOver(report) {
           places.left(place)
           attempts.delete(key)
           ended.add(key, granted, performance.now())
-          if (report.result === 'ok' && offer.adapt) place.habits.remember(offer.model, offer.adapt)
           settle(offer, report, granted)
           if (attempts.size === 0) idle?.()
         },
