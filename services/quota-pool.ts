@@ -16,6 +16,8 @@ const DEBT_MS = 50
 /** The limit is near when less than one part in so many is left, or when there is room for less than so many of the same. */
 const NEAR = 16
 const NEAR_REQUESTS = 32
+/** Fewer than this many of the same may be taken by others in the moment that a slow bucket needs: they are no plenty. */
+const PLENTY_REQUESTS = 500
 
 export interface PoolWorld {
   keyValue: KeyValue
@@ -160,8 +162,9 @@ export class Pool {
     for (const [i, meter] of meters.entries()) {
       const ours = Math.max(0, meter.pending.sum(nowMs)) + meter.toldAlone + meter.open
       const amount = amounts[i] ?? 0
-      const part = Math.max(0, roomOf(meter, nowMs) + ours) / parts
-      if (ours + amount > part) return { meter, opensAtMs: Math.max(opensAt(meter, amount, nowMs), nowMs + RETRY_MS) }
+      const room = Math.max(0, roomOf(meter, nowMs) + ours)
+      if (ours + amount > room / parts || (share > 1 && room < PLENTY_REQUESTS * amount))
+        return { meter, opensAtMs: Math.max(opensAt(meter, amount, nowMs), nowMs + RETRY_MS) }
     }
     this.#writer.report(GIVE_BACK_MS)
     return { cells: meters.map((meter, i) => spend(meter, amounts[i] ?? 0, 0, nowMs)) }
