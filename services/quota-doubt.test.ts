@@ -39,7 +39,8 @@ function gated(kv: KeyValue) {
   }
 }
 
-it('what was reserved without an answer of the bucket and given back is not taken back once more by others', async () => {
+/** Two replicas; what the first one writes waits at the gate. */
+async function start(): Promise<{ gate: ReturnType<typeof gated>; owner: Quota; other: Quota }> {
   const broker = await openMemoryBroker()
   stack.defer(() => broker.close())
   const openAt = async (instance: string, keyValue: KeyValue): Promise<Quota> => {
@@ -49,7 +50,11 @@ it('what was reserved without an answer of the bucket and given back is not take
   }
   const gate = gated(await broker.connect('a').keyValue('quota'))
   const owner = await openAt('a', gate.keyValue)
-  const other = await openAt('b', await broker.connect('b').keyValue('quota'))
+  return { gate, owner, other: await openAt('b', await broker.connect('b').keyValue('quota')) }
+}
+
+it('what was reserved without an answer of the bucket and given back is not taken back once more by others', async () => {
+  const { gate, owner, other } = await start()
   const used = () => other.status(claims)[0]?.used
 
   expect((await owner.reserve('0.1', claims, 60_000)).ok).toBe(true)
@@ -74,16 +79,7 @@ it('what was reserved without an answer of the bucket and given back is not take
 })
 
 it('a bucket that says something now and then is slow and not away: nobody decides without it', async () => {
-  const broker = await openMemoryBroker()
-  stack.defer(() => broker.close())
-  const openAt = async (instance: string, keyValue: KeyValue): Promise<Quota> => {
-    const quota = await openQuota({ keyValue, scope: 'provider', instance })
-    stack.defer(() => quota.close())
-    return quota
-  }
-  const gate = gated(await broker.connect('a').keyValue('quota'))
-  const waiting = await openAt('a', gate.keyValue)
-  const other = await openAt('b', await broker.connect('b').keyValue('quota'))
+  const { gate, owner: waiting, other } = await start()
   gate.close()
   const asked = Promise.resolve(waiting.reserve('1.1', claims, 60_000))
   let answer: string | undefined
