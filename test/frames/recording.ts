@@ -62,7 +62,7 @@ async function sayEverything(stack: Stack, has: (kind: string) => boolean, openI
   const target = { prov: 'alpha', account: 'alpha-1', model: 'm', billable: false }
   bus.publish(inbox(ingress, request, 9), encode({ t: 'accept', w: 'late', ...target }), { reply: control('alpha', 'late', request, 9) })
   await until('the late worker is denied', () => has('ctl.deny'))
-  await until('it has lasted for a heartbeat', () => has('in.hb'))
+  await until('it has lasted for a heartbeat of both sides', () => has('in.hb') && has('ctl.ack'))
   open.hangUp()
   await until('the call is cancelled', () => has('ctl.cancel'))
 
