@@ -1,4 +1,4 @@
-// What a limit is: so many units in a window, counted for a pool; and until when a use counts in its window. Counting itself is in services/quota.ts.
+// What a limit is: so many units in a window, counted for a pool; and until when a use counts in its window. Counting itself is in services/quota/.
 
 import { z } from 'zod'
 

@@ -9,7 +9,7 @@ import { createLogger } from './logger.ts'
 import type { Opened, Process } from './processes.ts'
 import { runCluster, runIngress, runRouter, runSimulator, runTelemetry, runWorker, start, version } from './processes.ts'
 import { loadSettings } from './settings.ts'
-import { startTracing } from './trace.ts'
+import { startTracing } from './trace/trace.ts'
 import { explain, USAGE } from './usage.ts'
 
 const commands: Record<string, (args: string[]) => Promise<void>> = {

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest'
 import { startOtlpSink } from '#test/support/otlp-sink.ts'
 import { answered, callSpan, decided, requestSpan } from './spans.ts'
-import { startTracing } from './trace.ts'
+import { startTracing } from './trace/trace.ts'
 
 const target = (prov: string, model = 'm') => ({ target: { prov, model, account: `${prov}-1`, billable: false } })
 

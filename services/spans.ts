@@ -16,7 +16,7 @@ import type { Usage } from '#contracts/settlement.ts'
 import type { Subject } from '#contracts/subjects.ts'
 import { eventConsumer, eventTemplate, jobQueue, jobs, work, workQueue, workTemplate } from '#contracts/subjects.ts'
 import { operationOf, providerNameOf } from './genai.ts'
-import { messagingSystem, type Span, startSpan, type TraceContext } from './trace.ts'
+import { messagingSystem, type Span, startSpan, type TraceContext } from './trace/trace.ts'
 
 /** Names of providers and models in an attribute; more would make spans heavy. */
 const MAX_NAMES = 8

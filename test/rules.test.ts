@@ -39,12 +39,19 @@ const table: { name: string; rule: Rule; bad: [path: string, text: string, fault
       ['services/ledger.ts', "export { x } from './router/router.ts'", 'services/ledger.ts: may not import ./router/router.ts'],
       ['services/router/c.ts', "import { x } from '#services/freeway.ts'", 'services/router/c.ts: may not import #services/freeway.ts'],
       ['services/router/d.ts', "import { x } from '#test/support/x.ts'", 'services/router/d.ts: may not import #test/support/x.ts'],
+      [
+        'services/router/e.ts',
+        "import { x } from '#services/quota/pool.ts'",
+        'services/router/e.ts: may not import #services/quota/pool.ts',
+      ],
     ],
     good: [
       [
         'services/router/a.ts',
         "import { x } from './b.ts'\nimport { y } from '#services/logger.ts'\nimport { z } from '#contracts/job.ts'",
       ],
+      ['services/router/e.ts', "import { x } from '#services/quota/quota.ts'"],
+      ['services/router/f.ts', "import { x } from '../trace/trace.ts'"],
       ['services/freeway.ts', "import { x } from './router/router.ts'"],
     ],
   },
@@ -78,7 +85,7 @@ const table: { name: string; rule: Rule; bad: [path: string, text: string, fault
       [
         'services/logger.ts',
         "const api = await import('@opentelemetry/api')",
-        'services/logger.ts: @opentelemetry/api belongs to services/trace.ts, services/metrics.ts',
+        'services/logger.ts: @opentelemetry/api belongs to services/trace/trace.ts, services/metrics.ts',
       ],
       [
         'services/ingress/gate.ts',

@@ -1,7 +1,7 @@
 // One client request from its body to its last byte, in whatever format it is said.
 
 import { FreewayError } from '#contracts/failure.ts'
-import type { TraceContext } from '#services/trace.ts'
+import type { TraceContext } from '#services/trace/trace.ts'
 import type { Access } from './access/access.ts'
 import { collected, streamed } from './delivery.ts'
 import type { Desk } from './desk.ts'

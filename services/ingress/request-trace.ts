@@ -3,7 +3,7 @@
 import type { Fail, Target } from '#contracts/attempt.ts'
 import type { Outcome } from '#contracts/failure.ts'
 import { delivered, deliverySpan, lostSpan, type RequestSpan, requestSpan, submitSpan } from '#services/spans.ts'
-import type { Span, TraceContext } from '#services/trace.ts'
+import type { Span, TraceContext } from '#services/trace/trace.ts'
 import type { Attempt } from './attempt.ts'
 
 /** A request whose answer took so long to begin is kept, whatever the sampling says; so is one that failed. */

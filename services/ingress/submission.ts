@@ -3,7 +3,7 @@
 import type { BlobReference, Submit } from '#contracts/attempt.ts'
 import type { Job } from '#contracts/job.ts'
 import { Message } from '#contracts/message.ts'
-import type { TraceContext } from '#services/trace.ts'
+import type { TraceContext } from '#services/trace/trace.ts'
 import type { Order } from './order.ts'
 import type { Search } from './search.ts'
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CatalogProvider, type Model, provider as providerSchema } from '#contracts/catalog.ts'
 import type { AttemptOutcome } from '#contracts/settlement.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
-import { openQuota } from '#services/quota.ts'
+import { openQuota } from '#services/quota/quota.ts'
 import { outcomeOf } from '#test/support/routing.ts'
 import { type Budget, createBudget } from './budget.ts'
 

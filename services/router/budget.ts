@@ -1,15 +1,14 @@
-// What the limits of a provider mean for one job: whether it may be taken now, and when if not. Counting is in services/quota.ts.
+// What the limits of a provider mean for one job: whether it may be taken now, and when if not. Counting is in services/quota/.
 
 import type { Submit } from '#contracts/attempt.ts'
 import type { Catalog, CatalogProvider, Cost, Model } from '#contracts/catalog.ts'
 import { costOf } from '#contracts/catalog-lookup.ts'
 import type { AttemptOutcome, Usage } from '#contracts/settlement.ts'
-import type { Amounts, Claim, Quota, Reserved } from '#services/quota.ts'
-import type { LimitStatus, Room } from '#services/quota-room.ts'
+import type { Amounts, Claim, LimitStatus, Quota, Reserved, Room } from '#services/quota/quota.ts'
 import type { Usage as UsageToday } from './facts.ts'
 import { type PoolLimits, poolsOf } from './pools.ts'
 
-export type { Room } from '#services/quota-room.ts'
+export type { Room } from '#services/quota/quota.ts'
 
 export interface Budget {
   roomFor(job: Pick<Submit, 'est' | 'kind'>): (provider: CatalogProvider, account: string, model: Model) => Room

@@ -2,7 +2,7 @@
 
 import type { Noroute, Submit } from '#contracts/attempt.ts'
 import { type Choice, decided, offerSpan, quotaSpan, routeSpan } from '#services/spans.ts'
-import type { Span } from '#services/trace.ts'
+import type { Span } from '#services/trace/trace.ts'
 
 export class JobTrace {
   readonly #job: Submit

@@ -2,7 +2,7 @@
 
 import type { Catalog, CatalogProvider } from '#contracts/catalog.ts'
 import { counter, gauge, type Reading } from '#services/metrics.ts'
-import type { LimitStatus } from '#services/quota-room.ts'
+import type { LimitStatus } from '#services/quota/quota.ts'
 import type { HealthStatus } from './health-status.ts'
 
 const placedJobs = counter('freeway.router.placed', { description: 'Offers made to the workers of a provider.' })

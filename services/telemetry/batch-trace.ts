@@ -2,7 +2,7 @@
 
 import type { Event } from '#contracts/event.ts'
 import { saveSpan } from '#services/spans.ts'
-import type { TraceContext } from '#services/trace.ts'
+import type { TraceContext } from '#services/trace/trace.ts'
 
 /** More are not kept by a span. */
 const MAX_LINKS = 128

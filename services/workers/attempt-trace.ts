@@ -2,7 +2,7 @@
 
 import type { Offer } from '#contracts/attempt.ts'
 import { type Answered, answered, callSpan, workSpan } from '#services/spans.ts'
-import type { Span } from '#services/trace.ts'
+import type { Span } from '#services/trace/trace.ts'
 
 export class AttemptTrace {
   readonly #offer: Offer

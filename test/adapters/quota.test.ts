@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Limit } from '#contracts/limit.ts'
-import { type Claim, openQuota, type Quota } from '#services/quota.ts'
+import { type Claim, openQuota, type Quota } from '#services/quota/quota.ts'
 import { describeAdapters } from '#test/support/adapters.ts'
 import type { Harness } from '#test/support/backbones.ts'
 

@@ -58,7 +58,6 @@ export async function measureAccounting(dir: string, factsOf: (request: string, 
     const used = await cpuUs(() => pass(PER_ROUND, PAUSE_MS))
     rounds.push((used - idle) / PER_ROUND)
   }
-  if (process.env.LAB) console.log(rounds.map((r) => r.toFixed(1)).join(' '))
   return Math.min(...rounds)
 }
 

@@ -11,6 +11,7 @@ import process from 'node:process'
 import { connect, Events, type NatsConnection, nkeyAuthenticator } from 'nats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSimulator } from '#services/simulator/simulator.ts'
+import { environment } from '#test/support/environment.ts'
 import { natsBinaries } from '#test/support/nats.ts'
 import { startService } from '#test/support/stack.ts'
 import { until } from '#test/support/until.ts'
@@ -71,10 +72,8 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
     const alpha = { base_url: `${simulator.url}/v1`, api_key: 'k', models }
     await writeFile(join(dir, 'freeway.json'), JSON.stringify({ providers: { alpha } }))
     const start = (user: string, ...args: string[]) => {
-      const { PATH = '', HOME = '' } = process.env
       const env = {
-        PATH,
-        HOME,
+        ...environment(),
         PORT: '0',
         FREEWAY_DEMO: 'off',
         FREEWAY_DATA: join(dir, 'data'),

@@ -21,6 +21,7 @@ import { shippedCatalog } from '#services/router/shipped.ts'
 import { loadSettings } from '#services/settings.ts'
 import { USAGE } from '#services/usage.ts'
 import { anchorsOf, type Block, linksOf, type Page, page, pages, root, sourcesOf } from '#test/support/documents.ts'
+import { environment } from '#test/support/environment.ts'
 import { type Gateway, startGateway } from '#test/support/gateway.ts'
 
 let stack: AsyncDisposableStack
@@ -44,8 +45,7 @@ interface Result {
 }
 
 async function run(command: string, args: string[], { dir, port }: Gateway, env: Record<string, string> = {}): Promise<Result> {
-  const { PATH = '', HOME = '' } = process.env
-  const child = spawn(command, args, { cwd: dir, env: { PATH, HOME, PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { cwd: dir, env: { ...environment(), PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { code: code as number | null, stdout, stderr }
 }

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { environment } from './environment.ts'
 
 export interface GatewayOptions {
   /** Content of freeway.json. */
@@ -70,11 +71,10 @@ export async function runFreeway(args: string[], { config, env, dir, runtime }: 
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'freeway-journey-')))
   if (config !== undefined) await writeFile(join(folder, 'freeway.json'), JSON.stringify(config))
   const [command = process.execPath, ...first] = runtime ?? [process.execPath, '--disable-warning=ExperimentalWarning']
-  const { PATH = '', HOME = '' } = process.env
   const child = spawn(command, [...first, entry, ...args], {
     cwd: folder,
     // Servers of models that happen to run on the machine are left alone.
-    env: { PATH, HOME, PORT: '0', FREEWAY_LOCAL: 'off', ...env },
+    env: { ...environment(), PORT: '0', FREEWAY_LOCAL: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''

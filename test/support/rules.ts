@@ -41,10 +41,13 @@ export const servicesDoNotKnowEachOther: Rule = (sources) =>
         .map(({ specifier }) => `may not import ${specifier}`),
   )
 
+/** Folders of which several services make use: each is entered by its door, like a service. */
+const shared = ['quota', 'trace']
+
 function isNeighbour(from: string, to: string): boolean {
   if (opensDoors(to) || !to.startsWith('services/')) return false
   const service = serviceOf(to)
-  return service === undefined || service === serviceOf(from)
+  return service === undefined || service === serviceOf(from) || (shared.includes(service) && isDoor(to))
 }
 
 export const servicesAreEnteredByTheirDoors: Rule = (sources) =>
@@ -65,7 +68,7 @@ const owners: readonly (readonly [packages: RegExp, paths: readonly string[]])[]
   [/^discord-interactions$/, ['services/ingress/members/interaction.ts']],
   [/^@elysiajs\/stream$/, ['services/ingress/live/reader.ts']],
   [/^(@elysiajs\/.*|elysia)$/, ['services/ingress/routes.ts', 'services/ingress/front.ts']],
-  [/^@opentelemetry\//, ['services/trace.ts', 'services/metrics.ts']],
+  [/^@opentelemetry\//, ['services/trace/trace.ts', 'services/metrics.ts']],
   [/^undici$/, ['services/workers/']],
 ]
 

@@ -16,6 +16,7 @@ import { connectNats } from '#services/bus/nats.ts'
 import type { NatsServer } from '#services/bus/server.ts'
 import { type Simulator, startSimulator } from '#services/simulator/simulator.ts'
 import { openedChats } from './chat.ts'
+import { environment } from './environment.ts'
 import { startTestNats } from './nats.ts'
 import { unfold } from './unfold.ts'
 import { until } from './until.ts'
@@ -172,16 +173,13 @@ function entriesOf(providers: Record<string, TestProvider>, simulator: Simulator
 }
 
 function base(dir: string): Record<string, string> {
-  const { PATH = '', HOME = '' } = process.env
   return {
-    PATH,
-    HOME,
+    ...environment(),
     PORT: '0',
     FREEWAY_DATA: join(dir, 'data'),
     FREEWAY_DEMO: 'off',
     FREEWAY_ADMIN_TOKEN: randomBytes(24).toString('base64url'),
     FREEWAY_LOG_LEVEL: 'debug',
-    NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/compile'),
   }
 }
 

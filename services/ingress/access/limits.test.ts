@@ -4,7 +4,7 @@ import type { Account } from '#contracts/account.ts'
 import type { FreewayError } from '#contracts/failure.ts'
 import { buckets } from '#contracts/subjects.ts'
 import { type Broker, openMemoryBroker } from '#services/bus/memory.ts'
-import { openQuota, type Quota } from '#services/quota.ts'
+import { openQuota, type Quota } from '#services/quota/quota.ts'
 import { type ClientLimits, clientLimits, type Hold } from './limits.ts'
 
 const account: Account = { id: 'c1', name: 'a', key_hash: 'a'.repeat(64), created_ms: 0 }

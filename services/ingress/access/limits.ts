@@ -3,7 +3,7 @@
 import type { Account } from '#contracts/account.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import type { Limit } from '#contracts/limit.ts'
-import type { Amounts, Claim, Quota, Reserved } from '#services/quota.ts'
+import type { Amounts, Claim, Quota, Reserved } from '#services/quota/quota.ts'
 import { limitReached, type Spent } from './gate.ts'
 import { nextUtcMidnight, type Room, type Standing } from './rate-headers.ts'
 

@@ -1,10 +1,10 @@
 // Pure. The next state of a pool: what we have spent is told, who asks is served in order, and what is then left of our hold.
 // Holds shrink towards the limit, so that the last units go one by one to whoever asks first.
 
-import { charge, current, type Entry, type Hold, heldByOthers, type IsGone } from './quota-entry.ts'
-import { elsewhere, type Meter, maxOf, opensAt, usesUntil } from './quota-meter.ts'
-import type { Cell } from './quota-tally.ts'
-import { type Corrections, correct } from './quota-void.ts'
+import { charge, current, type Entry, type Hold, heldByOthers, type IsGone } from './entry.ts'
+import { elsewhere, type Meter, maxOf, opensAt, usesUntil } from './meter.ts'
+import type { Cell } from './tally.ts'
+import { type Corrections, correct } from './void.ts'
 
 /** A hold is at most one part in so many of what is left. */
 const SHARE_OF_REST = 16

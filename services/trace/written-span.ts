@@ -2,11 +2,11 @@
 
 import { Buffer } from 'node:buffer'
 import { randomFillSync } from 'node:crypto'
+import { parentOf } from './parent.ts'
 import { epochMs } from './recorded-span.ts'
+import { isSampled, type SamplingRule } from './sampler.ts'
 import type { EndedSpan, SpanEvent } from './span-json.ts'
 import type { LazyAttributes, Span, SpanMaker, TraceContext } from './trace.ts'
-import { parentOf } from './trace-parent.ts'
-import { isSampled, type SamplingRule } from './trace-sampler.ts'
 
 /** As OTLP counts. */
 const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 }

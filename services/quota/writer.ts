@@ -3,13 +3,13 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { type KeyValue, RevisionConflict } from '#contracts/bus.ts'
-import { createAlarm } from './alarm.ts'
-import { current, type Entry, emptyEntry, type IsGone, nextEnd, parseEntry, sameHeld } from './quota-entry.ts'
-import { type Meter, readEntry, told } from './quota-meter.ts'
-import { answered, isAlone, type Outage, RETRY_MS } from './quota-outage.ts'
-import { waitFor } from './quota-patience.ts'
-import { type Answer, type Demand, decide, planWrite, type Waiting, type Write } from './quota-plan.ts'
-import { copyOf, corrected, noCorrections, setReturned } from './quota-void.ts'
+import { createAlarm } from '../alarm.ts'
+import { current, type Entry, emptyEntry, type IsGone, nextEnd, parseEntry, sameHeld } from './entry.ts'
+import { type Meter, readEntry, told } from './meter.ts'
+import { answered, isAlone, type Outage, RETRY_MS } from './outage.ts'
+import { waitFor } from './patience.ts'
+import { type Answer, type Demand, decide, planWrite, type Waiting, type Write } from './plan.ts'
+import { copyOf, corrected, noCorrections, setReturned } from './void.ts'
 
 /** How long a hold may be spent without asking. */
 export const HOLD_MS = 10_000

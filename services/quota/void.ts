@@ -1,7 +1,7 @@
 // Pure. Taking back what a replica took near the limit for an attempt that came to nothing: its owner may be dead, so anybody may do it.
 // Owner and others may both come to do it; whoever writes first has done it, and the other finds that out from the entry.
 
-import { charge, type Entry, type Fresh } from './quota-entry.ts'
+import { charge, type Entry, type Fresh } from './entry.ts'
 
 /** What one replica has to say of single reservations with its next write. */
 export interface Corrections {

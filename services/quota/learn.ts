@@ -2,8 +2,8 @@
 
 import type { LearnedLimit } from '#contracts/limit.ts'
 import { countsUntil } from '#contracts/limit.ts'
-import type { Learned } from './quota-entry.ts'
-import type { Meter } from './quota-meter.ts'
+import type { Learned } from './entry.ts'
+import type { Meter } from './meter.ts'
 
 /** What is said now replaces what was said before. Returns whether it says anything of these meters. */
 export function learnInto(meters: readonly Meter[], told: readonly LearnedLimit[], nowMs: number): boolean {

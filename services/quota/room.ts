@@ -1,7 +1,7 @@
 // Pure. What is left of limits, for whoever chooses among them and for whoever wants to see them.
 
 import type { Limit, Unit } from '#contracts/limit.ts'
-import { type Meter, maxOf, opensAt, roomOf, usedOf } from './quota-meter.ts'
+import { type Meter, maxOf, opensAt, roomOf, usedOf } from './meter.ts'
 
 /** `limits` is known again by identity: keep the array. A unit without an amount is not counted. */
 export interface Claim {

@@ -4,14 +4,14 @@
 
 import type { KeyValue } from '#contracts/bus.ts'
 import type { LearnedLimit } from '#contracts/limit.ts'
-import { learnInto } from './quota-learn.ts'
-import type { Meter } from './quota-meter.ts'
-import type { Pool } from './quota-pool.ts'
-import { openPools } from './quota-pools.ts'
-import type { Amounts, Claim, LimitStatus, Reserved, Room } from './quota-room.ts'
-import { fitting, narrower, roomIn, statusOf, untouched } from './quota-room.ts'
+import { learnInto } from './learn.ts'
+import type { Meter } from './meter.ts'
+import type { Pool } from './pool.ts'
+import { openPools } from './pools.ts'
+import type { Amounts, Claim, LimitStatus, Reserved, Room } from './room.ts'
+import { fitting, narrower, roomIn, statusOf, untouched } from './room.ts'
 
-export type { Amounts, Claim, Reserved } from './quota-room.ts'
+export type { Amounts, Claim, LimitStatus, Reserved, Room } from './room.ts'
 
 export interface Quota {
   /**

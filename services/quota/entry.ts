@@ -2,7 +2,7 @@
 // A replica that is gone for good has spent everything, as far as anybody can know: its holds then become uses.
 
 import { countsUntil, type Unit, type Window } from '#contracts/limit.ts'
-import type { Cell } from './quota-tally.ts'
+import type { Cell } from './tally.ts'
 
 /** Clocks of replicas may differ by this much: a hold ends so much later for the others than for its owner. */
 export const GRACE_MS = 2_000

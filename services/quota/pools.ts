@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import type { KeyValue, KeyValueEntry } from '#contracts/bus.ts'
-import { Pool } from './quota-pool.ts'
-import { openReplicas } from './quota-replicas.ts'
+import { Pool } from './pool.ts'
+import { openReplicas } from './replicas.ts'
 
 export interface Pools {
   named(name: string): Pool

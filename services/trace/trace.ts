@@ -4,11 +4,11 @@
 import process from 'node:process'
 import type { Attributes, Context, SpanContext, SpanKind, Tracer } from '@opentelemetry/api'
 import type { Role } from '#contracts/event.ts'
-import { counter } from './metrics.ts'
+import { counter } from '../metrics.ts'
+import { exportSettings, openSpanExport } from './export.ts'
+import { type Parent, parentOf } from './parent.ts'
 import { checkClock, epochMs, Recorded } from './recorded-span.ts'
-import { exportSettings, openSpanExport } from './trace-export.ts'
-import { type Parent, parentOf } from './trace-parent.ts'
-import { isSampled, type SamplingRule, samplingRule } from './trace-sampler.ts'
+import { isSampled, type SamplingRule, samplingRule } from './sampler.ts'
 import { writtenSpans } from './written-span.ts'
 
 /** As in the W3C headers of the same names. */

@@ -2,12 +2,12 @@
 
 import type { KeyValue, KeyValueEntry } from '#contracts/bus.ts'
 import type { Limit } from '#contracts/limit.ts'
-import { type IsGone, meterKey } from './quota-entry.ts'
-import { createMeter, type Meter, maxOf, opensAt, readEntry, roomOf, usesUntil } from './quota-meter.ts'
-import { RETRY_MS } from './quota-outage.ts'
-import type { Answer, Demand, Shortage } from './quota-plan.ts'
-import { setReturned } from './quota-void.ts'
-import { RENEW_MS, Writer } from './quota-writer.ts'
+import { type IsGone, meterKey } from './entry.ts'
+import { createMeter, type Meter, maxOf, opensAt, readEntry, roomOf, usesUntil } from './meter.ts'
+import { RETRY_MS } from './outage.ts'
+import type { Answer, Demand, Shortage } from './plan.ts'
+import { setReturned } from './void.ts'
+import { RENEW_MS, Writer } from './writer.ts'
 
 /** What is given back near the limit is told soon: others may be waiting for it. */
 const GIVE_BACK_MS = 5

@@ -1,6 +1,6 @@
 // Pure. Which requests are traced: the choices of OTEL_TRACES_SAMPLER, made where a request comes in and followed everywhere else.
 
-import { SettingsError } from './settings-error.ts'
+import { SettingsError } from '../settings-error.ts'
 
 export interface SamplingRule {
   /** Share of the requests, from 0 to 1. */

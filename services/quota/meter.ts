@@ -1,8 +1,8 @@
 // Pure. One limit as this replica sees it: what is used by all, what others hold, and what we may spend without asking.
 
 import { countsUntil, dispatchMs, type Limit } from '#contracts/limit.ts'
-import { type Entry, heldByOthers, type IsGone, type Learned, meterKey } from './quota-entry.ts'
-import { Tally } from './quota-tally.ts'
+import { type Entry, heldByOthers, type IsGone, type Learned, meterKey } from './entry.ts'
+import { Tally } from './tally.ts'
 
 export interface Meter {
   readonly key: string

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isSampled, samplingRule } from './trace-sampler.ts'
+import { isSampled, samplingRule } from './sampler.ts'
 
 const low = '0af7651916cd43dd8400000000000001'
 const high = '0af7651916cd43dd84ffffffffffffff'
