@@ -14,7 +14,7 @@ export interface BrokerProbe {
   configBucket: boolean | undefined
 }
 
-const CONNECT_MS = 5_000
+const CONNECT_MS = 10_000
 const ANSWER_MS = 2_000
 
 /** Rejects with Disconnected, in words without credentials, if nobody lets us in. */
