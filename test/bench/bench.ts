@@ -25,8 +25,13 @@ const ROUNDS = 3
 const STARTS = 3
 const IDLE_MS = 2000
 const WARM_UP_TURN_MS = 1000
-/** Work that follows an answer, such as writing down what happened, belongs to it. */
-const SETTLE_MS = 300
+/** Work that follows an answer belongs to it: facts of what happened are stored within a second. */
+const SETTLE_MS = 1300
+/**
+ * Whoever has had nothing to do for some seconds has given back memory, and with it compiled code whose objects are all gone: that
+ * is made anew before anything is measured.
+ */
+const REHEAT: Partial<Scenario> = { connections: 32, durationMs: 1500, staggerMs: 0 }
 const TOP = 25
 const NO_NATS = '\n!!! NO nats-server FOUND (NATS_SERVER_BIN, PATH, /usr/sbin, ~/go/bin): THE CLUSTER WAS NOT MEASURED !!!\n'
 
@@ -87,13 +92,14 @@ async function compare(bench: Bench): Promise<void> {
   for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
     for (const scenario of plan.filter((scenario) => round === 0 || !scenario.extra)) {
       progress(`round ${round + 1}: ${scenario.name}`)
+      const taking = running.filter(({ name }) => scenario.contestants.includes(name))
+      for (const contestant of taking) await send(bench, contestant, { ...scenario, ...REHEAT })
       for (let turn = 0; turn < scenario.turns; turn++) {
         const count = round * scenario.turns + turn
         const part = { ...scenario, durationMs: scenario.durationMs / scenario.turns }
         // Each turn begins with another contestant, so that none always has the same neighbours in time.
-        for (let i = 0; i < running.length; i++) {
-          const contestant = running[(i + count) % running.length] as Contestant
-          if (scenario.contestants.includes(contestant.name)) results.measurements.push(await measure(bench, contestant, part, count))
+        for (let i = 0; i < taking.length; i++) {
+          results.measurements.push(await measure(bench, taking[(i + count) % taking.length] as Contestant, part, count))
         }
       }
     }

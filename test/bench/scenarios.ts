@@ -62,7 +62,7 @@ export function scenarios(quick: boolean): Scenario[] {
   })
   const targets = [
     load(sequential, 'c1', 1, ms(4000, 4000), { turns: 4, contestants: all }),
-    load(answers, 'c1', 32, ms(6000, 6000), { turns: 10 }),
+    load(answers, 'c1', 32, ms(7200, 7200), { turns: 6 }),
     load(streams, 'c100', 32, ms(6000, 6000), { turns: 6 }),
     // Neighbours in time of what they are compared with.
     load(streamsInMessages, 'c100', 32, ms(6000, 6000), { turns: 6, format: 'messages', contestants: freeways }),
