@@ -118,7 +118,7 @@ export async function runCluster(self: Process, args: string[]): Promise<Opened>
 
 export async function runSimulator(self: Process, args: string[]): Promise<Opened> {
   const { values } = parseArgs({ args, options: { port: { type: 'string' } } })
-  const url = await openSimulator(self, count('--port', values.port, 9001))
+  const url = await openSimulator(self, count('--port', values.port, 9001), self.settings.host)
   self.logger.info('ready', { url })
   return {}
 }
@@ -162,9 +162,10 @@ async function openWorkers({ settings, logger, instance, stack }: Process, backb
   return workers
 }
 
-async function openSimulator({ stack }: Process, port: number): Promise<string> {
+/** Without a host, for this machine alone. */
+async function openSimulator({ stack }: Process, port: number, host?: string): Promise<string> {
   const { startSimulator } = await import('./simulator/simulator.ts')
-  const simulator = await startSimulator({ port })
+  const simulator = await startSimulator({ port, host })
   stack.defer(() => simulator.close())
   return simulator.url
 }

@@ -129,6 +129,15 @@ describe('the demo', () => {
   })
 })
 
+describe('the simulator as a service of its own', () => {
+  it('listens where HOST says, as other containers have to reach it', async () => {
+    const run = stack.use(await runFreeway(['simulate', '--port', '0'], { env: { HOST: 'localhost' } }))
+    const [, url = ''] = await run.printed(/"msg":"ready","url":"([^"]+)"/)
+    expect(url).toMatch(/^http:\/\/localhost:\d+$/)
+    expect((await fetch(`${url}/v1/models`)).status).toBe(200)
+  })
+})
+
 describe('a mistake', () => {
   it('in the choice of the port is told in one line', async () => {
     const server = createServer().listen(0, '127.0.0.1')
