@@ -197,7 +197,7 @@ export const provider = z.strictObject({
   media: z.strictObject({ embedding: mediaRoute, speech: mediaRoute, transcription: mediaRoute, image: mediaRoute }).partial().default({}),
   /** For humans who wonder why. */
   quirks: z.array(z.string()).default([]),
-  /** Upstream first byte in ms; reasoning models may take longer. */
+  /** Upstream first byte in ms. Three times as long where a model reasons, and where an answer is told only when it is whole. */
   first_byte_ms: z.int().min(1).default(20_000),
   stall_ms: z.int().min(1).default(30_000),
   /** Empty where nothing is known that may be used: the operator names models of his own. */

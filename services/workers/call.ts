@@ -85,7 +85,7 @@ export class Call implements UpstreamEvents, AnswerSink {
   checkTimers(nowMs: number): void {
     // A slow client is no fault of the provider.
     if (this.#paused) this.#times.lastDataMs = nowMs
-    const overdue = this.#paused ? undefined : overdueBy(this.#times, this.#world.provider, nowMs)
+    const overdue = this.#paused ? undefined : overdueBy(this.#times, this.#world.provider, this.#caller.offer, nowMs)
     if (overdue) this.fail(overdue, nowMs)
   }
 

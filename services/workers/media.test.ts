@@ -12,7 +12,7 @@ import { type MediaFile, writeMediaBody } from '#contracts/media.ts'
 import { readForm } from '#contracts/wire/multipart.ts'
 import { accountsOf } from './keys.ts'
 import { createLimitReader } from './learned-limits.ts'
-import { openMediaCall, patientFor } from './media.ts'
+import { openMediaCall } from './media.ts'
 import type { AnswerEnd, AnswerFailure } from './sink.ts'
 
 const SECRET = 'sk-secret'
@@ -575,13 +575,6 @@ describe('what is no answer', () => {
     expect(failure).toMatchObject(expected)
     expect({ end, told }).toEqual({ end: undefined, told: '' })
   })
-})
-
-it('who makes pictures or listens is waited for longer than who talks', () => {
-  const provider = providerSchema.parse({ name: 'p', base_url: 'https://a.example', models: [], first_byte_ms: 90_000 })
-  expect(patientFor('chat', provider)).toBe(provider)
-  expect(patientFor('image', provider).first_byte_ms).toBe(120_000)
-  expect(patientFor('speech', provider).first_byte_ms).toBe(90_000)
 })
 
 describe('every medium that is shipped can be asked for', async () => {

@@ -90,14 +90,6 @@ function adapted(route: MediaRoute, adapt: Adaptation | undefined): MediaRoute {
   return { ...route, drop: [...route.drop, ...(adapt.drop ?? [])], rename: { ...route.rename, ...adapt.rename } }
 }
 
-/** `first_byte_ms`, where a provider makes something that takes its time, and says nothing before it is done. */
-const PATIENCE_MS: Record<JobKind, number> = { chat: 0, embedding: 0, speech: 60_000, transcription: 120_000, image: 120_000 }
-
-export function patientFor(kind: JobKind, provider: Provider): Provider {
-  const first_byte_ms = Math.max(provider.first_byte_ms, PATIENCE_MS[kind])
-  return first_byte_ms === provider.first_byte_ms ? provider : { ...provider, first_byte_ms }
-}
-
 const USUAL: MediaRoute = mediaRoute.parse({})
 
 function addressOf(

@@ -24,7 +24,7 @@ import { rememberEnded } from './ended.ts'
 import { openKeyRing } from './key-ring.ts'
 import type { Account } from './keys.ts'
 import { countCall, measurePlaces } from './measures.ts'
-import { type MediaCall, openMediaCall, patientFor } from './media.ts'
+import { type MediaCall, openMediaCall } from './media.ts'
 import { tooLate } from './outgoing.ts'
 import { inlinePictures } from './pictures-inline.ts'
 import type { Place } from './places.ts'
@@ -125,7 +125,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       {
         bus,
         worker: instance,
-        provider: patientFor(offer.kind, place.provider),
+        provider: place.provider,
         inbox,
         control: control(offer.prov, instance, offer.id, offer.n),
         patience,
