@@ -37,12 +37,15 @@ export interface Cell extends Group, Tally {
   start: number
 }
 
+/** Of one request. Whoever tells more is wrong, and sums of it would soon be more than a database gives back as a number. */
+const MOST = 1e9
+
 /** How a request counts: undefined until its end is known. It counts in the minute in which it ended, once. */
 export function countedOf(parts: Parts): { at: number; group: Group; tally: Tally } | undefined {
   const end = endOf(parts)
   if (!end) return undefined
   const word = (field: string) => (typeof end[field] === 'string' ? end[field] : '')
-  const number = (field: string) => (typeof end[field] === 'number' ? Math.max(0, end[field]) : 0)
+  const number = (field: string) => (typeof end[field] === 'number' ? Math.min(Math.max(0, end[field]), MOST) : 0)
   const group = {
     provider: word('provider'),
     model: word('model'),
@@ -59,7 +62,7 @@ export function countedOf(parts: Parts): { at: number; group: Group; tally: Tall
     latency: [bucketOf(number('duration_ms')), 1],
     ttft: typeof end.ttfb_ms === 'number' ? [bucketOf(number('ttfb_ms')), 1] : [],
   }
-  return { at: number('at'), group, tally }
+  return { at: typeof end.at === 'number' ? end.at : 0, group, tally }
 }
 
 export function mergeTallies(one: Tally, other: Tally): Tally {

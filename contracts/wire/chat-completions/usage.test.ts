@@ -44,6 +44,7 @@ test('details never exceed their totals, and are never invented', () => {
   expect(readUsage({ prompt_tokens: 3, completion_tokens: 2, prompt_tokens_details: null })).toMatchObject({ prompt_tokens_details: null })
 })
 
-test.each([undefined, null, 7, 'many', [], {}, { prompt_tokens: '3' }, { prompt_tokens: -1 }])('%j is none', (value) => {
+const nonsense = [{ prompt_tokens: 1e20 }, { total_tokens: 9_007_199_254_740_991 }, { completion_tokens: Number.POSITIVE_INFINITY }]
+test.each([undefined, null, 7, 'many', [], {}, { prompt_tokens: '3' }, { prompt_tokens: -1 }, ...nonsense])('%j is none', (value) => {
   expect(readUsage(value)).toBe(undefined)
 })

@@ -37,7 +37,10 @@ function capped(detail: unknown, limit: number): unknown {
   return Object.fromEntries(entries)
 }
 
-/** Undefined for what is no count: text, negative, infinite. */
+/** No answer has so many tokens. Beyond what a number holds exactly, neither sums nor records of it would be right. */
+const MOST = 1e9
+
+/** Undefined for what is no count: text, negative, infinite, or more than there can be. */
 function readCount(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? Math.round(value) : undefined
+  return typeof value === 'number' && value >= 0 && value <= MOST ? Math.round(value) : undefined
 }

@@ -63,6 +63,15 @@ it('a start that comes after a whole batch of ends is added to its request', asy
   expect(await calls()).toBe(40)
 })
 
+it('a count that cannot be keeps no other request from being stored', async () => {
+  store = openSqliteStore(file)
+  const at = Date.now()
+  const absurd = { in: Number.MAX_SAFE_INTEGER, out: Number.MAX_SAFE_INTEGER, model: 'large', duration_ms: 1e15 }
+  for (let i = 0; i < 3; i++) await store.save([{ ...ended(`r${i}`, at), ...absurd } as Event])
+  await store.save([{ ...ended('r3', at), model: 'large' } as Event])
+  expect(await calls()).toBe(4)
+})
+
 it('a file of the version before keeps its records, and takes new ones', async () => {
   const at = Date.now()
   const parts = { end: { at, outcome: 'ok', status: 200, provider: 'old', model: 'm', attempts: 1, in: 1, out: 1, duration_ms: 1 } }
