@@ -5,7 +5,15 @@ import type { Adaptation } from '#contracts/adaptation.ts'
 
 /** `words`: the telling texts of the body. Undefined if nothing can be changed without changing what was asked. */
 export function adaptationOf(words: string, body: string): Adaptation | undefined {
-  return forbiddenField(body) ?? schemaKeyword(words) ?? renamed(words) ?? bound(words) ?? shape(words) ?? unknownField(words)
+  return (
+    forbiddenField(body) ??
+    messageField(words) ??
+    schemaKeyword(words) ??
+    renamed(words) ??
+    bound(words) ??
+    shape(words) ??
+    unknownField(words)
+  )
 }
 
 /** To leave these out is to ask for something else. */
@@ -45,6 +53,19 @@ function forbiddenField(body: string): Adaptation | undefined {
   }
   if (drop.size === 0 && strip.size === 0) return undefined
   return { ...(drop.size > 0 && { drop: [...drop] }), ...(strip.size > 0 && { strip_message_fields: [...strip] }) }
+}
+
+/** Groq, Cerebras and again Groq, of a model that does not think: each names the message in its own way. */
+const MESSAGE_FIELDS = [
+  /'messages\.\d{1,5}' {0,2}: {0,2}property '([a-z_]{1,40})' is (?:unsupported|not supported)/g,
+  /property '(?:body\.)?messages\.\d{1,5}\.[a-z]{1,10}\.([a-z_]{1,40})' is (?:unsupported|not supported)/g,
+  /\bmessages\[\d{1,5}\]\.([a-z_]{1,40}): {0,2}\1 is not supported/g,
+]
+
+/** `'messages.1' : property 'reasoning_content' is unsupported`: a field of messages, not of the request. */
+function messageField(words: string): Adaptation | undefined {
+  const names = MESSAGE_FIELDS.flatMap((pattern) => [...words.matchAll(pattern)].map(([, name]) => name)).filter(optional)
+  return names.length > 0 ? { strip_message_fields: [...new Set(names)] } : undefined
 }
 
 /** `Unknown name "additionalProperties" at 'tools[0].function_declarations[0].parameters'`. */

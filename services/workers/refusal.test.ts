@@ -230,6 +230,32 @@ describe('refusals never seen before', () => {
       openai('Unrecognized request argument supplied: repetition_penalty'),
       { adapt: { drop: ['repetition_penalty'] } },
     ],
+    [
+      'field of a message, as Groq says it',
+      400,
+      openai(
+        "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : property 'reasoning_content' is unsupported, did you mean 'reasoning'?)]",
+      ),
+      { adapt: { strip_message_fields: ['reasoning_content'] } },
+    ],
+    [
+      'fields of messages, as Cerebras says it',
+      400,
+      {
+        message:
+          "messages.2.assistant.annotations: property 'messages.2.assistant.annotations' is unsupported\nmessages.4.assistant.reasoning_content: property 'messages.4.assistant.reasoning_content' is unsupported",
+        type: 'invalid_request_error',
+        param: 'validation_error',
+        code: 'wrong_api_format',
+      },
+      { adapt: { strip_message_fields: ['annotations', 'reasoning_content'] } },
+    ],
+    [
+      'field of a message that only some models know',
+      400,
+      openai('messages[1].reasoning: reasoning is not supported with this model'),
+      { adapt: { strip_message_fields: ['reasoning'] } },
+    ],
     ['range', 400, openai('Range of max_tokens should be [1, 8192]'), { adapt: { min: { max_tokens: 1 }, clamp: { max_tokens: 8192 } } }],
     [
       'upper bound',

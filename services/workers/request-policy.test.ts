@@ -286,6 +286,12 @@ describe('messages', () => {
     expect(send(policies.mistral as object, { messages }).messages).toStrictEqual([user, { role: 'assistant', content: 'x' }])
   })
 
+  it.each(['groq', 'cerebras'])('lose what a model thought at %s, which refuses its own words for it', (provider) => {
+    const answer = { role: 'assistant', content: 'x', refusal: null, annotations: [{ type: 'url_citation' }], reasoning_content: 'r' }
+    const sent = send(policies[provider] as object, { messages: [user, { ...answer, reasoning_details: [{}] }] })
+    expect(sent.messages).toStrictEqual([user, { role: 'assistant', content: 'x' }])
+  })
+
   it('have some content, where none is refused', () => {
     const messages = [
       user,

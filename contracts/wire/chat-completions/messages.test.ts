@@ -45,6 +45,14 @@ describe('what only another format knows', () => {
   })
 })
 
+it('an answer that comes back is without what is empty in it, and without what only another format knows', () => {
+  const answer = { role: 'assistant', content: null, refusal: null, annotations: [], tool_calls: [], reasoning_content: 'hm', ...kept }
+  expect(writeMessages([answer, { role: 'user', content: [] }], false)).toEqual([
+    { role: 'assistant', content: null, reasoning_content: 'hm' },
+    { role: 'user', content: [] },
+  ])
+})
+
 describe('pictures and files from tools', () => {
   const call = (id: string, ...content: object[]) => ({ role: 'tool', tool_call_id: id, content })
 

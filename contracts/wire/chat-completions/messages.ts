@@ -9,7 +9,7 @@ const SEE_BELOW = '(see the next message)'
 
 /** `extended`: the body came from another format, and may hold what only that one knows. */
 export function writeMessages(given: unknown[], extended: boolean): unknown[] {
-  const messages = given.map((message) => (isFields(message) ? withoutNulls(extended ? withoutExtensions(message) : message) : message))
+  const messages = given.map((message) => (isFields(message) ? withoutVoids(extended ? withoutExtensions(message) : message) : message))
   return messages.some(hasMore) ? movedToUser(messages) : messages
 }
 
@@ -18,11 +18,17 @@ export function plain(object: Fields): Fields {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !name.startsWith(EXTENSION_PREFIX)))
 }
 
-/** Clients send answers back as they got them, with `refusal: null` and the like. Only a null `content` means something. */
-function withoutNulls(message: Fields): Fields {
+/** Clients send answers back as they got them, with `refusal: null`, `annotations: []` and what only another format knows. */
+function withoutVoids(message: Fields): Fields {
   const entries = Object.entries(message)
-  if (entries.every(([name, value]) => value !== null || name === 'content')) return message
-  return Object.fromEntries(entries.filter(([name, value]) => value !== null || name === 'content'))
+  if (entries.every(says)) return message
+  return Object.fromEntries(entries.filter(says))
+}
+
+/** Strict providers refuse a message for a field that they do not know, also where nothing is in it. Only an empty `content` means something. */
+function says([name, value]: [string, unknown]): boolean {
+  if (name === 'content') return true
+  return value !== null && !(Array.isArray(value) && value.length === 0) && !name.startsWith(EXTENSION_PREFIX)
 }
 
 /** Parts that say nothing to a chat provider go, and where text is all there is, it is one: many take no list there. */
