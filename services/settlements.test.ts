@@ -72,3 +72,19 @@ it('a failure that nobody has answered is told again', async () => {
   expect(new TextDecoder().decode(again?.data)).toContain('a.1')
   answer(again)
 })
+
+it('what has gathered while nobody answered goes in messages that the bus takes, and all of it', async () => {
+  const { settlements, heard, answer } = await start()
+  const count = 3_000
+  const outcome = { prov: 'alpha', account: 'alpha-1', model: 'm'.repeat(300), status: 200, phase: null, key_fault: false } as const
+  for (let i = 0; i < count; i++)
+    settlements.report('alpha-1', { t: 'release', lease: `a.${i}`, outcome: { ...outcome, retry_after_ms: null, ttfb_ms: 1 } })
+  const leasesTold = new Set<string>()
+  for (let messages = 1; leasesTold.size < count; messages++) {
+    const message = (await heard.until(messages))[messages - 1]
+    const { length } = message?.data ?? []
+    expect(length).toBeLessThan(1024 * 1024)
+    for (const [, lease = ''] of new TextDecoder().decode(message?.data).matchAll(/"lease":"(a\.\d+)"/g)) leasesTold.add(lease)
+    answer(message)
+  }
+})

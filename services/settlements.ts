@@ -13,6 +13,8 @@ const RETRY_MS = 500
 const ROUTERS_BACK_MS = 500
 /** Past this a router has settled an estimate on its own. */
 const MAX_PENDING = 10_000
+/** What one message has room for, however much each has learned: more than the bus takes would never be sent. */
+const MAX_TOGETHER = 250
 
 export interface Settlements {
   report(account: string, settlement: Settlement): void
@@ -58,14 +60,15 @@ export function openSettlements(bus: Bus): Settlements {
   }
 
   async function send(account: string, items: Settlement[]): Promise<boolean> {
-    pending.delete(account)
+    const told = items.splice(0, MAX_TOGETHER)
+    if (items.length === 0) pending.delete(account)
     try {
-      await bus.request(lease(account), new Message({ t: 'settlements', items }), { timeoutMs: ANSWER_TIMEOUT_MS })
-      size -= items.length
+      await bus.request(lease(account), new Message({ t: 'settlements', items: told }), { timeoutMs: ANSWER_TIMEOUT_MS })
+      size -= told.length
       return true
     } catch {
       // No router, no broker or no answer: the same items are sent again, together with what came since.
-      pending.set(account, items.concat(pending.get(account) ?? []))
+      pending.set(account, told.concat(pending.get(account) ?? []))
       return false
     }
   }
@@ -76,6 +79,7 @@ export function openSettlements(bus: Bus): Settlements {
     if (!items || performance.now() < routersBackMs) return schedule(FLUSH_MS)
     void send(account, items).then((done) => {
       if (!done) schedule(RETRY_MS)
+      else if (pending.size > 0) schedule(FLUSH_MS)
     })
   }
 
