@@ -59,11 +59,21 @@ export class MediaAnswer extends Incoming {
   }
 
   /** What the provider has not counted is as it was expected. */
-  #endOf(counted: Partial<Usage>): AnswerEnd {
+  #endOf(told: Partial<Usage>): AnswerEnd {
+    const counted = countsIn(told)
     const usageSource = Object.keys(counted).length > 0 ? 'provider' : 'estimated'
     const usage = { ...this.offer.est, ...counted }
     return { finish: 'stop', usage, usageSource, upstreamId: undefined, flags: [], learned: this.learned() }
   }
+}
+
+/** No answer has used so much of anything. */
+const MOST = 1e9
+
+/** Whole numbers that can be true. */
+function countsIn(told: Partial<Usage>): Partial<Usage> {
+  const counts = Object.entries(told).filter(([, count]) => count >= 0 && count <= MOST)
+  return Object.fromEntries(counts.map(([name, count]) => [name, Math.round(count)]))
 }
 
 function plainType(header: string | string[] | undefined): string {

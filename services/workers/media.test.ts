@@ -393,6 +393,12 @@ describe('what an answer means', () => {
     expect(end).toMatchObject({ usage: { in: 5, out: 0 }, usageSource: 'provider' })
   })
 
+  it('counts that cannot be are as if they had not come', () => {
+    const told = { text: 'hi', usage: { type: 'tokens', input_tokens: 12.5, output_tokens: 1e20, total_tokens: 1e20 } }
+    const { end } = answered({ kind: 'transcription', files: [sound] }, told)
+    expect(end).toMatchObject({ usage: { in: 13, out: 0, audio_seconds: 4 }, usageSource: 'provider' })
+  })
+
   it('sound is handed on as it comes', () => {
     expect(answered({ kind: 'speech', fields: { input: 'a' } }, 'ID3 and so on', 'audio/mpeg')).toMatchObject({
       type: 'audio/mpeg',
