@@ -128,9 +128,10 @@ export class Desk {
   }
 
   begin(order: Order): Failover {
-    const request = new Failover(order, this)
+    const nowMs = performance.now()
+    const request = new Failover(order, this, nowMs)
     this.#live.set(order.id, request)
-    request.submit(performance.now())
+    request.submit(nowMs)
     return request
   }
 

@@ -38,14 +38,14 @@ export class Failover {
   #last: FreewayError | undefined
   #over = false
 
-  constructor(order: Order, desk: Desk) {
+  constructor(order: Order, desk: Desk, nowMs: number) {
     this.id = order.id
     this.#job = order.job
     this.#search = newSearch(order.job.need)
     this.#delivery = order.delivery
     this.#desk = desk
     this.#order = order
-    this.#placingSinceMs = order.receivedMs
+    this.#placingSinceMs = nowMs
     this.#talk = new Talk(order, desk)
   }
 

@@ -1,0 +1,107 @@
+// Requests of one ingress on a real bus, whose router and workers say what the test has them say.
+
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { type InboxMessage, type Submit, submit } from '#contracts/attempt.ts'
+import type { Bus } from '#contracts/bus.ts'
+import { utf8 } from '#contracts/bytes.ts'
+import type { Event } from '#contracts/event.ts'
+import { decode, decodeKind, Message } from '#contracts/message.ts'
+import { type Settlements, settlementKinds } from '#contracts/settlement.ts'
+import { control, inbox, jobQueue, jobs, leases, offerReturn, type Subject } from '#contracts/subjects.ts'
+import { readRequest } from '#contracts/wire/chat-completions/request.ts'
+import { openaiEnvelope } from '#contracts/wire/envelope.ts'
+import { openMemoryBroker } from '#services/bus/memory.ts'
+import { openSettlements } from '#services/settlements.ts'
+import { collected } from './delivery.ts'
+import { Desk } from './desk.ts'
+import type { Failover } from './failover.ts'
+import { chatAnswer } from './formats/chat-completions.ts'
+import { newRequestId } from './request-id.ts'
+import { RequestTrace } from './request-trace.ts'
+
+let stack: AsyncDisposableStack
+beforeEach(() => {
+  stack = new AsyncDisposableStack()
+})
+afterEach(() => stack.disposeAsync())
+
+const target = { prov: 'alpha', account: 'alpha-1', model: 'm', billable: false }
+const said = {
+  refused: { t: 'refused', prov: 'alpha', reason: 'no_worker' },
+  nobody: { t: 'noroute', reason: 'unknown_model' },
+  waiting: { t: 'waiting', wait_ms: 20_000, position: 1 },
+  accept: { t: 'accept', w: 'w1', ...target },
+} as const satisfies Record<string, InboxMessage>
+const routed = ({ id, n }: Submit): InboxMessage => ({ t: 'routed', ...target, lease: `${id}.${n}`, reason: 'weight' })
+const busy = ({ id, n }: Submit): InboxMessage => ({
+  t: 'busy',
+  prov: 'alpha',
+  account: 'alpha-1',
+  lease: `${id}.${n}`,
+  w: 'w1',
+  reason: 'full',
+})
+
+/** `onJob` is told of every submission, the first as 1. */
+async function openDesk(onJob: (job: Submit, count: number, say: (...messages: InboxMessage[]) => void) => void) {
+  const broker = await openMemoryBroker()
+  stack.defer(() => broker.close())
+  const { bus } = broker.connect('ingress')
+  const others: Bus = broker.connect('router').bus
+  const facts: Event[] = []
+  const outbox = {
+    record: (fact: Event) => void facts.push(fact),
+    depth: { events: 0, spoolBytes: 0, dropped: 0 },
+    storedBeforeMs: 0,
+    close: async () => {},
+  }
+  const settlements = openSettlements(bus)
+  stack.defer(() => settlements.close(0))
+  const catalog = { current: { providers: [], aliases: [] }, close() {} }
+  const desk = new Desk({ bus, ingress: 'i1', catalog, outbox, settlements, retryBudget: { client: 0.1, provider: 0.2, at_least: 3 } })
+  stack.defer(() => desk.close())
+  let count = 0
+  others.subscribe(
+    jobs,
+    ({ data }) => {
+      const job = decode(submit, data)?.message
+      if (!job) return
+      const to = inbox('i1', job.id, job.n)
+      onJob(job, ++count, (...messages) => {
+        for (const message of messages) others.publish(to, new Message(message), { reply: replyOf(message, job) })
+      })
+    },
+    { queue: jobQueue },
+  )
+
+  /** `receivedMs`: how long ago the first byte of the request came in. */
+  function ask(receivedMsAgo = 0): { request: Failover; response: Promise<Response> } {
+    const receivedMs = performance.now() - receivedMsAgo
+    const id = newRequestId()
+    const delivery = collected(chatAnswer, openaiEnvelope)
+    const request = desk.begin({
+      id,
+      publicId: id,
+      format: 'chat/completions',
+      job: readRequest(utf8('{"messages":[{"role":"user","content":"Hi"}]}')),
+      admitted: { account: undefined, roles: undefined, finished() {}, named: (error) => error },
+      delivery,
+      receivedMs,
+      deadlineMs: receivedMs + 120_000,
+      maxWaitMs: 0,
+      trace: new RequestTrace({ route: '/v1/chat/completions', id, publicId: id, receivedMs, parent: undefined, forced: false }),
+    })
+    return { request, response: delivery.response }
+  }
+
+  return { desk, ask, facts, others }
+}
+
+function replyOf({ t }: InboxMessage, { id, n }: Submit): Subject {
+  return t === 'waiting' ? offerReturn('o1', id, n) : control('alpha', 'w1', id, n)
+}
+
+it('a place is looked for as long for a request that came in slowly as for any other', async () => {
+  const { ask } = await openDesk((job, count, say) => (count === 1 ? say(routed(job), said.refused) : say(said.nobody)))
+  expect((await ask(20_000).response).status).toBe(400)
+})
