@@ -105,3 +105,13 @@ it('a place is looked for as long for a request that came in slowly as for any o
   const { ask } = await openDesk((job, count, say) => (count === 1 ? say(routed(job), said.refused) : say(said.nobody)))
   expect((await ask(20_000).response).status).toBe(400)
 })
+
+it('a request that has not begun to be answered when the process ends has failed, and nothing of it was broken off', async () => {
+  const { promise: submitted, resolve } = Promise.withResolvers<void>()
+  const { ask, desk, facts } = await openDesk(() => resolve())
+  const { response } = ask()
+  await submitted
+  desk.close()
+  expect((await response).status).toBe(503)
+  expect(facts.find(({ name }) => name === 'req.end')).toMatchObject({ outcome: 'gateway_error', status: 503, error: 'server_error' })
+})

@@ -121,10 +121,9 @@ export class Failover {
   cancel(why: CancelReason, nowMs: number): void {
     if (this.#over) return
     this.#talk.callOff(why)
-    const outcome: Outcome = why === 'shutdown' ? 'truncated' : 'client_canceled'
-    if (why === 'shutdown') this.#delivery.fail(shuttingDown(), this.#headers(nowMs))
-    else this.#delivery.drop()
-    this.#close(outcome, 499, nowMs)
+    if (why === 'shutdown') return this.#finish(shuttingDown(), nowMs)
+    this.#delivery.drop()
+    this.#close('client_canceled', 499, nowMs)
   }
 
   /** Looks for a place, and once more after an attempt that came to nothing. */
