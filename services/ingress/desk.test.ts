@@ -115,3 +115,18 @@ it('a request that has not begun to be answered when the process ends has failed
   expect((await response).status).toBe(503)
   expect(facts.find(({ name }) => name === 'req.end')).toMatchObject({ outcome: 'gateway_error', status: 503, error: 'server_error' })
 })
+
+it('a worker that says too late that it is full gives its room in the quota back all the same', async () => {
+  const { promise: submitted, resolve } = Promise.withResolvers<{ job: Submit; say: (message: InboxMessage) => void }>()
+  const { ask, others } = await openDesk((job, _, say) => resolve({ job, say }))
+  const { promise: released, resolve: release } = Promise.withResolvers<string | undefined>()
+  others.subscribe(leases, (message) => {
+    const items = decodeKind<Settlements>(settlementKinds, message)?.message.items ?? []
+    release(items.find(({ t }) => t === 'release')?.lease)
+  })
+  const { request } = ask()
+  const { job, say } = await submitted
+  request.cancel('client_canceled', performance.now())
+  say(busy(job))
+  expect(await released).toBe(`${job.id}.${job.n}`)
+})

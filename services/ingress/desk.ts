@@ -203,6 +203,8 @@ export class Desk {
     const control = replyOf(read, message.reply, at)
     const taken =
       read.t === 'whole' ? takeWhole(request, at.n, read, body ?? NOTHING, nowMs) : request?.onMessage(at.n, read, control, nowMs)
+    // Nobody else gives back what it has named.
+    if (!taken && read.t === 'busy') this.settlements.report(read.account, { t: 'release', lease: read.lease })
     if (!taken) this.#late.answer(read.t, message.reply, at.request, at.n, nowMs)
   }
 
