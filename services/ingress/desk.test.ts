@@ -130,3 +130,23 @@ it('a worker that says too late that it is full gives its room in the quota back
   say(busy(job))
   expect(await released).toBe(`${job.id}.${job.n}`)
 })
+
+it.each([
+  ['that took a job which a router had kept for long', true, 150],
+  ['that wakes from a long freeze', false, 400],
+])('a worker %s does not make others be waited for much longer', async (_, kept, atMostMs) => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  stack.defer(() => void vi.useRealTimers())
+  const { promise: submitted, resolve } = Promise.withResolvers<{ job: Submit; say: (message: InboxMessage) => void }>()
+  const { ask, desk, others } = await openDesk((job, count, say) => count === 1 && resolve({ job, say }))
+  ask()
+  const { job, say } = await submitted
+  if (kept) say(said.waiting)
+  await new Promise(setImmediate)
+  vi.advanceTimersByTime(30_000)
+  const { promise: heard, resolve: hear } = Promise.withResolvers<void>()
+  others.subscribe(control('alpha', 'w1', job.id, job.n), () => hear())
+  say(said.accept)
+  await heard
+  expect(desk.patience.acceptMs).toBeLessThanOrEqual(atMostMs)
+})

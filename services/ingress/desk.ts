@@ -142,8 +142,10 @@ export class Desk {
   }
 
   /** When everything is slow, a slow accept is no sign of a frozen worker: the more submissions, the slower all would be. */
-  accepted(afterMs: number): void {
-    this.#usualAcceptMs += ACCEPT_WEIGHT * (afterMs - this.#usualAcceptMs)
+  accepted(afterMs: number | undefined): void {
+    if (afterMs === undefined) return
+    // A worker that was frozen for half a minute must not make all others be waited for as long as ever.
+    this.#usualAcceptMs += ACCEPT_WEIGHT * (Math.min(afterMs, ACCEPT_AT_MOST_MS) - this.#usualAcceptMs)
     this.patience.acceptMs = Math.min(Math.max(ACCEPT_MS, ACCEPT_PATIENCE * this.#usualAcceptMs), ACCEPT_AT_MOST_MS)
   }
 

@@ -154,7 +154,7 @@ export class Failover {
         return
       case 'wait':
         this.#placingSinceMs = nowMs
-        return this.#talk.report.waits()
+        return this.#talk.waits()
       case 'grant':
         return this.#talk.grant(nowMs)
       case 'open':

@@ -24,8 +24,8 @@ export class Talk {
   /** Whose failures were paid for. */
   readonly #paid: string[] = []
   readonly #client: string
-  /** When each attempt number was submitted. */
-  readonly #submittedMs: number[] = []
+  /** When each attempt number was submitted; undefined where a router kept it, so that its worker is not to blame for the wait. */
+  readonly #submittedMs: (number | undefined)[] = []
 
   constructor(order: Order, desk: Desk) {
     this.#order = order
@@ -69,9 +69,16 @@ export class Talk {
     return this.attempt
   }
 
-  /** A worker has taken attempt `n`, in time or too late: how long that took. */
-  acceptedAfter(n: number, nowMs: number): number {
-    return nowMs - (this.#submittedMs[n] ?? nowMs)
+  /** A worker has taken attempt `n`, in time or too late: how long that took, if it was up to the worker. */
+  acceptedAfter(n: number, nowMs: number): number | undefined {
+    const submittedMs = this.#submittedMs[n]
+    return submittedMs === undefined ? undefined : nowMs - submittedMs
+  }
+
+  /** A router keeps the job; may be repeated. */
+  waits(): void {
+    this.#submittedMs[this.attempt.n] = undefined
+    this.report.waits()
   }
 
   /** May be repeated: an attempt is granted once. */
