@@ -124,6 +124,11 @@ describe('a server of this machine', () => {
     expect(asked.filter((path) => path === '/api/show llama3.2:latest')).toHaveLength(1)
   })
 
+  it('that lists a model several times, as proxies do, is offered with it once', async () => {
+    const { port } = await serve({ '/v1/models': { data: [{ id: 'a' }, { id: 'b' }, { id: 'a' }] } })
+    expect(names(await watch([server('custom', port)]).next())).toEqual([['custom', ['a', 'b']]])
+  })
+
   it('is withdrawn when it stops, and offered again when it is back', async () => {
     const first = await serve(openaiList)
     const { next } = watch([server('vllm', first.port)])

@@ -84,9 +84,13 @@ export function originOf(text: string | undefined, port: number): string {
   return url.origin
 }
 
-/** `models`: as the server told them. The shipped row of the same name knows more of some. Throws if they make no provider. */
+/**
+ * `models`: as the server told them; one that it lists several times, as a proxy does for each place it has, is one. The shipped row of
+ * the same name knows more of some. Throws if they make no provider.
+ */
 export function localProvider({ name, display_name, baseUrl, like }: LocalServer, models: readonly Model[]): Provider {
   const known = new Map(like.models.map((model) => [model.id, model]))
+  const told = new Map(models.map((model) => [model.id, model]))
   return providerSchema.parse({
     ...like,
     name,
@@ -102,7 +106,7 @@ export function localProvider({ name, display_name, baseUrl, like }: LocalServer
     // The first request loads the model.
     first_byte_ms: 120_000,
     stall_ms: 60_000,
-    models: models.map((model) => ({ ...model, ...facts(known.get(model.id)) })),
+    models: [...told.values()].map((model) => ({ ...model, ...facts(known.get(model.id)) })),
   })
 }
 
