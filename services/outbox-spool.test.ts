@@ -50,6 +50,14 @@ test('more than is read at a time', async () => {
   expect(await drained(spool)).toHaveLength(12)
 })
 
+test('what a process has left is found by the next one of the same machine, also where the machine has dots in its name', async () => {
+  const of = (host: string, instance: string) => openSpool({ dir, role: 'ingress', instance, host })
+  const before = await of('mac.local', 'a')
+  await before.write(batch('a.1'))
+  expect((await of('mac', 'b')).bytes).toBe(0)
+  expect(await drained(await of('mac.local', 'c'))).toEqual(['a.1'])
+})
+
 test('a last line that was torn takes no other with it', async () => {
   const spool = await openAs('a')
   await spool.write(batch('a.1'))

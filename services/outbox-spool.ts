@@ -29,6 +29,8 @@ export interface SpoolOptions {
   role: string
   /** New at every start of the process. */
   instance: string
+  /** Of this machine, as the system names it. */
+  host?: string
   maxBytes?: number
 }
 
@@ -47,8 +49,10 @@ interface File {
 }
 
 /** Takes over what processes of this machine left behind that are no more. */
-export async function openSpool({ dir, role, instance, maxBytes = MAX_BYTES }: SpoolOptions): Promise<Spool> {
-  const nameOf = (name: string) => join(dir, `${role}.${encodeURIComponent(hostname())}.${process.pid}.${name}${SUFFIX}`)
+export async function openSpool({ dir, role, instance, host = hostname(), maxBytes = MAX_BYTES }: SpoolOptions): Promise<Spool> {
+  // Without dots, for they stand between the parts of a name.
+  const machine = encodeURIComponent(host).replaceAll('.', '%2E')
+  const nameOf = (name: string) => join(dir, `${role}.${machine}.${process.pid}.${name}${SUFFIX}`)
   const own: File = { path: nameOf(instance), size: 0, offset: 0 }
   const files = [...(await inherited()), own]
   let draining = false
@@ -59,7 +63,7 @@ export async function openSpool({ dir, role, instance, maxBytes = MAX_BYTES }: S
     const found: File[] = []
     // Where nothing was ever written there is no folder.
     for (const name of await readdir(dir).catch(() => [])) {
-      if (!isOrphan(name, role)) continue
+      if (!isOrphan(name, role, machine)) continue
       const path = nameOf(`${instance}-${found.length}`)
       // Whoever renames it first has it.
       const taken = await rename(join(dir, name), path).then(
@@ -165,9 +169,9 @@ function batchOf(line: Buffer): Batch | undefined {
 }
 
 /** Of our role and machine, written by a process that is no more; our own number was somebody else's before. */
-function isOrphan(name: string, role: string): boolean {
-  const [ofRole, host, pid] = name.split('.')
-  if (!name.endsWith(SUFFIX) || ofRole !== role || host !== encodeURIComponent(hostname())) return false
+function isOrphan(name: string, role: string, machine: string): boolean {
+  const [ofRole, ofMachine, pid] = name.split('.')
+  if (!name.endsWith(SUFFIX) || ofRole !== role || ofMachine !== machine) return false
   return Number(pid) === process.pid || !isRunning(Number(pid))
 }
 
