@@ -106,14 +106,19 @@ it('a place is looked for as long for a request that came in slowly as for any o
   expect((await ask(20_000).response).status).toBe(400)
 })
 
-it('a request that has not begun to be answered when the process ends has failed, and nothing of it was broken off', async () => {
-  const { promise: submitted, resolve } = Promise.withResolvers<void>()
-  const { ask, desk, facts } = await openDesk(() => resolve())
-  const { response } = ask()
-  await submitted
-  desk.close()
-  expect((await response).status).toBe(503)
-  expect(facts.find(({ name }) => name === 'req.end')).toMatchObject({ outcome: 'gateway_error', status: 503, error: 'server_error' })
+it('where all are full, the next to ask is not the same request at once', async () => {
+  const askedMs: number[] = []
+  const { ask } = await openDesk((job, count, say) => {
+    askedMs.push(performance.now())
+    if (count < 4) say(routed(job), busy(job))
+    else say(said.nobody)
+  })
+  await ask().response
+  const [first = 0, second = 0, third = 0, fourth = 0] = askedMs
+  // Another worker of the same provider may have room.
+  expect(second - first).toBeLessThan(third - second)
+  expect(third - second).toBeGreaterThanOrEqual(30)
+  expect(fourth - third).toBeGreaterThanOrEqual(30)
 })
 
 it('a worker that says too late that it is full gives its room in the quota back all the same', async () => {
@@ -129,6 +134,16 @@ it('a worker that says too late that it is full gives its room in the quota back
   request.cancel('client_canceled', performance.now())
   say(busy(job))
   expect(await released).toBe(`${job.id}.${job.n}`)
+})
+
+it('a request that has not begun to be answered when the process ends has failed, and nothing of it was broken off', async () => {
+  const { promise: submitted, resolve } = Promise.withResolvers<void>()
+  const { ask, desk, facts } = await openDesk(() => resolve())
+  const { response } = ask()
+  await submitted
+  desk.close()
+  expect((await response).status).toBe(503)
+  expect(facts.find(({ name }) => name === 'req.end')).toMatchObject({ outcome: 'gateway_error', status: 503, error: 'server_error' })
 })
 
 it.each([

@@ -22,7 +22,6 @@ import { writeSubmission } from './submission.ts'
 import { Talk } from './talk.ts'
 
 const PLACING_MS = 1_000
-const BUS_WAIT_MS = 1_000
 const MAX_ATTEMPTS = 32
 
 export class Failover {
@@ -74,7 +73,9 @@ export class Failover {
     if (this.#over || n !== this.#talk.attempt.n) return false
     if (message.t === 'accept' && this.#talk.attempt.stage !== 'submitted' && control !== this.#talk.attempt.control) return false
     this.#talk.report.heard(message)
-    this.#act(onMessage(this.#talk.attempt, message, control, this.#desk.justReconnected(nowMs), nowMs), nowMs)
+    // All that are left are full: at once they would only say so again.
+    if (message.t === 'busy' && this.#search.avoid.includes(message.prov)) this.#talk.pause(nowMs)
+    else this.#act(onMessage(this.#talk.attempt, message, control, this.#desk.justReconnected(nowMs), nowMs), nowMs)
     return true
   }
 
@@ -113,7 +114,7 @@ export class Failover {
     this.#talk.intake.tick(this.#talk.attempt, nowMs)
     if (!connected) {
       const notGranted = this.#waitingForBus || this.#talk.attempt.stage === 'submitted'
-      if (notGranted && nowMs - this.#placingSinceMs >= BUS_WAIT_MS) this.#finish(brokerDown(), nowMs)
+      if (notGranted && nowMs - this.#placingSinceMs >= PLACING_MS) this.#finish(brokerDown(), nowMs)
     } else if (!this.#waitingForBus) this.#act(onTick(this.#talk.attempt, this.#desk.patience, grace, nowMs), nowMs)
   }
 

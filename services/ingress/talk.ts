@@ -11,6 +11,8 @@ import type { Order } from './order.ts'
 import { Reporter } from './reporter.ts'
 
 const WINDOW_BYTES = 256 * 1024
+/** Until one of those that are full may have room again. */
+const PAUSE_MS = 40
 
 export class Talk {
   attempt: Attempt
@@ -79,6 +81,11 @@ export class Talk {
   waits(): void {
     this.#submittedMs[this.attempt.n] = undefined
     this.report.waits()
+  }
+
+  /** This attempt has come to nothing; its timer brings the next one in a moment. */
+  pause(nowMs: number): void {
+    this.attempt.waitingSinceMs = nowMs + PAUSE_MS - this.#desk.patience.acceptMs
   }
 
   /** May be repeated: an attempt is granted once. */
