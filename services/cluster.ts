@@ -5,8 +5,11 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import { setTimeout } from 'node:timers/promises'
-import { findNatsServer, startNatsServer } from './bus/server.ts'
+import { fileURLToPath } from 'node:url'
+import { guardBroker } from './broker-guard.ts'
+import { findNatsServer, type NatsServer, startNatsServer } from './bus/server.ts'
+import { keepRunning } from './keep-running.ts'
+import { heldByInput } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
 import type { Settings } from './settings.ts'
 import { SettingsError } from './settings-error.ts'
@@ -16,11 +19,6 @@ export interface ClusterSize {
   router: number
   workers: number
 }
-
-const FIRST_RESTART_MS = 200
-const SLOWEST_RESTART_MS = 10_000
-/** A process that ran this long was healthy: its next crash is restarted quickly again. */
-const HEALTHY_MS = 30_000
 
 interface Member {
   name: string
@@ -47,25 +45,27 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
       'freeway cluster needs nats-server: apt install nats-server, brew install nats-server, or set NATS_SERVER_BIN or NATS_URL',
     )
   }
-  // Of a start that fails nothing may be left behind: the processes do not end with us.
+  // Of a start that fails nothing may be left behind.
   await using stack = new AsyncDisposableStack()
+  const routers: Member[] = []
+  const workers: Member[] = []
+  const ingresses: Member[] = []
   const nats = settings.natsUrl ? undefined : await startNatsServer({ dir: join(settings.dataDir, 'nats') })
-  stack.defer(() => nats?.stop())
+  const all = () => [...ingresses, ...workers, ...routers]
+  const tellGuard = nats && watchBroker(nats, () => all().flatMap(({ child }) => child?.pid ?? []), logger, stack)
   const natsUrl = settings.natsUrl ?? (nats?.url as string)
   const env = {
     ...process.env,
+    ...heldByInput,
     NATS_URL: natsUrl,
     ...(demoUrl && { FREEWAY_DEMO_URL: demoUrl }),
     // One port cannot be that of all.
     ...(settings.operationsPort !== undefined && { METRICS_PORT: '0' }),
   }
-  const routers: Member[] = []
-  const workers: Member[] = []
-  const ingresses: Member[] = []
-  // They are in groups of their own: who ends us at once, by a second signal, would leave them behind.
+  // They are in groups of their own: who ends us at once, by a second signal, would leave them to end in their own time.
   const abandon = () => {
-    for (const { child } of [...ingresses, ...workers, ...routers]) child?.kill('SIGKILL')
-    if (nats) process.kill(nats.pid, 'SIGTERM')
+    for (const { child } of all()) child?.kill('SIGKILL')
+    void nats?.kill('SIGTERM')
   }
   process.once('exit', abandon)
   stack.defer(() => void process.off('exit', abandon))
@@ -74,8 +74,9 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
   stack.defer(() => stopAll(workers))
   stack.defer(() => stopAll(ingresses))
   const start = (group: Member[], name: string, args: string[], extra: Record<string, string> = {}) => {
-    const member = startMember(name, args, { ...env, ...extra }, logger)
+    const member = startMember(name, args, { ...env, ...extra }, logger, () => tellGuard?.())
     group.push(member)
+    tellGuard?.()
     return member.ready
   }
 
@@ -90,36 +91,26 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
   return { urls, natsUrl, stop: () => owner.disposeAsync() }
 }
 
-function startMember(name: string, args: string[], env: Record<string, string | undefined>, logger: Logger): Member {
+/** `onStart`: another process has taken the place of the one before. */
+function startMember(name: string, args: string[], env: NodeJS.ProcessEnv, logger: Logger, onStart: () => void): Member {
   const { promise: ready, resolve: isReady, reject } = Promise.withResolvers<string>()
   let wasReady = false
   const stopping = new AbortController()
   const { signal } = stopping
   const member: Member = { name, child: undefined, stopping, ready, ended: Promise.resolve() }
-  member.ended = run()
+  member.ended = keepRunning(name, runOnce, signal, logger).catch(reject)
   return member
 
-  async function run(): Promise<void> {
-    let restartMs = FIRST_RESTART_MS
-    while (!signal.aborted) {
-      const startedMs = performance.now()
-      const code = await runOnce()
-      if (signal.aborted) return
-      if (!wasReady) return reject(new SettingsError(`${name} ended with code ${code} before it was ready; its log above says why`))
-      if (performance.now() - startedMs > HEALTHY_MS) restartMs = FIRST_RESTART_MS
-      logger.error('process ended, starting it again', { process: name, code, in_ms: restartMs })
-      // Being stopped meanwhile ends the wait; the loop sees it.
-      await setTimeout(restartMs, undefined, { signal }).catch(() => {})
-      restartMs = Math.min(restartMs * 2, SLOWEST_RESTART_MS)
-    }
-  }
-
   async function runOnce(): Promise<number | null> {
-    const script = new URL('./freeway.ts', import.meta.url).pathname
-    // In process groups of their own: Ctrl-C on a terminal reaches us alone, and we stop them in order.
-    const options: SpawnOptions = { env, stdio: ['ignore', 'pipe', 'inherit'], detached: true }
+    const script = fileURLToPath(new URL('./freeway.ts', import.meta.url))
+    // In process groups of their own: Ctrl-C on a terminal reaches us alone, and we stop them in order. If we are killed, the end of their
+    // input tells them.
+    const options: SpawnOptions = { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true }
     const child = spawn(process.execPath, [...process.execArgv, script, ...args], options)
     member.child = child
+    // Nothing is written there: it is held, and closed with us.
+    child.stdin?.on('error', () => {})
+    onStart()
     if (child.stdout) {
       createInterface({ input: child.stdout }).on('line', (line) => {
         if (line.includes('"msg":"ready"')) {
@@ -129,9 +120,44 @@ function startMember(name: string, args: string[], env: Record<string, string | 
         process.stdout.write(`${line}\n`)
       })
     }
-    const [code] = await once(child, 'exit')
-    return code as number | null
+    const code = await once(child, 'exit').then(
+      ([code]) => code as number | null,
+      (error: unknown) => {
+        logger.error('process could not be started', { process: name, error })
+        return null
+      },
+    )
+    if (wasReady || signal.aborted) return code
+    throw new SettingsError(`${name} ended with code ${code} before it was ready; its log above says why`)
   }
+}
+
+/** Starts it again when it dies, and sees to its end with us, whatever that is. Returns what is to be called when the services change. */
+function watchBroker(nats: NatsServer, services: () => number[], logger: Logger, stack: AsyncDisposableStack): () => void {
+  const guard = guardBroker()
+  stack.defer(() => guard.release())
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const tell = () => guard.tell(nats.pid, services())
+  const run = async (again: boolean) => {
+    try {
+      if (again) await nats.restart()
+      tell()
+      if (!signal.aborted) await nats.untilEnded()
+    } catch (error) {
+      logger.error('the broker does not start', { error })
+    }
+    return null
+  }
+  const kept = keepRunning('nats-server', run, signal, logger)
+  stack.defer(async () => {
+    stopping.abort()
+    await nats.stop()
+    // It may just have been started again.
+    await kept
+    await nats.stop()
+  })
+  return tell
 }
 
 async function stopAll(members: Member[]): Promise<void> {

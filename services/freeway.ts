@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
 import { type Role, roles } from '#contracts/event.ts'
-import { collectStartupGarbage, makeRoomForBuffers, untilSignal } from './lifecycle.ts'
+import { collectStartupGarbage, lifeline, makeRoomForBuffers, untilSignal } from './lifecycle.ts'
 import { createLogger } from './logger.ts'
 import type { Opened, Process } from './processes.ts'
 import { runCluster, runIngress, runRouter, runSimulator, runTelemetry, runWorker, start, version } from './processes.ts'
@@ -102,7 +102,7 @@ async function run(
     stack.defer(() => operations.close())
     logger.info('operations', { url: operations.url })
   }
-  const signalled = untilSignal()
+  const signalled = untilSignal(lifeline(process.env))
   await load()
   // Before the service is ready: afterwards the pause would meet its first requests.
   collectStartupGarbage()

@@ -18,8 +18,14 @@ const isTool = first === '--run'
 
 try {
   if (!isInstalled(root, { dev: isTool })) await install(root, { dev: isTool })
-  if (isTool) run(nodes(), [resolve(root, rest[0] ?? ''), ...rest.slice(1)], process.env)
-  else run(nodes(), ['--disable-warning=ExperimentalWarning', join(root, 'services', 'freeway.ts'), ...process.argv.slice(2)], withCache())
+  if (isTool) run(nodes(), [resolve(root, rest[0] ?? ''), ...rest.slice(1)], process.env, 'inherit')
+  else
+    run(
+      nodes(),
+      ['--disable-warning=ExperimentalWarning', join(root, 'services', 'freeway.ts'), ...process.argv.slice(2)],
+      ofService(),
+      'pipe',
+    )
 } catch (error) {
   fail(error.message)
 }
@@ -41,19 +47,24 @@ function nodes() {
   return found
 }
 
-/** With a compile cache the stripped TypeScript is loaded without the transformer: less memory and a faster start. */
-function withCache() {
-  return { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'), ...process.env }
+/**
+ * With a compile cache the stripped TypeScript is loaded without the transformer: less memory and a faster start. And a service stops when
+ * its standard input ends, which is when we are killed (services/lifecycle.ts).
+ */
+function ofService() {
+  return { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'), ...process.env, FREEWAY_LIFELINE: 'stdin' }
 }
 
-function run([node, ...others], args, env) {
+function run([node, ...others], args, env, input) {
   if (!node) {
     const platform = `${process.platform}-${process.arch}`
     throw new Error(
       `no Node ${NEEDED_MAJOR} for ${platform}. Install Node ${NEEDED_MAJOR} or newer and let FREEWAY_NODE point to its binary.`,
     )
   }
-  const child = spawn(node, args, { stdio: 'inherit', env })
+  const child = spawn(node, args, { stdio: [input, 'inherit', 'inherit'], env })
+  // Nothing is written there: it is held, and closed with us.
+  child.stdin?.on('error', () => {})
   const forwarders = new Map()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     const forward = () => {
@@ -69,7 +80,7 @@ function run([node, ...others], args, env) {
   child.on('error', (error) => {
     stopForwarding()
     // A binary for another C library is reported as missing.
-    if (others.length > 0) run(others, args, env)
+    if (others.length > 0) run(others, args, env, input)
     else fail(`${node} cannot be run (${error.code}). Install Node ${NEEDED_MAJOR} or newer and let FREEWAY_NODE point to its binary.`)
   })
   child.on('exit', (code, signal) => {

@@ -69,6 +69,17 @@ describe('the service', () => {
     expect(await started.ended).toMatchObject({ code: 3, signal: null, out: 'ready\nheard 1\n' })
   })
 
+  it('is told by the end of its input when the launcher is killed', async () => {
+    service(`
+      console.log(process.env.FREEWAY_LIFELINE)
+      process.stdin.on('end', () => { console.log('alone'); process.exit(0) }).resume()
+      setInterval(() => {}, 1000)`)
+    const started = launch(['start'])
+    await started.says('stdin')
+    started.child.kill('SIGKILL')
+    expect(await started.ended).toMatchObject({ signal: 'SIGKILL', out: 'stdin\nalone\n' })
+  })
+
   it('dies by a signal as if there were no launcher', async () => {
     service("process.kill(process.pid, 'SIGKILL')")
     expect(await launch(['start']).ended).toMatchObject({ code: null, signal: 'SIGKILL' })

@@ -1,6 +1,7 @@
-// Start and stop of a process: signals, and the bound on how long an orderly stop may take.
+// Start and stop of a process: signals, whoever has started it, and the bound on how long an orderly stop may take.
 
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -9,9 +10,22 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** A supervisor signals the whole group, and the launcher passes the signal on: twice within this time is asked once. */
 const SAME_REQUEST_MS = 500
 
-/** Resolves at the first signal. A second one, later, ends the process at once: whoever sends it will not wait. */
-export function untilSignal(): Promise<string> {
+/**
+ * Environment of a process whose standard input is a pipe of ours: it stops when that ends. For the system closes it also for one who is
+ * killed and can send no signal any more. (`launch.mjs` says the same.)
+ */
+export const heldByInput = { FREEWAY_LIFELINE: 'stdin' }
+
+/** Standard input, if whoever has started this process holds it so. */
+export function lifeline({ FREEWAY_LIFELINE }: NodeJS.ProcessEnv): Readable | undefined {
+  return FREEWAY_LIFELINE === heldByInput.FREEWAY_LIFELINE ? process.stdin : undefined
+}
+
+/** Resolves at the first signal, or when `held` ends. A second signal, later, ends the process at once: whoever sends it will not wait. */
+export function untilSignal(held?: Readable): Promise<string> {
   return new Promise((resolve) => {
+    const abandoned = () => resolve('supervisor gone')
+    held?.once('end', abandoned).once('error', abandoned).resume()
     let askedMs: number | undefined
     for (const signal of SIGNALS) {
       process.on(signal, () => {

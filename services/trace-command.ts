@@ -9,7 +9,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { spansFromJaeger } from './jaeger.ts'
+import { heldByInput } from './lifecycle.ts'
 import { openOtlpSink, type ToldSpan } from './otlp-sink.ts'
 import { adminToken } from './secrets.ts'
 import { loadSettings } from './settings.ts'
@@ -110,12 +112,12 @@ give this command the x-trace-id or x-request-id of an answer, or the id at the 
 
 /** Returns its address once it is ready. It ends with the stack, and if it does not begin, what it said is the error. */
 async function startFreeway(args: string[], env: Record<string, string>, cwd: string, stack: AsyncDisposableStack): Promise<string> {
-  const script = new URL('./freeway.ts', import.meta.url).pathname
+  const script = fileURLToPath(new URL('./freeway.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
   const child: ChildProcess = spawn(process.execPath, [...process.execArgv, script, ...args], {
     cwd,
-    env: { PATH, HOME, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH, HOME, ...heldByInput, ...env },
+    stdio: 'pipe',
   })
   const ended = once(child, 'close')
   stack.defer(async () => {

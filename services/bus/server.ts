@@ -8,6 +8,7 @@ import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
+import { SettingsError } from '../settings-error.ts'
 import type { ServerConfig } from './server-config.ts'
 import { writeServerConfig } from './server-config.ts'
 
@@ -18,6 +19,8 @@ export interface NatsServer {
   /** Of the process that runs now. */
   readonly pid: number
   readonly version: string
+  /** Resolves when the process that runs now has ended, whoever has ended it. */
+  untilEnded(): Promise<void>
   /** Sends the signal; for one that ends the process, resolves when it is gone. */
   kill(signal: NodeJS.Signals): Promise<void>
   /** Ends what still runs, then starts again on the same port and store. */
@@ -44,6 +47,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 const START_TIMEOUT_MS = 10_000
 const POLL_MS = 20
 const STOP_GRACE_MS = 5_000
+/** A server that was left behind ends once nobody drains over it any more. */
+const LEFT_BEHIND_MS = 3_000
 
 /** The first nats-server of `natsServers`. */
 export function findNatsServer(env: Environment): string | undefined {
@@ -69,7 +74,10 @@ export function natsServers(env: Environment): string[] {
   return [...found]
 }
 
-/** Throws if there is no binary, or if the server does not accept connections within ten seconds. */
+/**
+ * Throws if there is no binary, or if the server does not accept connections within ten seconds; SettingsError if another one keeps its
+ * data in the same folder.
+ */
 export async function startNatsServer({ dir, binary, port, monitor, access, cluster }: NatsServerOptions): Promise<NatsServer> {
   const program = binary ?? findNatsServer(process.env)
   if (!program)
@@ -79,6 +87,7 @@ export async function startNatsServer({ dir, binary, port, monitor, access, clus
   const listen = port ?? (await freePort())
   const monitorPort = monitor ? await freePort() : undefined
   const file = join(dir, 'nats.conf')
+  await untilLeft(file)
   await writeFile(
     file,
     writeServerConfig({
@@ -133,12 +142,28 @@ export async function startNatsServer({ dir, binary, port, monitor, access, clus
       return running.pid as number
     },
     version,
+    untilEnded: () => exited,
     kill,
     async restart() {
       await stop()
       await start()
     },
     stop,
+  }
+}
+
+/** Two servers that write to one store spoil it, and no server looks whether there is another. */
+async function untilLeft(file: string): Promise<void> {
+  const written = await readFile(file, 'utf8').catch(() => '') // nobody has been there yet
+  const port = Number(/^port: (\d+)$/m.exec(written)?.[1] ?? 0)
+  const deadline = performance.now() + LEFT_BEHIND_MS
+  while (port > 0 && (await accepts(port))) {
+    if (performance.now() > deadline)
+      throw new SettingsError(
+        `${file}: the nats-server at port ${port} keeps its data beside it: another cluster runs, or one that was killed ` +
+          'still ends its streams. Stop it, or set FREEWAY_DATA to another directory',
+      )
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
 

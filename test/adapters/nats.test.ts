@@ -1,5 +1,8 @@
 // What only the NATS adapter and a nats-server of our own have: configuration, first connect, lame duck.
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import { connect } from 'nats'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -7,7 +10,7 @@ import type { BusStatus } from '#contracts/bus.ts'
 import { Disconnected } from '#contracts/bus.ts'
 import { bucketAgesMs, buckets } from '#contracts/subjects.ts'
 import { connectNats } from '#services/bus/nats.ts'
-import { findNatsServer, natsServers } from '#services/bus/server.ts'
+import { findNatsServer, natsServers, startNatsServer } from '#services/bus/server.ts'
 import { collect } from '#test/support/collect.ts'
 import { natsBinaries, startTestNats } from '#test/support/nats.ts'
 
@@ -30,6 +33,20 @@ test('without a server the first connect gives up in time and names it without c
 test('NATS_SERVER_BIN alone counts if it is set, and must be there', () => {
   expect(natsServers({ NATS_SERVER_BIN: process.execPath })).toEqual([process.execPath])
   expect(findNatsServer({ NATS_SERVER_BIN: '/nowhere/nats-server' })).toBeUndefined()
+})
+
+test.skipIf(natsBinaries().length === 0)('two servers never keep their data in one folder', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'freeway-one-folder-'))
+  stack.defer(() => rm(dir, { recursive: true }))
+  const first = await startNatsServer({ dir })
+  stack.defer(() => first.stop())
+  const { port } = new URL(first.url)
+  await expect(startNatsServer({ dir })).rejects.toThrow(`the nats-server at port ${port} keeps its data beside it`)
+  // One that ends is waited for.
+  const second = startNatsServer({ dir })
+  await first.stop()
+  const { stop } = await second
+  stack.defer(stop)
 })
 
 describe.each(natsBinaries())('a process of $name', ({ binary, name }) => {

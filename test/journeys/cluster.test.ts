@@ -8,6 +8,7 @@ import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Simulator } from '#services/simulator/simulator.ts'
 import { chat, openChat } from '#test/support/chat.ts'
+import { denoBinary } from '#test/support/deno.ts'
 import { type GatewayOptions, type Run, runFreeway } from '#test/support/gateway.ts'
 import { natsBinaries } from '#test/support/nats.ts'
 import { until } from '#test/support/until.ts'
@@ -34,11 +35,14 @@ function processes(): Process[] {
 }
 const childrenOf = ({ pid }: Run) => processes().filter(({ parent }) => parent === pid)
 const running = (pids: number[]) => processes().filter(({ pid, command }) => pids.includes(pid) && !command.includes('<defunct>'))
-const roleOf = ({ command }: Process) =>
-  /freeway\.ts (\w+)/.exec(command)?.[1] ?? (command.includes('nats-server') ? 'nats-server' : command)
+const roleOf = ({ command }: Process) => {
+  if (command.startsWith('/bin/sh -c')) return 'guard'
+  return /freeway\.ts (\w+)/.exec(command)?.[1] ?? (command.includes('nats-server') ? 'nats-server' : command)
+}
 
-async function startCluster(options: GatewayOptions = {}): Promise<{ run: Run; urls: string[] }> {
-  const run = await runFreeway(['cluster', '--ingress', '2', '--router', '2', '--workers', '2'], {
+/** `size`: of ingresses, routers and workers, each. */
+async function startCluster(options: GatewayOptions = {}, size = '2'): Promise<{ run: Run; urls: string[] }> {
+  const run = await runFreeway(['cluster', '--ingress', size, '--router', size, '--workers', size], {
     config: configWith(simulator),
     ...options,
   })
@@ -56,7 +60,7 @@ describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
     await using _ = run
     const members = childrenOf(run)
     expect(members.map(roleOf).sort()).toEqual(
-      ['ingress', 'ingress', 'nats-server', 'router', 'router', 'telemetry', 'worker', 'worker'].sort(),
+      ['guard', 'ingress', 'ingress', 'nats-server', 'router', 'router', 'telemetry', 'worker', 'worker'].sort(),
     )
     const isReady = async (url: string) => (await fetch(`${url}/ready`)).ok
     await until('both ingresses are ready', async () => (await Promise.all(urls.map(isReady))).every(Boolean))
@@ -104,6 +108,33 @@ describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
     expect(await run.exited).toEqual({ code: 1, signal: null })
     await until('all have ended', () => running(all).length === 0, { timeoutMs: 5_000 })
     await stream.ended
+  })
+
+  it.each([
+    ['Node', {}],
+    ['Deno', { runtime: [denoBinary(), 'run', '-A'] }],
+  ])('whose supervisor is killed ends its streams, and then itself: on %s', async (_, options) => {
+    const { run, urls } = await startCluster(options, '1')
+    await using __ = run
+    const all = childrenOf(run).map(({ pid }) => pid)
+    expect(all).toHaveLength(6)
+    simulator.setFault({}, { chunks: 40, size: 8, tps: 40 })
+    const stream = openChat(urls[0] as string, { model: 'm-large' })
+    await stream.untilText(16)
+    run.kill('SIGKILL')
+    expect(await stream.ended).toMatchObject({ status: 200, done: true, broken: false })
+    await until('nothing runs any more', () => running(all).length === 0, { timeoutMs: 10_000, state: () => running(all) })
+  })
+
+  it('starts its broker again when that dies', async () => {
+    const { run, urls } = await startCluster({}, '1')
+    await using _ = run
+    const broker = () => childrenOf(run).find((member) => roleOf(member) === 'nats-server' && !member.command.includes('<defunct>'))?.pid
+    const killed = broker() as number
+    process.kill(killed, 'SIGKILL')
+    await until('there is another', () => ![killed, undefined].includes(broker()))
+    const ask = () => chat(urls[0] as string, { model: 'm-large' })
+    await until('requests are answered', async () => (await ask()).status === 200, { timeoutMs: 10_000 })
   })
 
   it('that cannot start says why, and leaves nothing behind', async () => {
