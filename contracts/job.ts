@@ -76,7 +76,7 @@ export const need = z.object({
   tool_count: z.number().int().min(1).optional(),
   vision: z.boolean(),
   json: z.boolean(),
-  /** Further capabilities, e.g. `audio_in`, `embeddings`, `image_edit`. */
+  /** Further capabilities, e.g. `audio_in`, `image_edit`; and what an answer must have: `choices` (several), `logprobs`. */
   also: z.array(z.string()).optional(),
   /** Tokens of context: input and requested output. */
   ctx: z.number().int().min(0),

@@ -115,9 +115,8 @@ export function afterNoroute(noroute: Noroute, last: FreewayError | undefined, j
   if (noroute.reason === 'unsupported') {
     // It was too long for one, and nobody has more room: that is what the client can mend.
     if (last?.type === 'context_length_exceeded') return last
-    return new FreewayError('invalid_request_error', 'no configured model can serve this request: tools, images or context length', {
-      param: 'model',
-    })
+    const why = 'no configured model can serve this request: tools, images, n, logprobs or context length'
+    return new FreewayError('invalid_request_error', why, { param: 'model' })
   }
   if (noroute.reason === 'tier') {
     return new FreewayError('model_access_denied', 'this model is not open to your access tier', { param: 'model' })

@@ -98,6 +98,25 @@ describe('what a model must be able to do', () => {
   })
 })
 
+describe('what not every provider gives', () => {
+  const catalog = catalogOf({
+    clamps: { weight: 9, request_policy: { clamp: { n: 1 } } },
+    drops: { weight: 8, request_policy: { drop: ['n', 'logprobs'] } },
+    claude: { weight: 7, format: 'messages' },
+    gpt: { weight: 6, format: 'responses' },
+    usual: {},
+  })
+  const need = (...also: string[]) => ({ tools: false, vision: false, json: false, ctx: 100, also })
+  it.each<[string, Partial<Submit>, string]>([
+    ['several answers', { need: need('choices') }, 'usual/m'],
+    ['logprobs', { need: need('logprobs') }, 'clamps/m'],
+    ['logprobs, once the first has failed', { need: need('logprobs'), exclude: ['clamps'] }, 'gpt/m'],
+    ['both', { need: need('choices', 'logprobs') }, 'usual/m'],
+    ['several answers of one that was named', { model: 'clamps/m', need: need('choices') }, 'unsupported'],
+    ['logprobs of one that was named', { model: 'claude/m', need: need('logprobs') }, 'unsupported'],
+  ])('%s', (_, job, target) => expect(routed(catalog, job)).toBe(target))
+})
+
 describe('more tools than a provider takes', () => {
   const models = [{ id: 'm', capabilities: ['chat', 'tools'] }]
   const catalog = catalogOf({ few: { weight: 9, max_tools: 128, models }, many: { models } })

@@ -131,13 +131,20 @@ function candidateOf(provider: CatalogProvider, account: string, model: Model): 
     model,
     target: { prov: provider.name, account, model: model.id, billable: provider.metered },
     keys: [provider.name, `${provider.name}/${account}`, `${provider.name}/${account}/${model.id}`],
-    can: new Set(model.capabilities),
+    can: new Set([...model.capabilities, ...extrasOf(provider)]),
     quality: byRank(model.intelligence_rank),
     speed: byRank(model.speed_rank),
     context: Math.min(Math.max((Math.log2(model.context_window) - LEAST_CONTEXT) / (MOST_CONTEXT - LEAST_CONTEXT), 0), 1),
     cost: provider.metered ? 0 : 1,
     place: 0,
   }
+}
+
+/** What an answer to a chat can have beside its text: whoever takes the wish out of a request, or cannot say it, must not be asked. */
+function extrasOf({ format, request_policy: { drop, clamp } }: CatalogProvider): string[] {
+  const choices = format === 'chat-completions' && !drop.includes('n') && (clamp.n ?? 2) > 1
+  const logprobs = format !== 'messages' && !drop.includes('logprobs')
+  return [...(choices ? ['choices'] : []), ...(logprobs ? ['logprobs'] : [])]
 }
 
 /** 8 thousand tokens and a million, as powers of two. */

@@ -34,6 +34,8 @@ const ESSENTIAL = new Set([
   'role',
   'tool_calls',
   'tool_call_id',
+  'n',
+  'logprobs',
 ])
 
 const optional = (name: string | undefined): name is string => name !== undefined && !ESSENTIAL.has(name)
@@ -84,7 +86,7 @@ function renamed(words: string): Adaptation | undefined {
   return from !== undefined && to !== undefined && from !== to ? { rename: { [from]: to } } : undefined
 }
 
-const NUMBER = '(max_tokens|max_completion_tokens|temperature|top_p|top_k|n|presence_penalty|frequency_penalty|top_logprobs|seed)'
+const NUMBER = '(max_tokens|max_completion_tokens|temperature|top_p|top_k|presence_penalty|frequency_penalty|top_logprobs|seed)'
 const AT_LEAST = new RegExp(
   `\\b${NUMBER}\\b['"\`]?.{0,40}?(greater than or equal to|at least|>=|greater than|more than|>|minimum(?: value)?(?: is| of)?)\\s{0,3}(-?\\d{1,9}(?:\\.\\d{1,6})?)`,
   'i',

@@ -256,6 +256,8 @@ describe('refusals never seen before', () => {
       openai('messages[1].reasoning: reasoning is not supported with this model'),
       { adapt: { strip_message_fields: ['reasoning'] } },
     ],
+    ['several answers', 400, openai('n must be at most 1'), { adapt: undefined }],
+    ['logprobs', 400, openai("property 'logprobs' is unsupported"), { adapt: undefined }],
     ['range', 400, openai('Range of max_tokens should be [1, 8192]'), { adapt: { min: { max_tokens: 1 }, clamp: { max_tokens: 8192 } } }],
     [
       'upper bound',

@@ -71,8 +71,14 @@ describe('reading', () => {
       { vision: false, also: ['audio_in'] },
     ],
     ['no picture', { messages: [{ role: 'user', content: [{ type: 'text', text: 'image_url' }] }] }, { vision: false }],
+    ['several answers', { n: 2 }, { also: ['choices'] }],
+    ['logprobs', { logprobs: true, top_logprobs: 2 }, { also: ['logprobs'] }],
   ])('%s is needed', (_, fields, need) => {
     expect(read(fields).need).toMatchObject(need)
+  })
+
+  test('one answer without logprobs needs nothing special', () => {
+    expect(read({ n: 1, logprobs: false }).need).not.toHaveProperty('also')
   })
 
   test('about four bytes a token; pictures and files count flat', () => {

@@ -34,6 +34,7 @@ export function readRequest(bytes: Uint8Array): Job {
 export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes: number): Omit<Job, 'body'> {
   const { tokens, vision, hearing } = measure(body, bodyBytes)
   const toolCount = lengthOf(body.tools) + lengthOf(body.functions)
+  const also = alsoNeeded(body, hearing)
   const out = (body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_OUTPUT_TOKENS) * (body.n ?? 1)
   return {
     kind: 'chat',
@@ -48,11 +49,18 @@ export function jobOf(body: ChatBody, fields: Record<string, unknown>, bodyBytes
       ...(toolCount > 0 && { tool_count: toolCount }),
       vision,
       json: body.response_format?.type === 'json_schema' || body.response_format?.type === 'json_object',
-      ...(hearing && { also: ['audio_in'] }),
+      ...(also && { also }),
       ctx: tokens + out,
     },
     estimate: { in: tokens, out },
   }
+}
+
+/** What few ask for and not every provider gives: one answer where several were wanted would be a false success. Undefined: nothing. */
+function alsoNeeded({ n, logprobs }: ChatBody, hearing: boolean): string[] | undefined {
+  const several = typeof n === 'number' && n > 1
+  if (!hearing && !several && logprobs !== true) return undefined
+  return [...(hearing ? ['audio_in'] : []), ...(several ? ['choices'] : []), ...(logprobs === true ? ['logprobs'] : [])]
 }
 
 /**
