@@ -113,6 +113,21 @@ it('seconds of sound and pictures count as they were, not as they were expected'
   ])
 })
 
+it.each([
+  ['pictures', 'images', { kind: 'image', est: { in: 0, out: 0, images: 4 } }, { kind: 'image', est: { in: 0, out: 0 } }],
+  [
+    'seconds of sound',
+    'audio_seconds',
+    { kind: 'transcription', est: { in: 0, out: 0, audio_seconds: 4 } },
+    { kind: 'transcription', est: { in: 0, out: 0, audio_seconds: 1 } },
+  ],
+] as const)('that there is no room for many %s says nothing of few', async (_, unit, many, few) => {
+  const media = { ...provider, limits: [{ unit, max: 6, per: 'day', clock: 'UTC' }] satisfies CatalogProvider['limits'] }
+  await budget.reserve('1.1', { provider: media, account: 'groq-1', model: m }, many, 60_000)
+  expect(budget.roomFor(many)(media, 'groq-1', m)).toMatchObject({ headroom: 0, opensInMs: expect.any(Number) })
+  expect(budget.roomFor(few)(media, 'groq-1', m)).toEqual({ headroom: 1 / 3 })
+})
+
 describe('what is counted in neither calls nor tokens', () => {
   const neurons = (change: object, model: object = {}): [CatalogProvider, Model] => {
     const parsed = providerSchema.parse({
@@ -139,6 +154,14 @@ describe('what is counted in neither calls nor tokens', () => {
     expect(await reserve('5.1', priced)).toMatchObject({ ok: false, limit: { unit: 'neurons' } })
     budget.release('2.1')
     expect(await reserve('6.1', priced)).toEqual({ ok: true })
+  })
+
+  it('that there is no room for a long answer says nothing of a short one, however long its question is', async () => {
+    const [of, one] = neurons({ cost: { unit: 'neurons', in: 10, out: 100_000 } })
+    await reserve('1.1', [of, one], { est: { in: 0, out: 60_000 }, kind: 'chat' })
+    const roomFor = (tokens: { in: number; out: number }) => budget.roomFor({ est: tokens, kind: 'chat' })(of, 'groq-1', one)
+    expect(roomFor({ in: 0, out: 50_000 })).toMatchObject({ headroom: 0, opensInMs: expect.any(Number) })
+    expect(roomFor({ in: 90_000, out: 1_000 }).opensInMs).toBeUndefined()
   })
 
   it('a model without a price costs what its provider says, a call of unknown use what was reserved', async () => {

@@ -35,7 +35,10 @@ interface Known {
   pools: PoolLimits[]
   cost: Cost | undefined
   room: Room
+  /** For how much: tokens, of which so many of the output, and pictures or seconds of sound. */
   tokens: number
+  out: number
+  media: number
   atMs: number
   epoch: number
 }
@@ -68,7 +71,8 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
     const found = models.get(model)
     if (found) return found
     const cost = model.cost ?? provider.cost
-    const made = { pools: poolsOf(provider, account, model), cost, room: OPEN, tokens: 0, atMs: Number.NEGATIVE_INFINITY, epoch }
+    const seen = { room: OPEN, tokens: 0, out: 0, media: 0, atMs: Number.NEGATIVE_INFINITY, epoch }
+    const made = { pools: poolsOf(provider, account, model), cost, ...seen }
     models.set(model, made)
     return made
   }
@@ -81,7 +85,9 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
 
   return {
     roomFor(job) {
-      const tokens = job.est.in + job.est.out
+      const { out } = job.est
+      const tokens = job.est.in + out
+      const media = imagesOf(job) + (job.est.audio_seconds ?? 0)
       const nowMs = now()
       // Models of one account are asked for one after the other.
       let last: CatalogProvider | undefined
@@ -99,11 +105,15 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
         const ageMs = nowMs - one.atMs
         // Room may be taken unseen for a moment; that there is none holds until it opens or something comes back.
         const freshMs = one.room.headroom > PLENTY ? PLENTY_MS : ROOM_MS
-        if (opensInMs === undefined && tokens <= one.tokens && ageMs >= 0 && ageMs < freshMs) return one.room
-        if (opensInMs !== undefined && tokens >= one.tokens && one.epoch === epoch && ageMs >= 0 && ageMs < opensInMs)
-          return { headroom: 0, opensInMs: opensInMs - ageMs }
+        if (opensInMs === undefined && tokens <= one.tokens && media <= one.media && ageMs >= 0 && ageMs < freshMs) return one.room
+        if (opensInMs !== undefined && one.epoch === epoch && ageMs >= 0 && ageMs < opensInMs) {
+          // Where there is no room for less there is none for more; what a model costs depends on which tokens they are.
+          const isMore = tokens >= one.tokens && media >= one.media && (one.cost === undefined || out >= one.out)
+          if (isMore) return { headroom: 0, opensInMs: opensInMs - ageMs }
+        }
         const room = quota.room(claims(one.pools, amountsOf(job, one.cost)))
-        Object.assign(one, { room: room.opensInMs === undefined ? room : { ...room, headroom: 0 }, tokens, atMs: nowMs, epoch })
+        const seen = { room: room.opensInMs === undefined ? room : { ...room, headroom: 0 }, tokens, out, media, atMs: nowMs, epoch }
+        Object.assign(one, seen)
         return one.room
       }
     },
@@ -158,8 +168,13 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
   }
 }
 
-function amountsOf({ est, kind }: Pick<Submit, 'est' | 'kind'>, cost: Cost | undefined): Amounts {
-  const images = kind === 'image' ? (est.images ?? 1) : 0
+function imagesOf({ est, kind }: Pick<Submit, 'est' | 'kind'>): number {
+  return kind === 'image' ? (est.images ?? 1) : 0
+}
+
+function amountsOf(job: Pick<Submit, 'est' | 'kind'>, cost: Cost | undefined): Amounts {
+  const { est } = job
+  const images = imagesOf(job)
   return {
     requests: 1,
     tokens: est.in + est.out,
