@@ -134,13 +134,15 @@ async function readWebBody(request: Request, maxBytes: number): Promise<Uint8Arr
   return concat(parts)
 }
 
-/** Calls back when the client has closed its connection before the answer was complete. A half-close counts as gone. */
+/** Calls back when the client has closed its connection before the answer was complete, or if it has by now. A half-close counts as gone. */
 export function onClientGone(request: Request, gone: () => void): void {
-  const node = nodeOf(request)
-  if (!node) return request.signal.addEventListener('abort', gone, { once: true })
-  node.res.once('close', () => {
-    if (!node.res.writableFinished) gone()
-  })
+  const res = nodeOf(request)?.res
+  const closed = () => {
+    if (!res?.writableFinished) gone()
+  }
+  if (res ? res.destroyed : request.signal.aborted) closed()
+  else if (res) res.once('close', closed)
+  else request.signal.addEventListener('abort', gone, { once: true })
 }
 
 /** The address of the connection's other end. */
