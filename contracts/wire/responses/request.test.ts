@@ -71,6 +71,20 @@ describe('a Responses request for a chat provider', () => {
     expect(replayed.messages[0].tool_calls[0].function.name).toBe('mcp__t__add')
   })
 
+  it('is as long as what a model is told of it, whatever is kept beside that', () => {
+    const described = { ...add, description: 'Adds numbers. '.repeat(300) }
+    const estimateOf = (input: object[], tools: object[]) => read({ input, tools }).job.estimate.in
+    const plain = estimateOf([user], [described])
+    expect(plain).toBeGreaterThan(1000)
+    const picture = { type: 'image_generation_call', id: 'ig_1', status: 'completed', result: 'A'.repeat(400_000) }
+    const thought = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'A'.repeat(400_000) }
+    const said = { type: 'message', id: 'msg_1', role: 'assistant', content: [{ type: 'output_text', text: 'Hi' }] }
+    const namespace = { type: 'namespace', name: 'mcp__t__', tools: [described] }
+    const full = estimateOf([user, picture, thought, said, user], [namespace, hosted])
+    expect(full).toBeGreaterThan(plain)
+    expect(full).toBeLessThan(plain + 100)
+  })
+
   it('has no hosted tools beside functions, and is refused where nothing else is there or one is demanded (38, 39)', () => {
     expect(chat({ input: 'x', tools: [hosted, add], tool_choice: 'auto' }).tools).toHaveLength(1)
     expect(refusal({ input: 'x', tools: [hosted] })).toMatchObject({ status: 400, param: 'tools' })

@@ -68,7 +68,19 @@ export function readRequest(
     [EXTENSION]: readOwn(request, names, tools.length),
   }
   const bytes = utf8(JSON.stringify(body))
-  return { job: { ...jobOf(body as ChatBody, request, bytes.length), body: bytes }, names }
+  return { job: { ...jobOf(body as ChatBody, request, bytes.length - keptBytes(body)), body: bytes }, names }
+}
+
+/** What is kept for this format alone is no part of the prompt: most of it no provider sees, and tools are there twice. */
+function keptBytes(body: Fields): number {
+  let kept = lengthOf(body[EXTENSION])
+  for (const message of body.messages as Fields[]) kept += lengthOf(message[EXTENSION])
+  return kept
+}
+
+/** Of its text, about. */
+function lengthOf(value: unknown): number {
+  return value === undefined ? 0 : EXTENSION.length + JSON.stringify(value).length
 }
 
 /** What the body of the job does not say. Tools only where they are more than the functions in it. */
