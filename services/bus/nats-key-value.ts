@@ -115,6 +115,8 @@ async function watch(link: NatsLink, store: KV, pattern: string, onEntry: (entry
       }
     })()
     ended.catch(current.reject)
+    // Only the first watch is waited for; of a later one it is enough that it ends.
+    current.promise.catch(() => {})
     return { current: current.promise, ended }
   }
 
