@@ -266,6 +266,12 @@ describe('what is sent', () => {
       'https://i.example/prompt/a%2Fb%20%3F?model=org%2Fm&width=512&height=256&nologo=true',
       '',
     ],
+    [
+      'a prompt that is half a character, as part of an address',
+      { kind: 'image', media: { style: 'get-bytes', url: 'https://i.example/{prompt}' }, fields: { prompt: 'a\ud83d' } },
+      'https://i.example/a%EF%BF%BD?model=org%2Fm',
+      '',
+    ],
   ])('%s', (_, given, to, body) => {
     expect(sent(given)).toMatchObject({
       to,
@@ -391,12 +397,6 @@ describe('what an answer means', () => {
       [1, -0.5],
     ])
     expect(end).toMatchObject({ usage: { in: 5, out: 0 }, usageSource: 'provider' })
-  })
-
-  it('counts that cannot be are as if they had not come', () => {
-    const told = { text: 'hi', usage: { type: 'tokens', input_tokens: 12.5, output_tokens: 1e20, total_tokens: 1e20 } }
-    const { end } = answered({ kind: 'transcription', files: [sound] }, told)
-    expect(end).toMatchObject({ usage: { in: 13, out: 0, audio_seconds: 4 }, usageSource: 'provider' })
   })
 
   it('sound is handed on as it comes', () => {

@@ -102,7 +102,7 @@ function addressOf(
     text
       .replaceAll('{model}', () => encodeURI(model))
       .replaceAll('{account_id}', () => encodeURIComponent(accountId))
-      .replaceAll('{prompt}', () => encodeURIComponent(String(fields.prompt)))
+      .replaceAll('{prompt}', () => encodeURIComponent(String(fields.prompt).toWellFormed()))
   const tail = query ? `?${query}` : ''
   if (route.url !== undefined) {
     const { origin, pathname, search } = new URL(fill(route.url))
