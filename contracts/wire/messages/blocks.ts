@@ -1,6 +1,7 @@
 // The content blocks of an answer, one after the other: Messages cannot interleave them, chat completions do. The first block that
 // is not closed streams; what belongs to a later one waits until its turn. Pure.
 
+import { isWholeObject } from '../../json.ts'
 import { JsonEnd } from './json-end.ts'
 import type { Block, Fields } from './schema.ts'
 
@@ -147,9 +148,12 @@ function take(input: Input, args: string): string {
   return piece
 }
 
-/** Nothing at all is an empty object; the same arguments once more are a stutter; anything else behind the end is not to be guessed at. */
+/**
+ * Nothing at all is an empty object; the same arguments once more are a stutter; anything else behind the end is not to be guessed at,
+ * nor is what only looks like JSON: an empty object in its place would call the tool with nothing.
+ */
 function isUsable({ json, text, excess }: Input, cut: boolean): boolean {
   if (!json.begun) return text === '' || text.trim() === 'null' || cut
   if (!json.complete) return cut
-  return excess.trim() === '' || excess.trim() === text.trim()
+  return isWholeObject(text) && (excess.trim() === '' || excess.trim() === text.trim())
 }

@@ -183,6 +183,7 @@ describe('a stream', () => {
     ['two objects', ['{"a":1}{"a":2}']],
     ['no object', ['[1]']],
     ['a half', ['{"a":']],
+    ['no JSON, though its braces match', ["{city: 'Paris'}"]],
   ])('22: arguments that are %s are a failure, not something to guess at', (_, pieces) => {
     const chunks = [start, call(0, '', 'c'), ...pieces.map((piece) => call(0, piece)), finish('tool_calls'), end]
     expect(stream(chunks).at(-1)).toMatchObject({ type: 'error', error: { type: 'api_error' } })
