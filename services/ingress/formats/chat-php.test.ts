@@ -22,6 +22,12 @@ describe('a stream for FreeLLMAPI’s sample client', () => {
     expect(decoder.decode(said.end() as Uint8Array)).toBe('data: [DONE]\n\n')
   })
 
+  it('has no content that is null, which the client would print', () => {
+    const thought = (more: object) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { role: 'assistant', ...more } }] })}\n\n`
+    const told = thought({ content: null, reasoning_content: 'hm' }) + delta('a "content":null b')
+    expect(decoder.decode(stream().write(utf8(told)))).toBe(thought({ reasoning_content: 'hm' }) + delta('a "content":null b'))
+  })
+
   it('is written in whole events, however they come in', () => {
     const said = stream()
     const bytes = utf8(delta('Grüße') + delta('\n'))

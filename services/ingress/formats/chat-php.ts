@@ -32,10 +32,19 @@ function nameOf({ providers }: Catalog, id: number): string | undefined {
 /** Worth reading for: an event without a choice, which has usage or nothing in it. */
 const NO_CHOICES = /"choices":\s*\[\s*\]/
 
+/** Its Python client prints whatever an event has as content: of a model that thinks first, `None` for each thought. */
+const NULL_CONTENT = /"content":\s*null/
+
+function withoutNullContent(data: string): string {
+  const event = JSON.parse(data) as { choices: { delta?: { content?: unknown } }[] }
+  for (const { delta } of event.choices) if (delta?.content === null) delete delta.content
+  return JSON.stringify(event)
+}
+
 function stream(): StreamFormat {
   let said: string[] = []
   const events = new SseReader(({ data }) => {
-    if (!NO_CHOICES.test(data)) said.push(writeSse(data))
+    if (!NO_CHOICES.test(data)) said.push(writeSse(NULL_CONTENT.test(data) ? withoutNullContent(data) : data))
   })
   return {
     ping: utf8(': ping\n\n'),
