@@ -17,6 +17,19 @@ export function learnInto(meters: readonly Meter[], told: readonly LearnedLimit[
   return news
 }
 
+/** What was said counts no more, until it is said again. Returns whether anything was. */
+export function unlearn(meters: readonly Meter[], nowMs: number): boolean {
+  let news = false
+  for (const meter of meters) {
+    const { learned } = meter
+    if (!learned || (learned.max === undefined && learned.elsewhere === undefined)) continue
+    // Later than what it takes the place of, wherever that is known.
+    meter.learned = { atMs: Math.max(nowMs, learned.atMs + 1) }
+    news = true
+  }
+  return news
+}
+
 function meterFor(meters: readonly Meter[], { unit, per }: LearnedLimit): Meter | undefined {
   const same = meters.filter(({ limit }) => limit.unit === unit && (per === undefined || limit.per === per))
   return same.length === 1 ? same[0] : undefined

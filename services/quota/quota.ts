@@ -4,7 +4,7 @@
 
 import type { KeyValue } from '#contracts/bus.ts'
 import type { LearnedLimit } from '#contracts/limit.ts'
-import { learnInto } from './learn.ts'
+import { learnInto, unlearn } from './learn.ts'
 import type { Meter } from './meter.ts'
 import type { Pool } from './pool.ts'
 import { openPools } from './pools.ts'
@@ -30,6 +30,8 @@ export interface Quota {
   status(claims: readonly Claim[]): LimitStatus[]
   /** What the provider has told of these limits. Only ever lowers them. */
   learn(claim: Pick<Claim, 'pool' | 'limits'>, told: readonly LearnedLimit[]): void
+  /** Until the provider tells again, the configured limits count: the operator knows better, e.g. after an upgrade of his plan. */
+  unlearn(claim: Pick<Claim, 'pool' | 'limits'>): void
   /** Called when there may be more room than before. */
   onRoom(listener: () => void): void
   readonly open: number
@@ -213,6 +215,13 @@ export async function openQuota({ keyValue, scope, instance, now = Date.now, lea
       if (limits.length === 0) return
       const pool = pools.named(name)
       if (learnInto(pool.metersOf(limits, now()), told, now())) pool.learned()
+    },
+    unlearn({ pool: name, limits }) {
+      if (limits.length === 0) return
+      const pool = pools.named(name)
+      if (!unlearn(pool.metersOf(limits, now()), now())) return
+      pool.learned()
+      onRoom()
     },
     onRoom: (listener) => void listeners.add(listener),
     get open() {

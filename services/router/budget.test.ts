@@ -72,6 +72,19 @@ it('what the provider says of its limits counts where it is less', async () => {
   expect(tokens).toMatchObject({ source: 'configured', learnedMax: 9_999 })
 })
 
+it('what the provider has said counts no more once the operator says so, for any router, and then again when it says it', async () => {
+  const catalog = { providers: [provider], aliases: [] } as unknown as Parameters<Budget['learn']>[1]
+  const says = learned({ unit: 'requests', per: 'minute', max: 1, remaining: 0, reset_ms: 50_000 })
+  const spent = async (lease: string) => !(await take(lease)).ok
+  budget.learn(says, catalog)
+  expect(await spent('1.1')).toBe(true)
+  budget.unlearn(provider)
+  expect(await spent('2.1')).toBe(false)
+  expect(budget.statusOf(provider, 'groq-1')[0]).toMatchObject({ source: 'configured', used: 1, remaining: 3 })
+  budget.learn(says, catalog)
+  expect(await spent('3.1')).toBe(true)
+})
+
 it('what somebody else has used with the same key counts until the provider resets it', async () => {
   const catalog = { providers: [provider], aliases: [] } as unknown as Parameters<Budget['learn']>[1]
   await take('1.1')

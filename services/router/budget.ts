@@ -19,6 +19,8 @@ export interface Budget {
   abandon(lease: string): void
   /** What the provider said of its limits. */
   learn(outcome: AttemptOutcome, catalog: Catalog): void
+  /** What it said of any of its limits counts no more, until it says it again. */
+  unlearn(provider: CatalogProvider): void
   /** Every limit of an account and of its models, for the provider's status. */
   statusOf(provider: CatalogProvider, account: string): LimitStatus[]
   usageOf(provider: CatalogProvider): UsageToday
@@ -81,6 +83,14 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
   function remember(lease: string, cost: Cost): void {
     if (costs.size >= MAX_COSTS) costs.delete(costs.keys().next().value as string)
     costs.set(lease, cost)
+  }
+
+  /** Every pool of an account, once. */
+  function poolsIn(provider: CatalogProvider, account: string): PoolLimits[] {
+    const byPool = new Map<string, PoolLimits>()
+    for (const model of provider.models.filter(({ enabled }) => enabled))
+      for (const one of knownOf(provider, account, model).pools) byPool.set(one.pool, one)
+    return [...byPool.values()]
   }
 
   return {
@@ -149,12 +159,10 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
         )
       }
     },
-    statusOf(provider, account) {
-      const byPool = new Map<string, PoolLimits>()
-      for (const model of provider.models.filter(({ enabled }) => enabled))
-        for (const one of knownOf(provider, account, model).pools) byPool.set(one.pool, one)
-      return quota.status(claims([...byPool.values()], {}))
+    unlearn(provider) {
+      for (const account of provider.accounts) for (const one of poolsIn(provider, account)) quota.unlearn(one)
     },
+    statusOf: (provider, account) => quota.status(claims(poolsIn(provider, account), {})),
     usageOf(provider) {
       const statuses = provider.accounts.flatMap((account) => this.statusOf(provider, account))
       const used = (unit: string, per: string) =>

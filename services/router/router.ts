@@ -73,14 +73,23 @@ export async function startRouter({ backbone, settings, logger, instance, demo, 
   const memory = await openMemory({ config, logger, resets: () => overrides.current.resets, keyIds: () => keyIdsIn(registry.catalog) })
   const { health, tally } = memory
   let { resets } = overrides.current
-  overrides.onChange((now) => {
-    for (const [name, count] of Object.entries(now.resets)) if (count !== resets[name]) reset(health, name)
-    resets = now.resets
-    memory.news()
-  })
   const leases = createLeases()
   const quota = await openQuota({ keyValue: await backbone.keyValue(buckets.quota), scope: 'provider', instance })
   const budget = createBudget(quota)
+  const forgetResets = () => {
+    const { resets: now } = overrides.current
+    if (now === resets) return
+    for (const provider of registry.catalog.providers) {
+      if (now[provider.name] === resets[provider.name]) continue
+      reset(health, provider.name)
+      budget.unlearn(provider)
+    }
+    resets = now
+    memory.news()
+  }
+  overrides.onChange(forgetResets)
+  // Also what was reset while the quotas were being opened.
+  forgetResets()
   const usageOf: typeof budget.usageOf = (provider) => larger(budget.usageOf(provider), tally.of(provider.name, Date.now()))
   const worldFor = (job: Pick<Submit, 'est' | 'kind'>, wish: World['wish']): World => {
     const nowMs = performance.now()

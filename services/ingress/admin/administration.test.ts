@@ -251,6 +251,17 @@ describe('a provider', () => {
     }
   })
 
+  it('what a provider has said of its limits is forgotten as well', async () => {
+    await api('PATCH', '/providers/mine', { api_key: key, rpm_limit: 30 })
+    const message = 'Rate limit reached: limit 2 requests per minute'
+    simulator.setFault({}, { status: 429, headers: { 'retry-after': '40' }, body: { error: { message } } }, 1)
+    await chat('mine/m-large')
+    const limit = async () => (await api('GET', '/providers/mine')).body.limits[0]
+    await expect.poll(limit).toMatchObject({ max: 30, source: 'learned', learned_max: 2, remaining: 0 })
+    await api('POST', '/providers/mine/reset')
+    expect(await limit()).toMatchObject({ max: 30, source: 'configured', remaining: expect.toSatisfy((left) => left > 20) })
+  })
+
   it('POST test tells what the provider says', async () => {
     expect(await api('POST', '/providers/mine/test')).toMatchObject({ status: 200, body: { ok: false, message: 'there is no key' } })
     await api('PATCH', '/providers/mine', { api_key: key })

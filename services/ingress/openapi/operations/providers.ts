@@ -182,7 +182,7 @@ export const providerOperations: Operation[] = [
     path: `${path}/{name}/reset`,
     id: 'resetProvider',
     tag,
-    summary: 'Forget health and quarantine',
+    summary: 'Forget health, quarantine and what the provider said of its limits',
     params: name,
     errors: [404],
     answers: ok,
