@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { expect, it } from 'vitest'
+import { it } from 'vitest'
 import { onClientGone, openFront } from './front.ts'
 
 it('who asks only after the client has left whether it has is told so', async () => {
