@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import { utf8 } from '#contracts/bytes.ts'
-import { pulledCall } from './pulled-call.ts'
+import { FreewayError } from '#contracts/failure.ts'
+import { BodyUnavailable } from '#services/blob.ts'
+import { noCall, pulledCall } from './pulled-call.ts'
 import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
 
 function begin(send?: (body: Uint8Array) => UpstreamCall) {
@@ -74,4 +76,13 @@ it('a body that cannot be sent is an error of the call, not of the process', asy
     throw new Error('no JSON')
   })
   expect(await after(() => fetched.resolve(utf8('{')))).toEqual(['error: no JSON'])
+})
+
+it.each([
+  ['what a provider cannot be asked is told as it is', new FreewayError('invalid_request_error', 'no'), FreewayError],
+  ['what is wrong with us is not told of the provider', new URIError('URI malformed'), BodyUnavailable],
+])('a call that cannot be made: %s', async (_, error, told) => {
+  const { promise, resolve } = Promise.withResolvers<Error>()
+  noCall({ onSend() {}, onHeaders() {}, onData() {}, onEnd() {}, onError: resolve }, error)
+  expect(await promise).toBeInstanceOf(told)
 })

@@ -4,6 +4,7 @@ import type { ControlMessage, Offer } from '#contracts/attempt.ts'
 import { controlKinds, offerKinds } from '#contracts/attempt.ts'
 import type { Backbone, BusMessage } from '#contracts/bus.ts'
 import { catalogOverrides } from '#contracts/catalog-change.ts'
+import { FreewayError } from '#contracts/failure.ts'
 import { absence, confirmation, RECONNECT_GRACE_MS } from '#contracts/liveness.ts'
 import { decodeKind, Message } from '#contracts/message.ts'
 import type { Subject } from '#contracts/subjects.ts'
@@ -29,7 +30,7 @@ import { tooLate } from './outgoing.ts'
 import { inlinePictures } from './pictures-inline.ts'
 import type { Place } from './places.ts'
 import { openPlaces } from './places.ts'
-import { pulledCall } from './pulled-call.ts'
+import { noCall, pulledCall } from './pulled-call.ts'
 import { providerRequest } from './request.ts'
 import { serveTrials } from './trials.ts'
 import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
@@ -163,7 +164,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
         const request = media?.request(account, body) ?? providerRequest(account, place.habits, offer, body, place.dialect)
         return place.upstream.call(request, events)
       } catch (error) {
-        return noCall(events, error as Error)
+        if (!(error instanceof FreewayError)) logger.error('a request could not be written', { provider: offer.prov, error })
+        return noCall(events, error)
       }
     }
     const fetchesPictures = settings.fetchImages && offer.kind === 'chat' && place.provider.request_policy.images === 'inline_only'
@@ -242,9 +244,4 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       await bus.flush()
     },
   }
-}
-
-function noCall(events: UpstreamEvents, error: Error): UpstreamCall {
-  queueMicrotask(() => events.onError(error))
-  return { abort() {}, letGo() {}, pause() {}, resume() {} }
 }
