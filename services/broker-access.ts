@@ -12,6 +12,7 @@ import type { ServerConfig } from './bus/server-config.ts'
 import { writeServerConfig, writeUsers } from './bus/server-config.ts'
 import type { Settings } from './settings.ts'
 import { SettingsError } from './settings-error.ts'
+import { parsed } from './usage.ts'
 
 const OWNER_ONLY = 0o600
 const EVERY_OTHER = '*'
@@ -126,14 +127,6 @@ function copiesOf(args: string[]): number | undefined {
   if (replicas === undefined) return undefined
   if (!/^[135]$/.test(replicas)) throw new SettingsError('nats-setup: --replicas: expected 1, 3 or 5')
   return Number(replicas)
-}
-
-function parsed<Values>(command: string, parse: () => Values): Values {
-  try {
-    return parse()
-  } catch (error) {
-    throw new SettingsError(`${command}: ${(error as Error).message}`)
-  }
 }
 
 function wanted(workers: readonly string[]): { name: string; role: BrokerRole; providers: string[] }[] {

@@ -9,8 +9,9 @@ import { createLogger } from './logger.ts'
 import type { Opened, Process } from './processes.ts'
 import { runCluster, runIngress, runRouter, runSimulator, runTelemetry, runWorker, start, version } from './processes.ts'
 import { loadSettings } from './settings.ts'
+import { SettingsError } from './settings-error.ts'
 import { startTracing } from './trace/trace.ts'
-import { explain, USAGE } from './usage.ts'
+import { explain, providersIn, takesNothing, USAGE } from './usage.ts'
 
 const commands: Record<string, (args: string[]) => Promise<void>> = {
   start: () =>
@@ -19,12 +20,14 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
     ),
   ingress: () => run('ingress', runIngress, () => Promise.all([import('./bus/nats.ts'), import('./ingress/ingress.ts')])),
   router: () => run('router', runRouter, () => Promise.all([import('./bus/nats.ts'), import('./router/router.ts')])),
-  worker: (only) =>
-    run(
+  worker: async (args) => {
+    const only = providersIn(args)
+    await run(
       'worker',
       (self) => runWorker(self, only),
       () => Promise.all([import('./bus/nats.ts'), import('./workers/workers.ts')]),
-    ),
+    )
+  },
   telemetry: () => run('telemetry', runTelemetry),
   cluster: (args) => run('cluster', (self) => runCluster(self, args)),
   simulate: (args) => run('simulator', (self) => runSimulator(self, args)),
@@ -59,8 +62,12 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   },
   help: async () => void process.stdout.write(USAGE),
   '--help': async () => void process.stdout.write(USAGE),
+  '-h': async () => void process.stdout.write(USAGE),
   '--version': async () => void process.stdout.write(`${version}\n`),
 }
+
+/** What stands behind them would be passed over. */
+const bare = ['start', 'ingress', 'router', 'telemetry', 'health']
 
 const [command = 'help', ...args] = process.argv.slice(2)
 const chosen = Object.hasOwn(commands, command) ? commands[command] : undefined
@@ -69,7 +76,11 @@ if (!chosen) {
   process.exit(2)
 }
 try {
-  await chosen(args)
+  if (args.some((arg) => arg === '--help' || arg === '-h')) process.stdout.write(USAGE)
+  else {
+    if (bare.includes(command)) takesNothing(command, args)
+    await chosen(args)
+  }
   process.exit(0)
 } catch (error) {
   process.stderr.write(`freeway: ${explain(error)}\n`)
@@ -98,7 +109,10 @@ async function run(
   const { operationsPort: port, operationsHost: host } = settings
   if (port !== undefined) {
     const { openOperations } = await import('./operations.ts')
-    const operations = await openOperations({ host, port, service, version, missing: () => missing() })
+    const opening = openOperations({ host, port, service, version, missing: () => missing() })
+    const operations = await opening.catch((error: unknown) => {
+      throw new SettingsError(explain(error, { host: 'METRICS_HOST', port: 'METRICS_PORT' }))
+    })
     stack.defer(() => operations.close())
     logger.info('operations', { url: operations.url })
   }

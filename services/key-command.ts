@@ -8,6 +8,7 @@ import type { Backbone } from '#contracts/bus.ts'
 import { type KeyRow, type KeyStore, openKeyStore } from './key-store.ts'
 import { loadSettings, type Settings } from './settings.ts'
 import { SettingsError } from './settings-error.ts'
+import { parsed } from './usage.ts'
 
 const USAGE = `Usage: freeway key <command>
 
@@ -39,7 +40,7 @@ type OpenBackbones = (owner: Owner) => Promise<{ connect(role: 'ingress'): Promi
 
 /** Throws SettingsError with words for the operator. */
 export async function keyCommand(args: string[], openBackbones: OpenBackbones): Promise<void> {
-  const { values, positionals } = parsed(args)
+  const { values, positionals } = read(args)
   const [command, which, ...rest] = positionals
   const act = command === undefined || !Object.hasOwn(commands, command) || rest.length > 0 ? undefined : commands[command]
   if (!act) throw new SettingsError(USAGE)
@@ -51,7 +52,7 @@ export async function keyCommand(args: string[], openBackbones: OpenBackbones): 
   process.stdout.write(await act(await openKeyStore(settings, connect, stack), which, values))
 }
 
-type Values = ReturnType<typeof parsed>['values']
+type Values = ReturnType<typeof read>['values']
 
 const commands: Record<string, (store: KeyStore, which: string | undefined, values: Values) => Promise<string>> = {
   async create(store, name, values) {
@@ -79,12 +80,8 @@ const commands: Record<string, (store: KeyStore, which: string | undefined, valu
   },
 }
 
-function parsed(args: string[]) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true })
-  } catch (error) {
-    throw new SettingsError(`key: ${(error as Error).message}`)
-  }
+function read(args: string[]) {
+  return parsed('key', () => parseArgs({ args, options, allowPositionals: true }))
 }
 
 function number(option: string, text: string): number {

@@ -17,7 +17,8 @@ import { measureOutbox } from './outbox-measures.ts'
 import { openSpool } from './outbox-spool.ts'
 import { adminToken, providerVault } from './secrets.ts'
 import type { Settings } from './settings.ts'
-import { count } from './usage.ts'
+import { SettingsError } from './settings-error.ts'
+import { count, explain, parsed } from './usage.ts'
 
 export const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -100,11 +101,12 @@ export async function runTelemetry(self: Process): Promise<Opened> {
 
 export async function runCluster(self: Process, args: string[]): Promise<Opened> {
   const { startCluster } = await import('./cluster.ts')
-  const { values } = parseArgs({ args, options: { ingress: { type: 'string' }, router: { type: 'string' }, workers: { type: 'string' } } })
+  const options = { ingress: { type: 'string' }, router: { type: 'string' }, workers: { type: 'string' } } as const
+  const { values } = parsed('cluster', () => parseArgs({ args, options }))
   const size = {
-    ingress: count('--ingress', values.ingress, 2),
-    router: count('--router', values.router, 2),
-    workers: count('--workers', values.workers, 3),
+    ingress: count('--ingress', values.ingress, 2, 1),
+    router: count('--router', values.router, 2, 1),
+    workers: count('--workers', values.workers, 3, 1),
   }
   const token = await adminToken(self.settings)
   const demo = self.settings.demo === 'off' ? undefined : await openSimulator(self, 0)
@@ -117,8 +119,11 @@ export async function runCluster(self: Process, args: string[]): Promise<Opened>
 }
 
 export async function runSimulator(self: Process, args: string[]): Promise<Opened> {
-  const { values } = parseArgs({ args, options: { port: { type: 'string' } } })
-  const url = await openSimulator(self, count('--port', values.port, 9001), self.settings.host)
+  const { values } = parsed('simulate', () => parseArgs({ args, options: { port: { type: 'string' } } }))
+  const opening = openSimulator(self, count('--port', values.port, 9001), self.settings.host)
+  const url = await opening.catch((error: unknown) => {
+    throw new SettingsError(explain(error, { host: 'HOST', port: '--port' }))
+  })
   self.logger.info('ready', { url })
   return {}
 }

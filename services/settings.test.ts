@@ -93,6 +93,11 @@ describe('environment', () => {
     ['FREEWAY_REQUEST_TIMEOUT_MS', '0', 'environment: FREEWAY_REQUEST_TIMEOUT_MS: expected milliseconds, e.g. 300000'],
     ['FREEWAY_REQUEST_TIMEOUT_MS', '99999999999', 'environment: FREEWAY_REQUEST_TIMEOUT_MS: expected milliseconds, e.g. 300000'],
     ['MONGODB_URL', 'localhost:27017', 'environment: MONGODB_URL: expected mongodb://host:port/database'],
+    ...['http://127.0.0.1:4222', 'nats://user:hunter2@a b', 'nats://a:4222,', 'nats://a:port'].map((url) => [
+      'NATS_URL',
+      url,
+      'environment: NATS_URL: expected nats://host:4222 or tls://host:4222, several with commas between',
+    ]),
     [
       'OTEL_EXPORTER_OTLP_ENDPOINT',
       'localhost:4318',

@@ -215,7 +215,7 @@ const variables = z.object({
   LMSTUDIO_HOST: z.string().optional(),
   VLLM_HOST: z.string().optional(),
   CUSTOM_BASE_URL: httpAddress('expected an http or https address, e.g. http://127.0.0.1:8000/v1'),
-  NATS_URL: z.string().optional(),
+  NATS_URL: z.string().refine(areBrokers, 'expected nats://host:4222 or tls://host:4222, several with commas between').optional(),
   NATS_NKEY_FILE: z.string().optional(),
   NATS_CA_FILE: z.string().optional(),
   NATS_CERT_FILE: z.string().optional(),
@@ -236,6 +236,11 @@ function readVariables(env: Environment): z.infer<typeof variables> {
   const result = variables.safeParse(Object.fromEntries(set), { reportInput: true })
   if (result.success) return result.data
   throw new SettingsError(describeIssues('environment', result.error.issues))
+}
+
+function areBrokers(text: string): boolean {
+  const urls = text.split(',').map((part) => (part.includes('://') ? part.trim() : `nats://${part.trim()}`))
+  return urls.every((url) => /^(nats|tls):\/\/[^/]/.test(url) && URL.canParse(url))
 }
 
 function isAddressRange(text: string): boolean {

@@ -1,5 +1,7 @@
 // What the command line says of itself, of a wrong option and of a fault.
 
+import { Disconnected } from '#contracts/bus.ts'
+import { providerName } from '#contracts/catalog.ts'
 import { SettingsError } from './settings-error.ts'
 
 export const USAGE = `Usage: freeway <command>
@@ -23,21 +25,70 @@ export const USAGE = `Usage: freeway <command>
       --cluster NAME --server-name NAME --route nats://other:6222
   nats-setup             create what the services need on such a broker, as its user "setup"
       --replicas 3  copies of it in a cluster; one that has no room for them is refused
+  --help, --version
 
 Settings come from the environment, .env and freeway.json; see docs/configuration.md.
 `
 
-export function count(option: string, text: string | undefined, otherwise: number): number {
-  const value = text === undefined ? otherwise : Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new SettingsError(`${option}: expected a whole number`)
-  return value
+/** Throws SettingsError, with the words of the parser, if `parse` throws. */
+export function parsed<Values>(command: string, parse: () => Values): Values {
+  try {
+    return parse()
+  } catch (error) {
+    throw new SettingsError(`${command}: ${(error as Error).message}`)
+  }
 }
 
-export function explain(error: unknown): string {
-  const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (code === 'EADDRINUSE')
-    return `port ${port ?? ''} on ${address ?? 'this host'} is in use: stop the other program or set PORT to a free one`
-  if (code === 'EACCES' && port !== undefined) return `port ${port} needs privileges: set PORT to one above 1023`
+/** What nobody would look at is a mistake: `start --port 4000` must not start at another port. Throws SettingsError. */
+export function takesNothing(command: string, [first]: readonly string[]): void {
+  if (first === undefined) return
+  throw new SettingsError(`${command}: takes nothing behind it, but got "${first}"; settings are variables, e.g. PORT=4000 npm start`)
+}
+
+/** Names of providers. Throws SettingsError for what can be none. */
+export function providersIn(args: readonly string[]): string[] {
+  return args.map((arg) => {
+    if (providerName.safeParse(arg).success) return arg
+    throw new SettingsError(`worker: "${arg}" is no name of a provider; "freeway worker groq gemini" serves these two`)
+  })
+}
+
+const MAX_PORT = 65_535
+
+export function count(option: string, text: string | undefined, otherwise: number, least = 0): number {
+  const value = text === undefined ? otherwise : /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least && value <= MAX_PORT) return value
+  throw new SettingsError(`${option}: expected a whole number from ${least}`)
+}
+
+/** Of a service that listens: what it was told by. */
+interface Variables {
+  host: string
+  port: string
+}
+
+interface SystemError extends NodeJS.ErrnoException {
+  address?: string
+  hostname?: string
+  port?: number
+}
+
+const NO_ADDRESS = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']
+const NOT_USABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EISDIR', 'EEXIST']
+const LOOK = '"freeway doctor" looks closer'
+const ELSEWHERE = `, or set FREEWAY_DATA to another directory; ${LOOK}`
+
+/** A line that says what to do; the stack of a fault of our own. */
+export function explain(error: unknown, { host, port }: Variables = { host: 'HOST', port: 'PORT' }): string {
+  const { code = '', message, address, hostname, port: wanted, path } = error as SystemError
   if (error instanceof SettingsError) return message
+  if (code === 'EADDRINUSE')
+    return `port ${wanted ?? ''} on ${address ?? 'this host'} is in use: stop the other program or set ${port} to a free one`
+  if (code === 'EACCES' && wanted !== undefined) return `port ${wanted} needs privileges: set ${port} to one above 1023`
+  if (NO_ADDRESS.includes(code))
+    return `${host}: ${address ?? hostname} is no address of this machine (${code}): set it to 127.0.0.1, or to 0.0.0.0 for all of them`
+  if (NOT_USABLE.includes(code) && path !== undefined) return `${path} cannot be used (${code}): let this user write there${ELSEWHERE}`
+  if (code === 'ERR_SQLITE_ERROR') return `a database in the data directory cannot be used (${message}): mend it${ELSEWHERE}`
+  if (error instanceof Disconnected) return `${message}; start it, or correct NATS_URL; ${LOOK}`
   return error instanceof Error ? (error.stack ?? message) : String(error)
 }

@@ -8,6 +8,7 @@ import { readConfigFile } from '../config-file.ts'
 import { redactText, registerSecret } from '../redact.ts'
 import { loadSettings, type Settings } from '../settings.ts'
 import { SettingsError } from '../settings-error.ts'
+import { parsed } from '../usage.ts'
 import { checkBroker } from './broker.ts'
 import { checkCatalog } from './catalog.ts'
 import { checkData } from './data.ts'
@@ -26,7 +27,7 @@ export interface DoctorOptions {
 
 /** Prints what it finds as it finds it. Throws SettingsError for a wrong option, and if there is any fault. */
 export async function doctorCommand(args: string[], { env, cwd, write }: DoctorOptions): Promise<void> {
-  const { offline } = optionsOf(args)
+  const { offline } = parsed('doctor', () => parseArgs({ args, options: { offline: { type: 'boolean', default: false } } }).values)
   const all: Finding[] = []
   for (const findings of examine({ env, cwd, offline })) {
     for (const finding of await findings) {
@@ -37,14 +38,6 @@ export async function doctorCommand(args: string[], { env, cwd, write }: DoctorO
   const summary = summaryOf(all)
   write(`\n${summary}\n`)
   if (all.some(({ level }) => level === 'fault')) throw new SettingsError(`doctor: ${summary}`)
-}
-
-function optionsOf(args: string[]): { offline: boolean } {
-  try {
-    return parseArgs({ args, options: { offline: { type: 'boolean', default: false } } }).values
-  } catch (error) {
-    throw new SettingsError(`doctor: ${(error as Error).message}`)
-  }
 }
 
 interface Patient {

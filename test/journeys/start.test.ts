@@ -1,7 +1,8 @@
 // What an operator meets: the first start, the mistakes, the keys, and the stop.
 
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -149,6 +150,40 @@ describe('a mistake', () => {
     )
   })
 
+  it('in the choice of another port is told with its own variable', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    stack.defer(() => new Promise<void>((closed) => server.close(() => closed())))
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    expect(await refusal({ env: { METRICS_PORT: String(port) } })).toContain('set METRICS_PORT to a free one')
+    expect(await refusal({}, ['simulate', '--port', String(port)])).toContain('set --port to a free one')
+  })
+
+  it.each([
+    ['an address of another machine', { HOST: '192.0.2.1' }, 'freeway: HOST: 192.0.2.1 is no address of this machine (EADDRNOTAVAIL)'],
+    [
+      'a data directory below a file',
+      { FREEWAY_DATA: `${import.meta.filename}/data` },
+      `freeway: ${import.meta.filename}/data cannot be used`,
+    ],
+  ])('in the environment is told without a stack: %s', async (_, env, words) => {
+    expect(await refusal({ env })).toContain(words)
+  })
+
+  it('with the data is told without a stack', async () => {
+    const dir = await folder()
+    await mkdir(join(dir, 'data'))
+    await writeFile(join(dir, 'data', 'freeway.db'), 'no database, whatever its name says'.repeat(50))
+    expect(await refusal({ dir })).toMatch(/a database in the data directory cannot be used \(file is not a database\)/)
+  })
+
+  it('in the address of the broker is told once nobody has answered there', async () => {
+    const line = await refusal({ env: { NATS_URL: 'nats://user:hunter2@127.0.0.1:1' } }, ['router'])
+    expect(line).toContain('cannot connect to NATS at 127.0.0.1:1')
+    expect(line).toContain('start it, or correct NATS_URL')
+    expect(line).not.toContain('hunter2')
+  })
+
   it.each([
     ['a field of the wrong type', { providers: { groq: { weight: 'heavy' } } }, 'freeway.json: providers.groq.weight'],
     ['an unknown field', { providers: { groq: { rpm_limt: 3 } } }, 'freeway.json: providers.groq'],
@@ -175,6 +210,24 @@ describe('a mistake', () => {
     ['FREEWAY_CONFIG', 'nowhere.json'],
   ])('in the environment is told with the variable: %s=%s', async (name, value) => {
     expect(await refusal({ env: { [name]: value } })).toContain(name)
+  })
+
+  it.each([
+    [['start', '--port', '4000'], 'start: takes nothing behind it, but got "--port"'],
+    [['ingress', '3'], 'ingress: takes nothing behind it'],
+    [['worker', 'groq', '--concurrency'], 'worker: "--concurrency" is no name of a provider'],
+    [['cluster', '--worker', '3'], "cluster: Unknown option '--worker'"],
+    [['cluster', '--ingress', '0'], '--ingress: expected a whole number from 1'],
+    [['simulate', '--port', 'http'], '--port: expected a whole number from 0'],
+    [['doctor', '--online'], "doctor: Unknown option '--online'"],
+  ])('behind a command is told in one line: %j', async (args, line) => {
+    expect(await refusal({}, args)).toContain(line)
+  })
+
+  it.each([[['start', '--help']], [['key', 'create', '-h']], [['-h']]])('is not made by who asks for help: %j', async (args) => {
+    const run = stack.use(await runFreeway(args))
+    expect(await run.exited).toEqual({ code: 0, signal: null })
+    expect(run.stdout).toContain('Usage: freeway <command>')
   })
 
   it('in the command shows what there is', async () => {
