@@ -182,6 +182,22 @@ describe('an offer', () => {
     expect(reports).toMatchObject([{ result: 'expired', sent: false }])
   })
 
+  it('whose owner was not heard for long before anything could be sent is not called either, and nobody is to blame', async () => {
+    const begun = await begin()
+    begun.tell(grant, -1_000)
+    await begun.said()
+    const { events } = begun
+    let thrown: unknown
+    try {
+      events.onSend()
+    } catch (error) {
+      thrown = error
+    }
+    // As the connection tells it.
+    events.onError(thrown as Error)
+    expect(await begun.said()).toMatchObject([{ t: 'fail', phase: 'expired', code: 'expired', sent: false }])
+  })
+
   it('that is granted too late is not called: its owner has long gone elsewhere, and hears so', async () => {
     const { tell, upstream, reports, said } = await begin()
     await said()

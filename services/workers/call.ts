@@ -8,7 +8,7 @@ import type { AttemptWorld } from './attempt-world.ts'
 import type { CallTimes } from './call-times.ts'
 import { overdueBy, timesOf, timeToFirstToken } from './call-times.ts'
 import { endOf, headOf, type Outgoing } from './outgoing.ts'
-import type { AnswerEnd, AnswerSink, Listener } from './sink.ts'
+import { type AnswerEnd, type AnswerSink, GivenUp, type Listener } from './sink.ts'
 import type { UpstreamCall, UpstreamEvents } from './upstream.ts'
 import { estimatedUsage } from './usage.ts'
 
@@ -112,7 +112,7 @@ export class Call implements UpstreamEvents, AnswerSink {
   onSend(): void {
     const nowMs = performance.now()
     // Frozen meanwhile, whatever absence excuses. What is thrown here keeps the request from being written.
-    if (this.#caller.isGivenUp(nowMs)) throw new Error('given up before it was sent')
+    if (this.#caller.isGivenUp(nowMs)) throw new GivenUp('given up before it was sent')
     this.#sent = true
     this.#times.sentMs = nowMs
   }

@@ -11,7 +11,7 @@ import type { Dialect } from './dialect.ts'
 import type { LimitReader } from './learned-limits.ts'
 import { Collecting, type Reading } from './reading.ts'
 import { type Refusal, readRefusal } from './refusal.ts'
-import type { AnswerEnd, AnswerFailure, AnswerSink, Listener } from './sink.ts'
+import { type AnswerEnd, type AnswerFailure, type AnswerSink, GivenUp, type Listener } from './sink.ts'
 
 const MAX_COLLECTED_BYTES = 32 * 1024 * 1024
 const MAX_REFUSAL_BYTES = 64 * 1024
@@ -128,6 +128,7 @@ export function parseBody(body: Uint8Array): unknown {
 /** A call that came to no answer. `sent`: a byte of the request may have been written; `begun`: the answer has. */
 function errorOf(error: Error, sent: boolean, begun: boolean): AnswerFailure {
   const detail = (error as NodeJS.ErrnoException).code ?? error.name
+  if (error instanceof GivenUp) return { phase: 'expired', status: 0, code: 'expired', detail: error.message }
   if (error instanceof BodyUnavailable) return { phase: 'body', status: 0, code: 'body', detail: error.message }
   // The provider's format has no words for the request: another one's may.
   if (error instanceof FreewayError)

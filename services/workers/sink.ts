@@ -16,6 +16,11 @@ export interface AnswerEnd {
 export type AnswerFailure = Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> &
   Partial<Pick<Fail, 'key_fault' | 'retry_after_ms' | 'scope' | 'learned' | 'adapt'>>
 
+/** Its owner may have gone elsewhere before anything was sent: of the provider that says nothing. */
+export class GivenUp extends Error {
+  override name = 'GivenUp'
+}
+
 /** Takes one response in, whatever kind of job it answers. After `stop` it takes no notice of anything. */
 export interface Listener {
   onHeaders(status: number, headers: Record<string, string | string[] | undefined>): void
