@@ -9,6 +9,7 @@ import { attemptOf, offerReturn, offerReturns, type Subject, work } from '#contr
 import { createAlarm } from '#services/alarm.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Reserved } from '#services/quota/quota.ts'
+import { askedBy, openSpent } from './asked.ts'
 import type { Budget } from './budget.ts'
 import { JobTrace } from './job-trace.ts'
 import type { Leases } from './leases.ts'
@@ -163,10 +164,8 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
     if (opensAtMs > untilMs) return false
     if (known) Object.assign(known, { trying: false, opensAtMs })
     else {
-      const { model, strategy, need, exclude, kind, preferred, roles } = job
-      const signature = JSON.stringify([kind, model, strategy, need, exclude, preferred, roles])
       const client = job.key_id ?? ''
-      const parked = { key, client, signature, bytes: body?.length ?? 0, job: arrival, opensAtMs, untilMs, trying: false }
+      const parked = { key, client, asked: askedBy(job), bytes: body?.length ?? 0, job: arrival, opensAtMs, untilMs, trying: false }
       if (!room.park(parked)) return false
       tell(arrival, retry_after_ms, room.inOrder().indexOf(parked) + 1)
     }
@@ -184,14 +183,19 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
   }
 
   function wake(): void {
-    const spent = new Set<string>()
+    const spent = openSpent()
+    const nowMs = performance.now()
     let trying = 0
     for (const parked of room.inOrder()) {
+      const { key, asked, job, untilMs } = parked
+      const opensAtMs = spent.opensAtMs(asked)
       if (parked.trying) trying++
-      else if (trying < MAX_TRYING && !spent.has(parked.signature)) {
+      // Whoever it is too late for looks all the same, to be refused.
+      else if (opensAtMs !== undefined && opensAtMs <= untilMs && nowMs < untilMs) parked.opensAtMs = Math.max(parked.opensAtMs, opensAtMs)
+      else if (opensAtMs !== undefined || trying < MAX_TRYING) {
         parked.trying = true
-        if (attempt(parked.job)) spent.add(parked.signature)
-        else if (room.get(parked.key)) trying++
+        if (attempt(job)) spent.add(asked, room.get(key)?.opensAtMs ?? 0)
+        else if (room.get(key)) trying++
       }
     }
     const nextMs = room.nextMs()

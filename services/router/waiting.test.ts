@@ -4,7 +4,7 @@ import { createWaitingRoom, MAX_PARKED, MAX_PARKED_BYTES, type Parked } from './
 const parked = (key: string, client = 'a', change: Partial<Parked<string>> = {}): Parked<string> => ({
   key,
   client,
-  signature: '',
+  asked: { what: '', sizes: [] },
   bytes: 10,
   job: key,
   opensAtMs: 1_000,

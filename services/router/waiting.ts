@@ -1,6 +1,8 @@
 // Pure. Jobs that wait for a window of quota to open, in fair order: every client's first before any client's second,
 // and whoever was served last comes last. Times are ms of the caller's clock.
 
+import type { Asked } from './asked.ts'
+
 /** Beyond this a job is refused instead: the ingresses hold the same jobs, and nobody waits usefully behind so many. */
 export const MAX_PARKED = 2_000
 export const MAX_PARKED_BYTES = 64 * 1024 * 1024
@@ -9,8 +11,7 @@ export interface Parked<Job> {
   key: string
   /** Who asks; one for all that are unknown. */
   client: string
-  /** Jobs with the same signature find the same candidates: where one found no room, the others need not look. */
-  signature: string
+  asked: Asked
   bytes: number
   job: Job
   /** When it may be placed, as far as is known. */
