@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
 import { type Role, roles } from '#contracts/event.ts'
+import { shareDotEnv } from './dot-env.ts'
 import { collectStartupGarbage, lifeline, makeRoomForBuffers, untilSignal } from './lifecycle.ts'
 import { createLogger } from './logger.ts'
 import type { Opened, Process } from './processes.ts'
@@ -78,6 +79,7 @@ if (!chosen) {
 try {
   if (args.some((arg) => arg === '--help' || arg === '-h')) process.stdout.write(USAGE)
   else {
+    shareDotEnv(process.env, process.cwd())
     if (bare.includes(command)) takesNothing(command, args)
     await chosen(args)
   }

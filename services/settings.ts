@@ -1,16 +1,15 @@
 // What the operator has set: environment, `.env` and freeway.json, read once at the start and checked.
 // Secrets are handed out by function and never stand in a field, so that settings may be logged.
 
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import type { AccessSettingsChange } from '#contracts/account.ts'
 import type { ConfiguredStrategy } from '#contracts/strategy.ts'
 import type { ConfigFile, ConfiguredClient, ConfiguredProvider, RetryBudgetSettings } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
 import { type DiscordSettings, readDiscordSettings } from './discord-settings.ts'
+import { type Environment, withDotEnv } from './dot-env.ts'
 import type { LogLevel } from './logger.ts'
 import { logLevels } from './logger.ts'
 import type { KeyedProvider } from './provider-keys.ts'
@@ -84,8 +83,6 @@ export interface LocalSettings {
   ollamaContext: number | undefined
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 /** Reads `.env` and freeway.json below `cwd`; `env` wins over `.env`. Throws SettingsError, which names every fault. */
 export function loadSettings(env: Environment, cwd: string): Settings {
   const merged = withDotEnv(env, cwd)
@@ -132,22 +129,6 @@ export function loadSettings(env: Environment, cwd: string): Settings {
     keysOf: (provider) => providerKeys(provider, apiKeys.get(provider.name) ?? [], merged),
     secretOf: (variable) => merged[variable],
   }
-}
-
-function withDotEnv(env: Environment, cwd: string): Environment {
-  const path = resolve(cwd, '.env')
-  let text = ''
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new SettingsError(`${path}: cannot be read (${(error as Error).message})`)
-  }
-  // Without a prototype, for a key variable may have any name.
-  return Object.assign(Object.create(null), parseEnv(text.replace(/^\uFEFF/, '')), defined(env))
-}
-
-function defined(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
 }
 
 const MAX_PORT = 65_535

@@ -170,6 +170,12 @@ describe('a mistake', () => {
     expect(await refusal({ env })).toContain(words)
   })
 
+  it('in .env is told as well where somebody else reads it', async () => {
+    const dir = await folder()
+    await writeFile(join(dir, '.env'), 'OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1\nOTEL_TRACES_SAMPLER=sometimes\n')
+    expect(await refusal({ dir })).toContain('OTEL_TRACES_SAMPLER: expected one of')
+  })
+
   it('with the data is told without a stack', async () => {
     const dir = await folder()
     await mkdir(join(dir, 'data'))
