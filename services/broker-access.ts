@@ -21,7 +21,7 @@ const options = {
   dir: { type: 'string', default: './nats' },
   listen: { type: 'string', default: '0.0.0.0:4222' },
   monitor: { type: 'string' },
-  store: { type: 'string', default: '/data/jetstream' },
+  store: { type: 'string' },
   'server-version': { type: 'string', default: '2.12.5' },
   worker: { type: 'string', multiple: true, default: [] as string[] },
   'tls-cert': { type: 'string' },
@@ -68,7 +68,7 @@ export async function writeBrokerFiles(args: string[]): Promise<BrokerFiles> {
   const text = writeServerConfig({
     host,
     port,
-    storeDir: values.store,
+    storeDir: values.store ?? join(dir, 'jetstream'),
     version: values['server-version'],
     users,
     systemUser,

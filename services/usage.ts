@@ -20,7 +20,7 @@ export const USAGE = `Usage: freeway <command>
       --rpm 60  --daily N  --concurrency N  --tier T  --owner O
   discord register       register /signup, /checkin and /resetkey at Discord
   nats-config            write a nats-server's configuration in which every service has a user of its own
-      --dir ./nats  --listen 0.0.0.0:4222  --store /data/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
+      --dir ./nats  --listen 0.0.0.0:4222  --store ./nats/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
       --tls-ca FILE  ask services for certificates of this authority (NATS_CERT_FILE, NATS_KEY_FILE)
       --cluster NAME --server-name NAME --route nats://other:6222
   nats-setup             create what the services need on such a broker, as its user "setup"

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../bytes.ts'
 import { readMediaBody } from '../media.ts'
-import { readEdit, readGeneration, readReply, writeReply } from './image.ts'
+import { readEdit, readGeneration, readReply, writeEvents, writeReply } from './image.ts'
 import { writeForm } from './multipart.ts'
 
 const bytes = Buffer.from([1, 2, 3])
@@ -41,10 +41,11 @@ describe('an edit is the same job, whichever way it was sent', () => {
 })
 
 it('a generation asks for pictures, and counts them', () => {
-  const { job, responseFormat } = readGeneration(json({ prompt: 'p', n: 3, response_format: 'url', stream: true, quality: 'high' }))
+  const { job, responseFormat, events } = readGeneration(json({ prompt: 'p', n: 3, response_format: 'url', stream: true, quality: 'high' }))
   expect(job).toMatchObject({ kind: 'image', stream: false, model: undefined, estimate: { images: 3 } })
   expect(job.need.also).toBeUndefined()
-  expect(responseFormat).toBe('url')
+  expect([responseFormat, events]).toEqual(['url', 'image_generation'])
+  expect(readGeneration(json({ prompt: 'p', stream: false })).events).toBeUndefined()
   expect(readMediaBody(job.body).fields).toEqual({ prompt: 'p', n: 3, response_format: 'url', quality: 'high' })
 })
 
@@ -64,6 +65,22 @@ describe('an answer', () => {
       data: [{ url: 'data:image/jpeg;base64,/9j/AA==' }, { url: 'https://a.example/b.png' }],
     })
     expect(writeReply(read(), 7, 'b64_json')).toMatchObject({ data: [{ b64_json: '/9j/AA==' }, { url: 'https://a.example/b.png' }] })
+  })
+
+  it('is an event for each picture, where events were asked for', () => {
+    const usual = { size: 'auto', quality: 'auto', background: 'auto', created_at: 7 }
+    expect(writeEvents(read(), 7, undefined, 'image_edit')).toEqual([
+      { type: 'image_edit.completed', b64_json: '/9j/AA==', output_format: 'jpeg', ...usual },
+      { type: 'image_edit.completed', ...told.data[1], output_format: 'png', ...usual, usage: told.usage },
+    ])
+  })
+
+  it('counts in whatever it counts', () => {
+    expect(readReply({ ...told, created: '7', usage: { cost: 0.04 } })).toMatchObject({
+      data: told.data,
+      created: undefined,
+      usage: undefined,
+    })
   })
 
   it('has a picture in it', () => {

@@ -28,8 +28,13 @@ const request = z.looseObject({
   response_format: z.enum(['url', 'b64_json']).nullish(),
 })
 
+/** What the events of a stream are called. */
+export type ImageEvents = 'image_generation' | 'image_edit'
+
 export interface ImageRequest {
   job: Job
+  /** The client wants events. */
+  events: ImageEvents | undefined
   /** Undefined: either will do. */
   responseFormat: 'url' | 'b64_json' | undefined
 }
@@ -58,7 +63,7 @@ function imageRequest(fields: Record<string, unknown>, files?: MediaFile[]): Ima
   if (typeof fields.prompt !== 'string' || fields.prompt === '') throw missing('prompt')
   const { prompt, n, response_format } = checked(request, fields)
   if (files && !files.some(({ field }) => field === 'image')) throw missing('image')
-  const { stream: _, partial_images: __, ...rest } = fields
+  const { stream, partial_images: _, ...rest } = fields
   return {
     job: mediaJob({
       kind: 'image',
@@ -68,6 +73,7 @@ function imageRequest(fields: Record<string, unknown>, files?: MediaFile[]): Ima
       ...(files && { files, also: ['image_edit'] }),
     }),
     responseFormat: response_format ?? undefined,
+    events: stream === true || stream === 'true' ? (files ? 'image_edit' : 'image_generation') : undefined,
   }
 }
 
@@ -87,9 +93,13 @@ const picture = z.looseObject({
   revised_prompt: z.string().nullish(),
 })
 const reply = z.looseObject({
-  created: z.int().optional(),
+  created: z.int().optional().catch(undefined),
   data: z.array(picture.refine(({ b64_json, url }) => Boolean(b64_json || url))).min(1),
-  usage: z.looseObject({ input_tokens: z.int().min(0), output_tokens: z.int().min(0) }).nullish(),
+  // Some count in other units: a picture is a picture all the same.
+  usage: z
+    .looseObject({ input_tokens: z.int().min(0), output_tokens: z.int().min(0) })
+    .nullish()
+    .catch(undefined),
 })
 export type ImageReply = z.infer<typeof reply>
 
@@ -102,11 +112,34 @@ export function readReply(json: unknown): ImageReply | undefined {
 export function writeReply({ created, data, ...rest }: ImageReply, now: number, wanted: 'url' | 'b64_json' | undefined): object {
   return {
     created: created ?? now,
-    data: data.map(({ b64_json, url, revised_prompt }) => ({
-      ...(b64_json && wanted !== 'url' ? { b64_json } : { url: url || `data:${typeOf(b64_json as string)};base64,${b64_json}` }),
-      ...(revised_prompt && { revised_prompt }),
-    })),
+    data: data.map((one) => writePicture(one, wanted)),
     ...rest,
+  }
+}
+
+/** As events: one for each picture, for nothing is known of any before all are there. */
+export function writeEvents(
+  { created, data, usage, size = 'auto', quality = 'auto', background = 'auto', output_format }: ImageReply,
+  now: number,
+  wanted: 'url' | 'b64_json' | undefined,
+  events: ImageEvents,
+): object[] {
+  return data.map((one, at) => ({
+    type: `${events}.completed`,
+    ...writePicture(one, wanted),
+    created_at: created ?? now,
+    size,
+    quality,
+    background,
+    output_format: output_format ?? typeOf(one.b64_json ?? '').slice('image/'.length),
+    ...(usage && at === data.length - 1 && { usage }),
+  }))
+}
+
+function writePicture({ b64_json, url, revised_prompt }: z.infer<typeof picture>, wanted: 'url' | 'b64_json' | undefined): object {
+  return {
+    ...(b64_json && wanted !== 'url' ? { b64_json } : { url: url || `data:${typeOf(b64_json as string)};base64,${b64_json}` }),
+    ...(revised_prompt && { revised_prompt }),
   }
 }
 

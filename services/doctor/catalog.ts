@@ -27,7 +27,7 @@ export async function checkCatalog(settings: Settings): Promise<KnownProviders> 
         `"providers": {"${name}": {"enabled": true}} in freeway.json`,
       ),
     )
-    return { findings: [keys(keyed.length, usable.length - keyed.length), ...off], shipped: shipped.providers, providers: keyed }
+    return { findings: [keys(keyed.length, usable.length - keyed.length, settings), ...off], shipped: shipped.providers, providers: keyed }
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
     return {
@@ -40,10 +40,10 @@ export async function checkCatalog(settings: Settings): Promise<KnownProviders> 
   }
 }
 
-function keys(keyed: number, open: number): Finding {
+function keys(keyed: number, open: number, { demo }: Pick<Settings, 'demo'>): Finding {
   if (keyed === 0) {
-    const says =
-      open === 0 ? 'there is no provider key, so the demo answers' : `there is no provider key; ${open} providers answer without one`
+    const instead = demo === 'off' ? 'and the demo is off: nobody answers' : 'so the demo answers'
+    const says = `there is no provider key${open === 0 ? `, ${instead}` : `; ${open} providers answer without one`}`
     return warn('providers', says, 'get a free key, e.g. at groq.com, and set GROQ_API_KEY in .env')
   }
   return ok(

@@ -50,7 +50,18 @@ it('a model with limits of its own is spent before its account is, and another k
   expect(await take('2.1', n)).toMatchObject({ ok: false, pool: 'groq-1/n', opensInMs: 62_000 })
   clock.nowMs += 2_000
   expect(budget.roomFor(job)(provider, 'groq-1', n)).toEqual({ headroom: 0, opensInMs: 60_000 })
-  expect(budget.usageOf(provider)).toMatchObject({ requests_this_minute: 2, tokens_today: 100 })
+  expect(budget.usageOf(provider)).toMatchObject({ requests_this_minute: 1, tokens_today: 100 })
+})
+
+it('what was used today is counted once, however many limits count it, and for all keys together', async () => {
+  await take('1.1', n)
+  await take('2.1', m)
+  await take('3.1', m, 'groq-2')
+  expect(budget.usageOf(provider)).toEqual({ requests_today: 0, requests_this_minute: 3, tokens_today: 300 })
+  const shared: CatalogProvider = { ...provider, limit_scope: 'address' }
+  for (const account of ['groq-1', 'groq-2'])
+    await budget.reserve(`of ${account}`, { provider: shared, account, model: m }, job, 60_000)
+  expect(budget.usageOf(shared)).toEqual({ requests_today: 0, requests_this_minute: 2, tokens_today: 200 })
 })
 
 it('what was really used takes the place of the estimate', async () => {

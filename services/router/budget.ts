@@ -6,7 +6,7 @@ import { costOf } from '#contracts/catalog-lookup.ts'
 import type { AttemptOutcome, Usage } from '#contracts/settlement.ts'
 import type { Amounts, Claim, LimitStatus, Quota, Reserved, Room } from '#services/quota/quota.ts'
 import type { Usage as UsageToday } from './facts.ts'
-import { type PoolLimits, poolsOf } from './pools.ts'
+import { type PoolLimits, poolsOf, usedOfAll } from './pools.ts'
 
 export type { Room } from '#services/quota/quota.ts'
 
@@ -164,9 +164,11 @@ export function createBudget(quota: Quota, now: () => number = Date.now): Budget
     },
     statusOf: (provider, account) => quota.status(claims(poolsIn(provider, account), {})),
     usageOf(provider) {
-      const statuses = provider.accounts.flatMap((account) => this.statusOf(provider, account))
+      const statuses = provider.accounts.map((account) =>
+        poolsIn(provider, account).flatMap((one) => quota.status(claims([one], {})).map((status) => ({ ...status, scope: one.scope }))),
+      )
       const used = (unit: string, per: string) =>
-        statuses.filter(({ limit }) => limit.unit === unit && limit.per === per).reduce((sum, one) => sum + one.used, 0)
+        usedOfAll(statuses.map((ofAccount) => ofAccount.filter(({ limit }) => limit.unit === unit && limit.per === per)))
       return {
         requests_today: used('requests', 'day'),
         requests_this_minute: used('requests', 'minute'),

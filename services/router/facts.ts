@@ -34,7 +34,8 @@ export function numberOf(provider: CatalogProvider, field: NumberField, health: 
     case 'rpd_limit':
       return provider.rpd_limit ?? limitOf(provider, 'day')
     case 'rpd_remaining': {
-      const most = provider.rpd_limit ?? limitOf(provider, 'day')
+      // The operator's number is for each key, and what was used is of all of them.
+      const most = provider.rpd_limit === undefined ? limitOf(provider, 'day') : provider.rpd_limit * keysOf(provider)
       const used = usageOf?.(provider).requests_today
       return used === undefined || most === Number.POSITIVE_INFINITY ? most : Math.max(0, most - used)
     }
@@ -51,5 +52,7 @@ export function numberOf(provider: CatalogProvider, field: NumberField, health: 
 
 function limitOf({ limits, accounts }: CatalogProvider, window: 'minute' | 'day'): number {
   const found = limits.filter(({ unit, per }) => unit === 'requests' && per === window).map(({ max }) => max)
-  return found.length > 0 ? Math.min(...found) * Math.max(1, accounts.length) : Number.POSITIVE_INFINITY
+  return found.length > 0 ? Math.min(...found) * keysOf({ accounts }) : Number.POSITIVE_INFINITY
 }
+
+const keysOf = ({ accounts }: Pick<CatalogProvider, 'accounts'>) => Math.max(1, accounts.length)

@@ -32,6 +32,22 @@ export function poolsOf(provider: CatalogProvider, account: string, model: Model
   })
 }
 
+/**
+ * How much was used of a provider, if so much of one kind was used of the pools of each of its accounts: an account's pool counts again
+ * what those of its models have counted, and that of an address what every account has.
+ */
+export function usedOfAll(accounts: readonly (readonly { scope: PoolLimits['scope']; used: number }[])[]): number {
+  let ofAddress = 0
+  let ofAccounts = 0
+  for (const pools of accounts) {
+    const sums = { address: 0, account: 0, pool: 0, model: 0 }
+    for (const { scope, used } of pools) sums[scope] += used
+    ofAddress = Math.max(ofAddress, sums.address)
+    ofAccounts += Math.max(sums.account, sums.pool + sums.model)
+  }
+  return Math.max(ofAddress, ofAccounts)
+}
+
 /** Where routers do not know the keys, their places stand for them. */
 function ownerOf({ name, accounts, key_ids }: CatalogProvider, account: string): string {
   const id = key_ids?.[accounts.indexOf(account)]

@@ -41,6 +41,11 @@ it('shows every provider with a key that chats, best first, whether or not it ma
   expect(warnings).toEqual([])
 })
 
+it('what is left of a day is that of all keys, of which each has the operator’s number', () => {
+  const two = routingTable(catalogOf({ alpha: { rpd_limit: 100, accounts: ['alpha-1', 'alpha-2'] } }))
+  expect(preview(null, two, world).candidates[0]?.rpd_remaining).toBe(170)
+})
+
 it('shows whom a requirement shuts out, and how a preference changes the order', () => {
   const fast = preview({ require: [{ field: 'tags', op: 'contains', value: 'fast' }], prefer: [] }, table, world)
   expect(fast.candidates.map(({ name }) => name)).toEqual(['alpha'])

@@ -19,6 +19,7 @@ beforeAll(async () => {
     if (request.url === '/page') return response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
     if (request.url === '/huge') return response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.alloc(21 * 1024 * 1024))
     if (request.url === '/never') return response.writeHead(200, { 'content-type': 'image/png' }).flushHeaders()
+    if (request.url === '/large') return response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.alloc(12 * 1024 * 1024))
     response.writeHead(200, { 'content-type': 'image/png; charset=x' }).end('PNG')
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -67,6 +68,16 @@ describe('a picture', () => {
   it.each(['/moved', '/page', '/huge'])('is not what lies at %s', async (path) => {
     await expect(fetchPicture(`http://pictures.test:${port}${path}`, never, world)).rejects.toBeInstanceOf(FreewayError)
     expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    [2, true],
+    [3, false],
+  ])('of 12 MB: %i of them together are fetched: %s', async (count, fetched) => {
+    const part = { type: 'image_url', image_url: { url: `http://pictures.test:${port}/large` } }
+    const body = utf8(JSON.stringify({ messages: [{ role: 'user', content: Array(count).fill(part) }] }))
+    const outcome = await inlinePictures(body, never, world).catch((error: unknown) => error)
+    expect(outcome instanceof FreewayError).toBe(!fetched)
   })
 
   it('is not waited for by somebody who has given up', async () => {

@@ -11,12 +11,19 @@ import { isPublicAddress } from './public-address.ts'
 
 const MAX_PICTURES = 16
 const MAX_PICTURE_BYTES = 20 * 1024 * 1024
+/** As much as a client may send itself. Beyond that a request of a few lines could take all memory of the process. */
+const MAX_TOGETHER_BYTES = 32 * 1024 * 1024
 const FETCH_MS = 10_000
 const TYPES = /^image\/(?:png|jpeg|gif|webp|bmp|tiff|heic|heif|avif)$/
 
+interface Found {
+  address: string
+  family: number
+}
+
 /** How the world is asked; tests stand in for it. */
 export interface FetchWorld {
-  resolve(host: string): Promise<{ address: string; family: number }[]>
+  resolve(host: string): Promise<Found[]>
   isAllowed(address: string): boolean
 }
 
@@ -28,9 +35,10 @@ export async function inlinePictures(body: Uint8Array, signal: AbortSignal, arou
   const images = picturesIn(fields.messages)
   if (images.length === 0) return body
   if (images.length > MAX_PICTURES) throw refused(`at most ${MAX_PICTURES} pictures are fetched`)
+  const room = { bytes: MAX_TOGETHER_BYTES }
   await Promise.all(
     images.map(async (image) => {
-      image.url = await fetchPicture(image.url, signal, around)
+      image.url = await fetchPicture(image.url, signal, around, room)
     }),
   )
   return Buffer.from(JSON.stringify(fields))
@@ -42,14 +50,19 @@ function picturesIn(messages: unknown): { url: string }[] {
   return parts.flatMap(({ image_url }) => (typeof image_url?.url === 'string' && /^https?:/i.test(image_url.url) ? [image_url] : []))
 }
 
-/** As a data URL. */
-export async function fetchPicture(text: string, signal: AbortSignal, around = world): Promise<string> {
+/** As a data URL. `room`: what is left for it and others together. */
+export async function fetchPicture(
+  text: string,
+  signal: AbortSignal,
+  around = world,
+  room = { bytes: MAX_TOGETHER_BYTES },
+): Promise<string> {
   const url = URL.parse(text)
   if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') throw refused('its address is none')
   const found = await addressOf(url.hostname.replace(/^\[|\]$/g, ''), around)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)])
   try {
-    return await download(url, found, limit)
+    return await download(url, found, limit, room)
   } catch (error) {
     signal.throwIfAborted()
     throw error instanceof FreewayError ? error : refused('it could not be fetched')
@@ -57,7 +70,7 @@ export async function fetchPicture(text: string, signal: AbortSignal, around = w
 }
 
 /** Every address that the name has must be allowed; the one that was looked at is the one that is connected to. */
-async function addressOf(host: string, { resolve, isAllowed }: FetchWorld): Promise<{ address: string; family: number }> {
+async function addressOf(host: string, { resolve, isAllowed }: FetchWorld): Promise<Found> {
   const family = isIP(host)
   const found = family > 0 ? [{ address: host, family }] : await resolve(host).catch(() => [])
   const [first] = found
@@ -65,7 +78,7 @@ async function addressOf(host: string, { resolve, isAllowed }: FetchWorld): Prom
   return first
 }
 
-function download(url: URL, { address, family }: { address: string; family: number }, signal: AbortSignal): Promise<string> {
+function download(url: URL, { address, family }: Found, signal: AbortSignal, room: { bytes: number }): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const ask = url.protocol === 'https:' ? secure : plain
   const lookup = (_host: string, options: { all?: boolean }, done: (...found: unknown[]) => void) =>
@@ -85,7 +98,9 @@ function download(url: URL, { address, family }: { address: string; family: numb
     response.on('data', (part: Uint8Array) => {
       bytes += part.length
       parts.push(part)
+      room.bytes -= part.length
       if (bytes > MAX_PICTURE_BYTES) fail(refused('it is larger than 20 MB'))
+      else if (room.bytes < 0) fail(refused('all together are larger than 32 MB'))
     })
     response.once('end', () => resolve(`data:${type};base64,${Buffer.concat(parts).toString('base64')}`))
     response.once('error', reject)

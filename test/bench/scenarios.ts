@@ -12,7 +12,7 @@ export interface Scenario {
   durationMs: number
   /**
    * The time is cut into so many turns, and all contestants take each turn one after the other: where a core's speed changes from
-   * one second to the next, only neighbours can be compared.
+   * one second to the next, only neighbours can be compared. Yet a turn lasts seconds: whoever has rested is slow for the first of them.
    */
   turns: number
   /** The connections start one after the other over this time, so that paced streams do not march in step. */
@@ -46,7 +46,6 @@ export const streamsInResponses = `${streams}, Responses`
 export const crowd = '300 × 20 chunks, paced'
 
 export function scenarios(quick: boolean): Scenario[] {
-  const ms = (full: number, short: number) => (quick ? short : full)
   const load = (name: string, model: string, connections: number, durationMs: number, rest: Partial<Scenario> = {}): Scenario => ({
     name,
     model,
@@ -61,13 +60,13 @@ export function scenarios(quick: boolean): Scenario[] {
     ...rest,
   })
   const targets = [
-    load(sequential, 'c1', 1, ms(4000, 4000), { turns: 4, contestants: all }),
-    load(answers, 'c1', 32, ms(7200, 7200), { turns: 6 }),
-    load(streams, 'c100', 32, ms(6000, 6000), { turns: 6 }),
+    load(sequential, 'c1', 1, 6000, { turns: 3, contestants: all }),
+    load(answers, 'c1', 32, 12_000, { turns: 4 }),
+    load(streams, 'c100', 32, 8000, { turns: 4 }),
     // Neighbours in time of what they are compared with.
-    load(streamsInMessages, 'c100', 32, ms(6000, 6000), { turns: 6, format: 'messages', contestants: freeways }),
-    load(streamsInResponses, 'c100', 32, ms(6000, 6000), { turns: 6, format: 'responses', contestants: freeways }),
-    load(crowd, 'c20d100', 300, ms(6000, 5000), { staggerMs: 2000 }),
+    load(streamsInMessages, 'c100', 32, 8000, { turns: 4, format: 'messages', contestants: freeways }),
+    load(streamsInResponses, 'c100', 32, 8000, { turns: 4, format: 'responses', contestants: freeways }),
+    load(crowd, 'c20d100', 300, quick ? 5000 : 6000, { staggerMs: 2000 }),
   ]
   if (quick) return targets
   const extra = { extra: true, contestants: all }

@@ -235,6 +235,16 @@ describe('pictures', () => {
     expect(address.data?.[0]).not.toHaveProperty('b64_json')
   })
 
+  it('are told as events to who asks for a stream', async () => {
+    const made = await client.images.generate({ model: 'm-paint', prompt: 'a red car', n: 2, stream: true })
+    const events = await Array.fromAsync(made)
+    expect(events.map(({ type }) => type)).toEqual(['image_generation.completed', 'image_generation.completed'])
+    expect(events[1]).toMatchObject({ b64_json: expect.stringMatching(/^iVBOR/), usage: { output_tokens: 200 } })
+    const image = await toFile(PNG, 'a.png', { type: 'image/png' })
+    const changed = await client.images.edit({ model: 'm-retouch', prompt: 'cleaner', image, stream: true })
+    expect((await Array.fromAsync(changed)).map(({ type }) => type)).toEqual(['image_edit.completed'])
+  })
+
   it('are changed, from one or several, with a mask', async () => {
     const image = () => toFile(PNG, 'a.png', { type: 'image/png' })
     const one = await client.images.edit({ model: 'm-retouch', prompt: 'cleaner', image: await image(), mask: await image() })

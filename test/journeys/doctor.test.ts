@@ -81,6 +81,15 @@ describe('settings', () => {
   })
 })
 
+describe('without any provider key', () => {
+  it.each([
+    ['auto', 'so the demo answers'],
+    ['off', 'and the demo is off: nobody answers'],
+  ])('it says who answers, with FREEWAY_DEMO=%s', async (FREEWAY_DEMO, words) => {
+    expect((await doctor({ env: { FREEWAY_DEMO } }, '--offline')).text).toContain(`there is no provider key, ${words}`)
+  })
+})
+
 describe('this machine', () => {
   it('has a fault if others can read its secrets', async () => {
     await mkdir(join(dir, 'data'), { mode: 0o700 })

@@ -2,7 +2,8 @@
 
 import { utf8 } from '#contracts/bytes.ts'
 import { openaiEnvelope } from '#contracts/wire/envelope.ts'
-import { type ImageRequest, readEdit, readGeneration, readReply, writeReply } from '#contracts/wire/image.ts'
+import { type ImageRequest, readEdit, readGeneration, readReply, writeEvents, writeReply } from '#contracts/wire/image.ts'
+import { writeSse } from '#contracts/wire/sse.ts'
 import type { Asked, Format } from './format.ts'
 import { neverStreamed, readable } from './media.ts'
 
@@ -16,12 +17,19 @@ export const imageEdits: Format = {
   readRequest: (body, { headers }) => asked(readEdit(body, headers.get('content-type') ?? '')),
 }
 
-function asked({ job, responseFormat }: ImageRequest): Asked {
+function asked({ job, responseFormat, events }: ImageRequest): Asked {
   return {
     job,
     answer: {
       stream: neverStreamed,
-      whole: (answer) => utf8(JSON.stringify(writeReply(readable(readReply, answer), Math.floor(Date.now() / 1000), responseFormat))),
+      ...(events && { type: 'text/event-stream; charset=utf-8' }),
+      whole(answer) {
+        const reply = readable(readReply, answer)
+        const now = Math.floor(Date.now() / 1000)
+        if (!events) return utf8(JSON.stringify(writeReply(reply, now, responseFormat)))
+        const told = writeEvents(reply, now, responseFormat, events)
+        return utf8(told.map((event) => writeSse(JSON.stringify(event), `${events}.completed`)).join(''))
+      },
     },
   }
 }

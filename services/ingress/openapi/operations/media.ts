@@ -42,13 +42,24 @@ const completionRequest = taken(
   z.looseObject({
     ...choice,
     prompt: z.union([z.string(), z.array(z.string())]),
+    suffix: z.string().nullish(),
     max_tokens: z.int().min(1).nullish(),
     temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().min(0).max(1).nullish(),
+    n: z.int().min(1).max(128).nullish(),
     stop: z.union([z.string(), z.array(z.string())]).nullish(),
+    logprobs: z.int().min(0).max(5).nullish(),
     stream: z.boolean().nullish(),
+    stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
     echo: z.boolean().nullish(),
   }),
-  { ...ofChoice, prompt: 'A text, or up to 128; each of several counts as a request.', echo: 'Begin the answer with the prompt.' },
+  {
+    ...ofChoice,
+    prompt: 'A text, or up to 128; each of several counts as a request.',
+    suffix: 'What stands after the answer: the model is asked to lead over to it.',
+    stream_options: '`include_usage`: a last chunk with token counts.',
+    echo: 'Begin the answer with the prompt.',
+  },
 )
 const completion = given(
   'TextCompletion',
@@ -71,11 +82,22 @@ const ofImage = {
   n: z.int().min(1).max(10).nullish(),
   size: z.string().nullish(),
   response_format: z.enum(['url', 'b64_json']).nullish(),
+  stream: z.boolean().nullish(),
 }
 const imageNotes = {
   ...ofChoice,
   size: 'Width and height, e.g. `1024x1024`.',
   response_format: 'A picture that comes as bytes is a data URL as `url`.',
+  stream: 'Each picture as an event, once all are made.',
+}
+const ofPictures = {
+  200: {
+    about: 'The pictures; as events if `stream` is true.',
+    content: {
+      ...json(images),
+      [EVENTS_TYPE]: { schema: z.looseObject({ type: z.string().describe('`image_generation.completed` or `image_edit.completed`.') }) },
+    },
+  },
 }
 const DATA_URL = 'data:image/png;base64,iVBORw0KGgo='
 
@@ -128,7 +150,7 @@ export const mediaOperations: Operation[] = [
     summary: 'Make pictures',
     inference: true,
     body: { content: json(taken('ImageRequest', z.looseObject(ofImage), imageNotes), { prompt: 'A lighthouse at dusk' }) },
-    answers: gives('The pictures.', images),
+    answers: ofPictures,
   },
   {
     method: 'POST',
@@ -161,7 +183,7 @@ export const mediaOperations: Operation[] = [
         },
       },
     },
-    answers: gives('The pictures.', images),
+    answers: ofPictures,
   },
   {
     method: 'GET',
