@@ -59,8 +59,7 @@ it('what was used today is counted once, however many limits count it, and for a
   await take('3.1', m, 'groq-2')
   expect(budget.usageOf(provider)).toEqual({ requests_today: 0, requests_this_minute: 3, tokens_today: 300 })
   const shared: CatalogProvider = { ...provider, limit_scope: 'address' }
-  for (const account of ['groq-1', 'groq-2'])
-    await budget.reserve(`of ${account}`, { provider: shared, account, model: m }, job, 60_000)
+  for (const account of ['groq-1', 'groq-2']) await budget.reserve(`of ${account}`, { provider: shared, account, model: m }, job, 60_000)
   expect(budget.usageOf(shared)).toEqual({ requests_today: 0, requests_this_minute: 2, tokens_today: 200 })
 })
 
