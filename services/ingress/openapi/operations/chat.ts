@@ -44,7 +44,7 @@ export const completion = given(
     id: z.string(),
     object: z.literal('chat.completion'),
     created: z.int().describe('Unix seconds.'),
-    model: z.string().describe('Who answered, as `provider/model`.'),
+    model: z.string().describe('Who answered, as its provider names it; `x-freeway-provider` says at whom.'),
     choices: z.array(
       z.looseObject({
         index: z.int(),
@@ -139,7 +139,7 @@ export const chatOperations: Operation[] = [
             id: 'chatcmpl-ZWQ1t0Yb3xKp',
             object: 'chat.completion',
             created: 1_790_000_000,
-            model: 'groq/llama-3.3-70b-versatile',
+            model: 'llama-3.3-70b-versatile',
             choices: [
               { index: 0, message: { role: 'assistant', content: 'Hello!', refusal: null }, finish_reason: 'stop', logprobs: null },
             ],
@@ -151,7 +151,7 @@ export const chatOperations: Operation[] = [
               id: 'chatcmpl-ZWQ1t0Yb3xKp',
               object: 'chat.completion.chunk',
               created: 1_790_000_000,
-              model: 'groq/llama-3.3-70b-versatile',
+              model: 'llama-3.3-70b-versatile',
               choices: [{ index: 0, delta: { content: 'Hello' }, finish_reason: null }],
             },
           },
@@ -183,7 +183,7 @@ export const chatOperations: Operation[] = [
             id: 'msg_ZWQ1t0Yb3xKp',
             type: 'message',
             role: 'assistant',
-            model: 'groq/llama-3.3-70b-versatile',
+            model: 'llama-3.3-70b-versatile',
             content: [{ type: 'text', text: 'Hello!' }],
             stop_reason: 'end_turn',
             stop_sequence: null,

@@ -64,7 +64,7 @@ const example = {
   status: 'completed',
   error: null,
   incomplete_details: null,
-  model: 'groq/llama-3.3-70b-versatile',
+  model: 'llama-3.3-70b-versatile',
   output: [
     {
       id: 'msg_1',
