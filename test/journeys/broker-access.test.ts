@@ -49,7 +49,7 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
 
   function configuration(port: number): string[] {
     const version = /v(\d+\.\d+\.\d+)/.exec(name)?.[1] as string
-    const own = ['--dir', join(dir, 'nats'), '--store', join(dir, 'store'), '--listen', `127.0.0.1:${port}`]
+    const own = ['--dir', join(dir, 'nats'), '--listen', `127.0.0.1:${port}`]
     return [...own, '--server-version', version, '--worker', 'alpha', '--worker', 'beta,gamma']
   }
 
@@ -194,6 +194,8 @@ describe.each(natsBinaries())('on $name', ({ binary, name }) => {
     expect((await stat(seed('ingress'))).mode & 0o777).toBe(0o600)
     for (const text of [report, again, await readFile(join(dir, 'nats/nats.conf'), 'utf8')]) expect(text).not.toContain(before.trim())
     expect(report).toContain('NATS_NKEY_FILE')
+    // Where whoever has made it may write.
+    expect(await readFile(join(dir, 'nats/nats.conf'), 'utf8')).toContain(`store_dir: "${join(dir, 'nats/jetstream')}"`)
   })
 
   test('a service whose broker was not set up says what to do', async () => {
