@@ -84,6 +84,10 @@ describe.skipIf(!hasValidators)('the compose file', () => {
     for (const port of published) expect(port).toMatch(/^(127\.0\.0\.1|\$\{FREEWAY_BIND:-127\.0\.0\.1\}):/)
   })
 
+  it('has no page that lets in whoever knows the customary password', () => {
+    expect(services.grafana?.environment).toMatchObject({ GF_AUTH_DISABLE_LOGIN_FORM: 'true', GF_AUTH_BASIC_ENABLED: 'false' })
+  })
+
   it('runs every service as its own user of the broker, with nothing that it need not have', () => {
     expect(own.map(([name]) => name)).toEqual(expect.arrayContaining(['ingress', 'router', 'worker', 'telemetry', 'simulator']))
     for (const [, { read_only, cap_drop }] of own) expect({ read_only, cap_drop }).toEqual({ read_only: true, cap_drop: ['ALL'] })
