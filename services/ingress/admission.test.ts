@@ -520,6 +520,14 @@ describe('a gateway with clients', () => {
     expect((await call('GET', '/api/members/ann')).status).toBe(404)
   })
 
+  it('finds a member whose name has to be encoded in a path', async () => {
+    await call('POST', '/api/members', { name: 'eve', owner: 'eve@example.org' })
+    const path = `/api/members/${encodeURIComponent('eve@example.org')}`
+    expect((await call('GET', path)).body.owner).toBe('eve@example.org')
+    expect((await call('PATCH', path, { paused: true })).body.paused).toBe(true)
+    expect((await call('DELETE', path)).body).toEqual({ ok: true })
+  })
+
   it('refuses settings and tiers that mean nothing, with the path', async () => {
     for (const [path, body, param] of [
       ['/api/settings', { overlap_addresses: -1 }, 'overlap_addresses'],
@@ -531,7 +539,7 @@ describe('a gateway with clients', () => {
       expect([answer.status, answer.body.error.param]).toEqual([400, param])
     }
     expect((await call('PATCH', '/api/settings', ['x'])).status).toBe(400)
-    expect((await call('DELETE', '/api/tiers/nothing')).status).toBe(404)
+    for (const name of ['nothing', '%zz', '%E0%A4']) expect((await call('DELETE', `/api/tiers/${name}`)).status).toBe(404)
   })
 
   it('replaces all settings, or changes some', async () => {

@@ -5,6 +5,7 @@ import { accessSettingsChange, role, tierSettings } from '#contracts/account.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { accessKeys, tiersKey } from '#contracts/subjects.ts'
 import { openLedger } from '#services/ledger.ts'
+import { decoded } from '../path-part.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import { type AccessAdmin, changing } from './changing.ts'
@@ -94,7 +95,7 @@ export function tierRoutes(admin: AccessAdmin): Route[] {
       path: `${path}/*`,
       access: 'admin',
       handle(request, encoded) {
-        const model = decodeURIComponent(encoded)
+        const model = decoded(encoded)
         if (Object.hasOwn(policy.tiers.models, model)) return change(request, checked(tierChange, { models: { [model]: null } }))
         throw new FreewayError('invalid_request_error', 'this model is not reserved to a tier', { status: 404, param: 'model' })
       },

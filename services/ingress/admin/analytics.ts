@@ -5,6 +5,7 @@ import type { Bus } from '#contracts/bus.ts'
 import type { Catalog } from '#contracts/catalog.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import { BUCKET_COUNT, PAGE_LIMIT, WINDOW_SECONDS } from '#contracts/question.ts'
+import { decoded } from '../path-part.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import { askTelemetry } from './analytics-ask.ts'
@@ -103,13 +104,4 @@ export function analyticsRoutes({ bus, catalog }: AnalyticsRoutesOptions): Route
 
 function fresh(value: unknown): Response {
   return json(value, { 'cache-control': 'no-store' })
-}
-
-/** A part of a path. */
-export function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text // not percent-encoded after all
-  }
 }

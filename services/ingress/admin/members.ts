@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Account } from '#contracts/account.ts'
 import { membership, owner, roles } from '#contracts/account.ts'
 import { FreewayError } from '#contracts/failure.ts'
+import { decoded } from '../path-part.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import { type AccessAdmin, changing } from './changing.ts'
@@ -26,10 +27,14 @@ export function memberRoutes(admin: AccessAdmin): Route[] {
   return [
     { method: 'GET', path, access: 'admin', handle: () => json(allMembers()) },
     { method: 'POST', path, access: 'admin', handle: add },
-    { method: 'GET', path: `${path}/*`, access: 'admin', handle: (_, name) => json(member(name, existing(name))) },
-    { method: 'PATCH', path: `${path}/*`, access: 'admin', handle: patch },
-    { method: 'DELETE', path: `${path}/*`, access: 'admin', handle: remove },
+    { method: 'GET', path: `${path}/*`, access: 'admin', handle: (_, owner) => one(decoded(owner)) },
+    { method: 'PATCH', path: `${path}/*`, access: 'admin', handle: (request, owner) => patch(request, decoded(owner)) },
+    { method: 'DELETE', path: `${path}/*`, access: 'admin', handle: (request, owner) => remove(request, decoded(owner)) },
   ]
+
+  function one(name: string): Response {
+    return json(member(name, existing(name)))
+  }
 
   function allMembers() {
     const owned = accounts.list().filter((account) => account.owner !== undefined)

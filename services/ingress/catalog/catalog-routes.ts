@@ -3,6 +3,7 @@
 import type { Catalog } from '#contracts/catalog.ts'
 import { FreewayError } from '#contracts/failure.ts'
 import type { View } from '../access/tier.ts'
+import { decoded } from '../path-part.ts'
 import { json } from '../respond.ts'
 import type { Route } from '../routes.ts'
 import type { Page } from './anthropic.ts'
@@ -93,13 +94,4 @@ function pageOf(request: Request): Page {
   if (afterId) page.afterId = afterId
   if (beforeId) page.beforeId = beforeId
   return page
-}
-
-/** Ids hold slashes and colons, plain or percent-encoded. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text // not percent-encoded after all
-  }
 }
