@@ -235,6 +235,26 @@ describe('a whole answer', () => {
     expect(kinds(await said())).toEqual(['head', 'frame', 'end'])
   })
 
+  it('that is longer than its owner has room for comes as there is room, and is not given up meanwhile', async () => {
+    const begun = await answered(grant, 600_000)
+    const { said, tick, tell } = begun
+    const frames: unknown[] = []
+    let told = await said()
+    expect(kinds(told)).toEqual(['head', 'frame', 'frame', 'frame', 'frame'])
+    tick(2_000)
+    expect(await said()).toMatchObject([{ t: 'hb', seq: 4 }])
+    for (let afterMs = 2_500; told.at(-1)?.t !== 'end'; afterMs += 2_500) {
+      frames.push(...told.filter(({ t }) => t === 'frame').map(({ seq }) => seq))
+      tell(ack(frames.length - 1), afterMs)
+      tick(afterMs + 1)
+      told = (await said()).filter(({ t }) => t !== 'hb')
+      expect(begun.reports).toEqual([])
+    }
+    frames.push(...told.filter(({ t }) => t === 'frame').map(({ seq }) => seq))
+    expect(frames).toEqual(frames.map((_, i) => i))
+    expect(told.at(-1)).toMatchObject({ seq: frames.length })
+  })
+
   it('is head, frames and end if it is long', async () => {
     const { said } = await answered({ ...grant, whole: true }, 70_000)
     expect(kinds(await said())).toEqual(['head', 'frame', 'frame', 'end'])

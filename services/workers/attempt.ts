@@ -94,6 +94,7 @@ export class Attempt implements Caller {
     if (this.#state === 'calling') this.#call?.checkTimers(nowMs)
     const verdict = weigh(this.#liveness, this.#world.patience, nowMs)
     if (verdict === 'silent' || (verdict === 'gone' && !grace)) return this.#orphaned(nowMs)
+    if (this.#out.waits) this.#finalMs = nowMs
     if (this.#state === 'ended' && nowMs - this.#finalMs >= FINAL_REPEATED_FOR_MS) return this.#over(this.#result, nowMs, false)
     if (verdict === 'probe' || nowMs - this.#lastBeatMs >= BEAT_MS) {
       this.#lastBeatMs = nowMs

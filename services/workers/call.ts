@@ -160,7 +160,7 @@ export class Call implements UpstreamEvents, AnswerSink {
   }
 
   end(end: AnswerEnd): void {
-    this.#complete(end, endOf(end, this.#out.sent))
+    this.#complete(end, endOf(end, this.#out.count))
   }
 
   fail(failure: Pick<Fail, 'phase' | 'status' | 'code' | 'detail'> & Partial<Fail>, nowMs = performance.now()): void {
@@ -168,7 +168,7 @@ export class Call implements UpstreamEvents, AnswerSink {
     const { phase, status } = failure
     this.#trace.failed(failure.code, status)
     const result = phase === 'status' || phase === 'in_band' ? `rejected(${status})` : `failed(${phase})`
-    this.#caller.finish(result, { t: 'fail', seq: this.#out.sent, sent: this.#sent, key_fault: false, ...failure }, nowMs)
+    this.#caller.finish(result, { t: 'fail', seq: this.#out.count, sent: this.#sent, key_fault: false, ...failure }, nowMs)
   }
 
   #complete(end: AnswerEnd, message: object, body?: Uint8Array): void {

@@ -68,6 +68,22 @@ describe('the window', () => {
     expect(out.full).toBe(false)
   })
 
+  it('is never overrun, however much there is to be sent: the rest follows as there is room, and last of all the end', () => {
+    const { out, since } = begin(100 * KB)
+    out.send(bytes(4 * 64 * KB), false)
+    out.final({ t: 'end' })
+    expect(since()).toEqual(['0:65536', '1:65536'])
+    expect([out.sent, out.count, out.waits, out.repeatFinal()]).toEqual([2, 4, true, false])
+    out.resend(1_000)
+    expect(since()).toEqual(['0:65536', '1:65536'])
+    out.ack(0)
+    expect(since()).toEqual(['2:65536'])
+    out.ack(2)
+    expect(since()).toEqual(['3:65536', '{"t":"end"}'])
+    out.ack(3)
+    expect([since(), out.waits, out.full]).toEqual([[], false, false])
+  })
+
   it('takes no notice of what was confirmed before, or never sent', () => {
     const { out, since } = begin(100)
     out.send(bytes(99), true)

@@ -24,11 +24,15 @@ export class Outgoing {
   #ring: Uint8Array[] = []
   #firstSeq = 0
   #unackedBytes = 0
+  /** So many of the ring are on their way; what is behind them waits for room at the owner. */
+  #flying = 0
+  #flyingBytes = 0
   /** As the owner has granted. */
   windowBytes = Number.POSITIVE_INFINITY
   #lastResendMs = Number.NEGATIVE_INFINITY
   #head: Message | undefined
   #final: Message | undefined
+  #finalSaid = false
   readonly #to: Owner
   readonly #options: { reply: Subject }
 
@@ -37,9 +41,19 @@ export class Outgoing {
     this.#options = { reply: to.control }
   }
 
-  /** Number of frames sent so far; the sequence number of the next one. */
-  get sent(): number {
+  /** Number of frames so far; the sequence number of the next one. */
+  get count(): number {
     return this.#firstSeq + this.#ring.length
+  }
+
+  /** Of these, how many are or were on their way. */
+  get sent(): number {
+    return this.#firstSeq + this.#flying
+  }
+
+  /** Something is kept back until the owner has room for it. */
+  get waits(): boolean {
+    return this.#flying < this.#ring.length
   }
 
   /** No more may be unacknowledged: time to stop reading. */
@@ -59,41 +73,57 @@ export class Outgoing {
 
   final(message: object, body?: Uint8Array): void {
     this.#final = new Message(message, body)
-    this.#publish(this.#final)
+    this.#advance()
   }
 
-  /** The end once more; false if there is none yet. */
+  /** The end once more; false if there is none yet, or not all before it has been sent. */
   repeatFinal(): boolean {
-    if (this.#final) this.#publish(this.#final)
-    return this.#final !== undefined
+    if (!this.#final || this.waits) return false
+    this.#finalSaid = true
+    this.#publish(this.#final)
+    return true
   }
 
   /** With `whole`, the payload is one unit into which nothing may be put: all its frames but the last say so. */
   send(payload: Uint8Array, whole: boolean): void {
     for (let at = 0; at < payload.length; at += MAX_FRAME_PAYLOAD_BYTES) {
       const end = at + MAX_FRAME_PAYLOAD_BYTES
-      const frame = writeFrame(this.sent, payload.subarray(at, end), whole && end < payload.length)
+      const frame = writeFrame(this.count, payload.subarray(at, end), whole && end < payload.length)
       this.#ring.push(frame)
       this.#unackedBytes += frame.length
-      this.#publish(frame)
     }
+    this.#advance()
   }
 
   /** All frames up to `seq` have arrived. */
   ack(seq: number): void {
-    while (this.#firstSeq <= seq && this.#ring.length > 0) {
-      this.#unackedBytes -= (this.#ring.shift() as Uint8Array).length
+    while (this.#firstSeq <= seq && this.#flying > 0) {
+      const { length } = this.#ring.shift() as Uint8Array
+      this.#unackedBytes -= length
+      this.#flyingBytes -= length
+      this.#flying--
       this.#firstSeq++
     }
+    this.#advance()
   }
 
-  /** Everything that is not acknowledged, at most so often. */
+  /** Everything on its way that is not acknowledged, at most so often. */
   resend(nowMs: number): void {
     if (nowMs - this.#lastResendMs < RESEND_AT_MOST_EVERY_MS) return
     this.#lastResendMs = nowMs
     if (this.#head) this.#publish(this.#head)
-    for (const frame of this.#ring) this.#publish(frame)
+    for (let i = 0; i < this.#flying; i++) this.#publish(this.#ring[i] as Uint8Array)
     this.repeatFinal()
+  }
+
+  /** As much as the window takes, an answer of many megabytes no faster than its owner; behind all of it the end. */
+  #advance(): void {
+    while (this.waits && this.#flyingBytes < this.windowBytes) {
+      const frame = this.#ring[this.#flying++] as Uint8Array
+      this.#flyingBytes += frame.length
+      this.#publish(frame)
+    }
+    if (!this.#finalSaid) this.repeatFinal()
   }
 
   #publish(what: Uint8Array | Message): void {
