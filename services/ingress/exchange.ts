@@ -1,6 +1,7 @@
 // One client request from its body to its last byte, in whatever format it is said.
 
 import { FreewayError } from '#contracts/failure.ts'
+import type { Job } from '#contracts/job.ts'
 import type { TraceContext } from '#services/trace/trace.ts'
 import type { Access } from './access/access.ts'
 import { collected, streamed } from './delivery.ts'
@@ -39,8 +40,7 @@ export async function exchange(
   const id = newRequestId()
   const reading = format.readRequest(body, { headers: request.headers, id })
   const { job: asked, answer } = reading instanceof Promise ? await reading : reading
-  const explain = wantsExplanation(request.headers, access.callerOf(request)) || undefined
-  const job = { ...asked, fallback: asked.fallback && fallback(), explain }
+  const job = asServed(asked, request, access, fallback)
   const { envelope } = format
   const delivery = job.stream ? streamed(answer.stream(), envelope, receivedMs, cancel) : collected(answer, envelope)
   let failover: Failover | undefined
@@ -53,7 +53,7 @@ export async function exchange(
   onClientGone(request, cancel)
   const admitted = await access.admit(request, job)
   const publicId = callersId(request.headers) ?? id
-  const trace = new RequestTrace({ route, id, publicId, receivedMs, parent: callersTrace(request.headers), forced: explain === true })
+  const trace = new RequestTrace({ route, id, publicId, receivedMs, parent: callersTrace(request.headers), forced: job.explain === true })
   failover = desk.begin({
     id,
     publicId,
@@ -70,12 +70,18 @@ export async function exchange(
   return delivery.response
 }
 
+/** The job as the operator and the caller's headers want it served. */
+export function asServed(job: Job, request: Request, access: Access, fallback: () => boolean): Job & { explain: boolean | undefined } {
+  const explain = wantsExplanation(request.headers, access.callerOf(request)) || undefined
+  return { ...job, fallback: job.fallback && fallback(), explain }
+}
+
 export function asFreewayError(error: unknown): FreewayError {
   return error instanceof FreewayError ? error : new FreewayError('server_error', 'internal error of the gateway', { cause: error })
 }
 
-/** In seconds. Undefined if the client does not say. */
-function waitOf(headers: Pick<Headers, 'get'>): number | undefined {
+/** How long the client would wait for quota, in ms. Undefined if it does not say. Throws FreewayError if that is no number of seconds. */
+export function waitOf(headers: Pick<Headers, 'get'>): number | undefined {
   const text = headers.get('x-freeway-max-wait')?.trim()
   if (text === undefined || text === '') return undefined
   if (!/^\d{1,6}(\.\d{1,3})?$/.test(text)) {

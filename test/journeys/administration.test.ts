@@ -63,6 +63,18 @@ async function chat(body: object, headers: Record<string, string> = {}, i = 0) {
   return { status: response.status, headers: response.headers, body: await response.json() }
 }
 
+/** What became of it. */
+async function inBackground(body: object, i = 0): Promise<string> {
+  const { url } = living(stack.ingresses)[i] as Service
+  const ask = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ input: 'hello', ...body }) }
+  let { id, status } = await (await fetch(`${url}/v1/responses`, ask)).json()
+  await until('it is over', async () => {
+    status = (await (await fetch(`${url}/v1/responses/${id}`)).json()).status
+    return status !== 'in_progress'
+  })
+  return status
+}
+
 const row = async (name: string, i = 0) => (await admin('GET', `/providers/${name}`, undefined, i)).body
 const keysShown = () => stack.simulator.calls.map(({ headers }) => headers['authorization'])
 
@@ -194,6 +206,8 @@ describe('a change through one ingress', () => {
     await admin('POST', '/providers/alpha/reset')
     await admin('PUT', '/config/fallback', { enable_fallback: false })
     await until('it is one attempt', async () => (await chat(named, {}, 1)).status >= 500)
+    await admin('POST', '/providers/alpha/reset')
+    await until('so it is in the background', async () => (await inBackground({ ...named, background: true }, 1)) === 'failed')
     expect((await admin('PUT', '/config/fallback', { enable_fallback: true }, 1)).body).toMatchObject({ enable_fallback: true })
     await admin('POST', '/providers/alpha/reset')
   })

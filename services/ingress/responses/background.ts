@@ -3,8 +3,7 @@
 import { FreewayError } from '#contracts/failure.ts'
 import { readRequest } from '#contracts/wire/responses/request.ts'
 import type { InputItem, ResponsesRequest } from '#contracts/wire/responses/shape.ts'
-import { callersTrace, type ExchangeOptions } from '../exchange.ts'
-import { wantsExplanation } from '../explained.ts'
+import { asServed, callersTrace, type ExchangeOptions, waitOf } from '../exchange.ts'
 import type { Failover } from '../failover.ts'
 import { openStream } from '../formats/responses.ts'
 import { callersId, newRequestId } from '../request-id.ts'
@@ -22,9 +21,11 @@ export interface BackgroundOptions {
 /** Resolves with the id of the response once it can be found everywhere. Rejects with FreewayError if the request is refused. */
 export async function runInBackground(request: Request, asked: ResponsesRequest, options: BackgroundOptions): Promise<string> {
   const { owner, runs, recalled } = options
-  const { desk, access, requestTimeoutMs, maxWaitMs } = options.serving
+  const { desk, access, requestTimeoutMs, fallback } = options.serving
   const receivedMs = performance.now()
-  const { job, names } = readRequest(asked, recalled)
+  const maxWaitMs = waitOf(request.headers) ?? options.serving.maxWaitMs
+  const { job: wanted, names } = readRequest(asked, recalled)
+  const job = asServed(wanted, request, access, fallback)
   const admitted = await access.admit(request, job)
   const requestId = newRequestId()
   const id = `resp_${requestId}`
@@ -41,8 +42,14 @@ export async function runInBackground(request: Request, asked: ResponsesRequest,
   })
   const route = '/v1/responses'
   const publicId = callersId(request.headers) ?? requestId
-  const forced = wantsExplanation(request.headers, access.callerOf(request))
-  const trace = new RequestTrace({ route, id: requestId, publicId, receivedMs, parent: callersTrace(request.headers), forced })
+  const trace = new RequestTrace({
+    route,
+    id: requestId,
+    publicId,
+    receivedMs,
+    parent: callersTrace(request.headers),
+    forced: job.explain === true,
+  })
   const deadlineMs = receivedMs + requestTimeoutMs
   failover = desk.begin({
     id: requestId,
