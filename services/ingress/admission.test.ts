@@ -738,6 +738,14 @@ it('a proxy beside us that nobody told us of does not make the world local', asy
   expect((await call('GET', '/v1/models', undefined, { 'x-forwarded-for': '192.0.2.9' }, ingress.url)).status).toBe(401)
 })
 
+it('a proxy is known by a range that is written as a machine tells of its network', async () => {
+  await using behind = await openWorld()
+  url = (await behind.start({ FREEWAY_TRUSTED_PROXIES: '127.0.0.1/8' })).url
+  const { api_key } = await client()
+  await call('POST', '/api/bans', { address: '203.0.113.9' })
+  expect((await chat(api_key, {}, { 'x-forwarded-for': '203.0.113.9' })).status).toBe(403)
+})
+
 it('a place is free again when its client leaves before there is an answer', async () => {
   await using here = await openWorld()
   // A router that never answers: the request stays open until the client leaves.

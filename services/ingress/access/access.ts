@@ -6,7 +6,7 @@ import { FreewayError, type Outcome } from '#contracts/failure.ts'
 import type { Accounts } from '#services/accounts.ts'
 import { hashOfKey } from '#services/client-key.ts'
 import { peerOf } from '../front.ts'
-import { clientAddress, isLoopback, networkOf, parseAddress, parseRange, rangeMap } from './address.ts'
+import { clientAddress, isLoopback, networkOf, parseAddress, rangeAround, rangeMap } from './address.ts'
 import { presented, secretCheck } from './credentials.ts'
 import type { BanFacts, Caller } from './gate.ts'
 import { banChecks, callerChecks, pass, rolesOfCaller, tooManyWrong, useChecks } from './gate.ts'
@@ -82,7 +82,7 @@ export function openAccess(options: AccessOptions): Access {
   const isStale = options.membershipStale ?? (() => false)
   const isAdmin = secretCheck(options.adminToken)
   const isSite = siteKey === undefined ? () => false : secretCheck(siteKey)
-  const proxies = rangeMap(options.trustedProxies.flatMap((text) => [parseRange(text) ?? []].flat()).map((range) => [range, true] as const))
+  const proxies = rangeMap(options.trustedProxies.flatMap((text) => rangeAround(text) ?? []).map((range) => [range, true] as const))
   const callers = new WeakMap<Request, Caller>()
   const overlap = watchOverlap()
   const wrongKeys = createThrottle()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { clientAddress, isLoopback, networkOf, parseAddress, parseRange, rangeMap } from './address.ts'
+import { clientAddress, isLoopback, networkOf, parseAddress, parseRange, rangeAround, rangeMap } from './address.ts'
 
 describe('an address', () => {
   it.each([
@@ -63,6 +63,16 @@ describe('a range', () => {
   it.each(['10.0.0.1/8', '1.2.3.4/33', '::/129', '1.2.3.4/', '1.2.3.4/8/8', '1.2.3.4/-1', 'x/8', '2001:db8::1/32'])('is not %s', (text) =>
     expect(parseRange(text)).toBeUndefined(),
   )
+})
+
+describe('the range around an address', () => {
+  it.each([
+    ['172.17.0.1/16', '172.17.0.0/16'],
+    ['fd00::1%eth0/8', 'fd00::/8'],
+    ['1.2.3.4', '1.2.3.4/32'],
+  ])('%s is %s', (text, range) => expect(rangeAround(text)).toEqual(parseRange(range)))
+
+  it.each(['1.2.3.4/33', 'x/8', '1.2.3.4/8/8'])('%s is none', (text) => expect(rangeAround(text)).toBeUndefined())
 })
 
 describe('ranges', () => {

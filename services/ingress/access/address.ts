@@ -21,14 +21,19 @@ export function parseAddress(text: string): bigint | undefined {
 
 /** `10.0.0.0/8`, `2001:db8::/32`, or a single address. Undefined if it is none, or has bits beyond its length. */
 export function parseRange(text: string): Range | undefined {
+  const range = rangeAround(text)
+  const isWhole = range && range.prefix << BigInt(128 - range.bits) === parseAddress(text.split('/', 1)[0] as string)
+  return isWhole ? range : undefined
+}
+
+/** The same, and the range in which an address lies: `172.17.0.1/16`, as a machine tells of its networks. */
+export function rangeAround(text: string): Range | undefined {
   const [address = '', length, ...rest] = text.split('/')
   const value = parseAddress(address)
   if (value === undefined || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length))) return undefined
   const isV4 = !address.includes(':')
   const bits = length === undefined ? 128 : Number(length) + (isV4 ? 96 : 0)
-  if (bits > 128) return undefined
-  const prefix = value >> BigInt(128 - bits)
-  return prefix << BigInt(128 - bits) === value ? { prefix, bits } : undefined
+  return bits > 128 ? undefined : { prefix: value >> BigInt(128 - bits), bits }
 }
 
 /** Values by range: one look-up for each length of range in use, however many ranges there are. */
