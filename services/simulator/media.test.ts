@@ -34,6 +34,7 @@ test.each([
   ['wav', 'audio/wav', '52494646'],
   ['opus', 'audio/ogg', '4f676753'],
   ['aac', 'audio/aac', 'fff1'],
+  ['flac', 'audio/flac', '664c614380000022'],
   ['pcm', 'audio/pcm', '0000'],
 ] as const)('speech as %s has its type and its magic bytes', async (format, type, magic) => {
   const response = await client.audio.speech.create({

@@ -2,8 +2,16 @@
 
 import { Buffer } from 'node:buffer'
 import { writeWavHead } from '#contracts/wire/wav.ts'
+import { silentFlac } from './flac.ts'
 
-export const soundTypes = { mp3: 'audio/mpeg', wav: 'audio/wav', pcm: 'audio/pcm', aac: 'audio/aac', opus: 'audio/ogg' } as const
+export const soundTypes = {
+  mp3: 'audio/mpeg',
+  wav: 'audio/wav',
+  pcm: 'audio/pcm',
+  aac: 'audio/aac',
+  opus: 'audio/ogg',
+  flac: 'audio/flac',
+} as const
 export type SoundFormat = keyof typeof soundTypes
 
 const RATE = 24_000
@@ -20,6 +28,8 @@ export function makeSound(format: SoundFormat, seconds: number): Buffer {
       return repeated(aacFrame, seconds / (1024 / 44_100))
     case 'opus':
       return ogg(seconds)
+    case 'flac':
+      return silentFlac(seconds)
   }
 }
 
