@@ -68,6 +68,7 @@ async function connectedTo(settings: Settings, role: Role, instance: string, sta
   return backbone
 }
 
-function withoutCredentials(url: string): string {
+/** For people to read. */
+export function withoutCredentials(url: string): string {
   return url.replaceAll(/\/\/[^@/]*@/g, '//')
 }

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import type { Backbone } from '#contracts/bus.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import type { Role } from '#contracts/event.ts'
-import { connectAlone, openBackbones } from './backbones.ts'
+import { connectAlone, openBackbones, withoutCredentials } from './backbones.ts'
 import { banner } from './banner.ts'
 import { demoProvider } from './demo.ts'
 import type { Logger } from './logger.ts'
@@ -113,7 +113,7 @@ export async function runCluster(self: Process, args: string[]): Promise<Opened>
   const cluster = await startCluster(size, self.settings, self.logger, demo && `${demo}/v1`)
   self.stack.defer(() => cluster.stop())
   process.stdout.write(
-    `\nfreeway ${version} cluster\n\n  API        ${cluster.urls.map((url) => `${url}/v1`).join('  ')}\n  bus        ${cluster.natsUrl}\n  admin      token in ${token.path ?? 'FREEWAY_ADMIN_TOKEN'}\n\n`,
+    `\nfreeway ${version} cluster\n\n  API        ${cluster.urls.map((url) => `${url}/v1`).join('  ')}\n  bus        ${withoutCredentials(cluster.natsUrl)}\n  admin      token in ${token.path ?? 'FREEWAY_ADMIN_TOKEN'}\n\n`,
   )
   return {}
 }

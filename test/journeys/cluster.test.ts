@@ -10,7 +10,7 @@ import type { Simulator } from '#services/simulator/simulator.ts'
 import { chat, openChat } from '#test/support/chat.ts'
 import { denoBinary } from '#test/support/deno.ts'
 import { type GatewayOptions, type Run, runFreeway } from '#test/support/gateway.ts'
-import { natsBinaries } from '#test/support/nats.ts'
+import { natsBinaries, startTestNats } from '#test/support/nats.ts'
 import { until } from '#test/support/until.ts'
 import { configWith, startUpstream } from '#test/support/upstream.ts'
 
@@ -124,6 +124,17 @@ describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
     run.kill('SIGKILL')
     expect(await stream.ended).toMatchObject({ status: 200, done: true, broken: false })
     await until('nothing runs any more', () => running(all).length === 0, { timeoutMs: 10_000, state: () => running(all) })
+  })
+
+  it('on a broker of somebody else starts none, and keeps its password to itself', async () => {
+    const nats = await startTestNats()
+    await using _ = { [Symbol.asyncDispose]: () => nats.stop() }
+    const { run, urls } = await startCluster({ env: { NATS_URL: nats.url.replace('//', '//user:hunter2@') } }, '1')
+    await using __ = run
+    expect(childrenOf(run).map(roleOf).sort()).toEqual(['ingress', 'router', 'telemetry', 'worker'])
+    expect(await chat(urls[0] as string, { model: 'm-large' })).toMatchObject({ status: 200, done: true })
+    await run.printed(new RegExp(`bus {8}${nats.url}$`, 'm'))
+    expect(run.stdout + run.stderr).not.toContain('hunter2')
   })
 
   it('starts its broker again when that dies', async () => {
