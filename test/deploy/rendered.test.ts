@@ -131,9 +131,19 @@ describe.skipIf(!hasValidators || !server)('the trial installation', () => {
   })
 
   it('turns readiness off on SIGTERM and ends what it began', async () => {
+    const slow = JSON.stringify([{ match: {}, fault: { chunks: 40, tps: 40 } }])
+    await fetch(`http://${addresses.get('fw-freeway-simulator:9001')}/sim/faults`, { method: 'PUT', body: slow })
+    const stream = await fetch(`http://${addresses.get('fw-freeway-ingress:80')}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}` },
+      body: JSON.stringify({ model: 'demo/chat', stream: true, messages: [{ role: 'user', content: 'Hello' }] }),
+    })
     const ingress = running.find(({ spawnargs }) => spawnargs.at(-1) === 'ingress') as ChildProcess
     const exit = once(ingress, 'exit')
     ingress.kill('SIGTERM')
+    const missing = async () => ((await (await fetch(ready.get('ingress') as string)).json()) as { missing: string[] }).missing
+    await until('it is not ready any more', async () => (await missing()).includes('draining'))
+    expect((await stream.text()).endsWith('data: [DONE]\n\n')).toBe(true)
     expect((await exit)[0]).toBe(0)
   })
 })

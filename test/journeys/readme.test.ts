@@ -59,6 +59,8 @@ const isRun = ({ info, text }: Block) => info === 'sh' && !/^npm /m.test(text)
 const written = ({ path, line }: Page & Block) => `${path}:${line}`
 
 const readable = pages()
+/** Its commands want Docker, or a cluster. */
+const ofDeployment = page('deploy/README.md')
 const script = ({ path, blocks }: Page) =>
   CURL +
   blocks
@@ -99,10 +101,12 @@ describe('the commands of the documents', () => {
   })
 
   it('names only commands that there are', () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
-    const said = readable.map((one) => one.text).join('\n')
+    const scripts = ['package.json', 'deploy/validators/package.json'].flatMap((file) =>
+      Object.keys((JSON.parse(readFileSync(join(root, file), 'utf8')) as { scripts: object }).scripts),
+    )
+    const said = [...readable, ofDeployment].map((one) => one.text).join('\n')
     const unknown = [
-      ...[...said.matchAll(/npm run ([\w:-]+)(?! --prefix)/g)].map(([, name = '']) => name).filter((name) => !(name in scripts)),
+      ...[...said.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name).filter((name) => !scripts.includes(name)),
       ...[...said.matchAll(/launch\.mjs ([\w-]+)/g)]
         .map(([, name = '']) => name)
         .filter((name) => !new RegExp(`\\b${name}\\b`).test(USAGE)),
@@ -165,7 +169,7 @@ describe('the routes of the documents', () => {
 })
 
 describe('the links of the documents', () => {
-  it.each(readable)('$path: lead somewhere', (one) => {
+  it.each([...readable, ofDeployment])('$path: lead somewhere', (one) => {
     const broken = linksOf(one).filter((link) => {
       const [file = '', anchor] = link.split('#')
       const target = file === '' ? one.path : normalize(join(dirname(one.path), file))
