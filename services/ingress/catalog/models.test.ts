@@ -57,6 +57,13 @@ describe('the list of models', () => {
     expect(named([entry('groq', [{ id: 'm' }])])[0]?.created).toBe(1_767_225_600)
   })
 
+  it.each([
+    ['last spring', 1_767_225_600],
+    ['2026-09-06T00:00:00.500Z', 1_788_652_800],
+  ])('gives every model a whole number of seconds, also where its date is %j', (as_of, created) => {
+    expect(named([entry('groq', [{ id: 'm', as_of }])])[0]?.created).toBe(created)
+  })
+
   it('gives a virtual model the widest context there is, and what any model for chat can do', () => {
     const models = [
       { id: 'a', context_window: 50_000, capabilities: ['chat', 'vision'] },

@@ -117,12 +117,18 @@ function entryOf(id: string, { provider, model }: Row): ModelEntry {
   return {
     id,
     object: 'model',
-    created: model.as_of ? Date.parse(model.as_of) / 1000 : CREATED,
+    created: createdOf(model),
     owned_by: provider.name,
     context_window: model.context_window,
     capabilities: model.capabilities,
     description: model.display_name,
   }
+}
+
+/** A whole number, whatever an operator has written as the date. */
+function createdOf({ as_of = '' }: Model): number {
+  const atMs = Date.parse(as_of)
+  return Number.isNaN(atMs) ? CREATED : Math.floor(atMs / 1000)
 }
 
 function virtual(id: string, rows: readonly Row[]): Listed {
