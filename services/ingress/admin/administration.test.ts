@@ -220,6 +220,19 @@ describe('a provider', () => {
     expect(withoutVersion(await stored()).providers).toEqual({})
   })
 
+  it('of one’s own shows its models as they were changed, and a default model that comes with the change is known', async () => {
+    const change = { models: { 'm-small': { enabled: false }, 'm-new': {} }, default_model: 'm-new' }
+    expect((await api('PATCH', '/providers/mine', change)).body).toMatchObject({ model_warning: null, model_suggestions: [] })
+    const models = async () => (await api('GET', '/providers/mine/models')).body.models as { id: string; enabled: boolean }[]
+    await expect
+      .poll(async () => (await models()).map(({ id, enabled }) => [id, enabled]))
+      .toEqual([
+        ['m-large', true],
+        ['m-small', false],
+        ['m-new', true],
+      ])
+  })
+
   it('null takes away what was set, "" clears the key', async () => {
     await api('PATCH', '/providers/groq', { weight: 7, rpm_limit: 3, api_key: key })
     const cleared = (await api('PATCH', '/providers/groq', { weight: null, rpm_limit: null, api_key: '' })).body.provider

@@ -69,7 +69,10 @@ export function providerRoutes(admin: Administration): Route[] {
     const [name, what, ...more] = rest.split('/') as [string, ...string[]]
     if (what === undefined) return json(await statusOf(existing(name).name))
     if (what !== 'models' || more.length > 0) throw unknownRoute()
-    return json({ provider: name, models: existing(name).models.map(modelView) })
+    const known = existing(name)
+    // As it is in force, with what was changed since it was added.
+    const { models } = inForce(name) ?? known
+    return json({ provider: name, models: models.map(modelView) })
   }
 
   async function patch(request: Request, name: string): Promise<Response> {
@@ -87,13 +90,13 @@ export function providerRoutes(admin: Administration): Route[] {
     await change(request, 'provider.change', name, (before) => {
       existing(name, before)
       const after = patched(before, name, wanted, sealed)
-      const known = catalog().providers.find((one) => one.name === name)
+      const known = inForce(name)
       if (known) checkWhole(known, after)
       return after
     })
     return json({
       ...(await saved(name)),
-      ...modelAdvice(wanted.default_model ?? undefined, provider.models),
+      ...modelAdvice(wanted.default_model ?? undefined, [...(inForce(name) ?? provider).models, ...sentModels(sent.models)]),
       ...(ignored.length > 0 && { ignored_fields: ignored.map(shortened) }),
     })
   }
@@ -141,11 +144,15 @@ export function providerRoutes(admin: Administration): Route[] {
     })
   }
 
+  function inForce(name: string): CatalogProvider | undefined {
+    return catalog().providers.find((provider) => provider.name === name)
+  }
+
   /** Throws FreewayError 404. What was added a moment ago may not be in the catalogue yet. */
   function existing(name: string, now: CatalogOverrides = overrides.current): Pick<CatalogProvider, 'name' | 'models' | 'auth'> {
-    const known = catalog().providers.find((provider) => provider.name === name)
     const custom = own(now.custom, name)
     if (custom) return { ...custom, name }
+    const known = inForce(name)
     if (!known) throw unknownProvider(name)
     return known
   }
@@ -167,6 +174,12 @@ export function providerRoutes(admin: Administration): Route[] {
       throw error
     }
   }
+}
+
+/** As they were sent, in a list or by their ids; the catalogue hears of them a moment later. */
+function sentModels(models: unknown): Pick<Model, 'id'>[] {
+  if (Array.isArray(models)) return models as Pick<Model, 'id'>[]
+  return Object.entries(models ?? {}).flatMap(([id, change]) => (change === null ? [] : [{ id }]))
 }
 
 /** An unknown model is accepted: the catalogue may not know it yet. */
