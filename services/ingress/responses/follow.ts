@@ -28,13 +28,7 @@ export function follow(
     let limit = Number.POSITIVE_INFINITY
     let lastMs = performance.now()
     let looking = false
-    const reader = new SseReader(
-      ({ data, raw }) => {
-        const { sequence_number } = JSON.parse(data) as { sequence_number: number }
-        if (sequence_number > after && open) controller.enqueue(new Uint8Array(raw))
-      },
-      { maxEventBytes: Number.POSITIVE_INFINITY },
-    )
+    const reader = newReader()
     const timer = setInterval(() => void look(), LOOK_EVERY_MS)
     const watch = store.keyValue.watch(responseKeys.all(id), ({ key, value }) => {
       const name = key.slice(id.length + 1)
@@ -91,8 +85,19 @@ export function follow(
       }
     }
 
+    function newReader(): SseReader {
+      return new SseReader(
+        ({ data, raw }) => {
+          const { sequence_number } = JSON.parse(data) as { sequence_number: number }
+          if (sequence_number > after && open) controller.enqueue(new Uint8Array(raw))
+        },
+        { maxEventBytes: Number.POSITIVE_INFINITY },
+      )
+    }
+
     function finish(last: string): void {
-      if (last !== '') reader.push(utf8(last))
+      // Whoever has died may have left half an event, which must not run into these.
+      if (last !== '') newReader().push(utf8(last))
       stop()
       controller.enqueue(DONE)
       controller.close()
