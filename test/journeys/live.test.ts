@@ -69,6 +69,7 @@ it('too many readers are told so', async () => {
   const readers = []
   for (let i = 0; i < 30; i++) readers.push(await watch())
   expect(readers.at(-1)?.reply.status).toBe(429)
+  expect(readers.at(-1)?.reply.headers.get('retry-after')).toBe('10')
   for (const { leave } of readers) leave()
 })
 

@@ -545,6 +545,16 @@ describe('without those who know', () => {
     })
     expect((await stored()).providers).toMatchObject({ groq: { weight: 4 } })
   })
+
+  it('what a newer version has written is left as it is, with word of when to come again', async () => {
+    const config = await broker.connect('ingress').keyValue(buckets.config)
+    const newer = new TextEncoder().encode('{"format":99}')
+    await config.put(catalogOverridesKey, newer)
+    const headers = { 'x-admin-token': adminToken }
+    const { status, headers: told } = await fetch(`${ingress.url}/api/providers/groq`, { method: 'PATCH', body: '{"weight":5}', headers })
+    expect([status, told.get('retry-after'), told.get('x-should-retry')]).toEqual([503, '60', 'false'])
+    expect((await config.get(catalogOverridesKey))?.value).toEqual(newer)
+  })
 })
 
 async function chat(model: string): Promise<number> {

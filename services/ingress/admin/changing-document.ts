@@ -26,6 +26,9 @@ export interface Administration {
   askWorker: AskWorker
 }
 
+/** What was written by a newer version waits for somebody to start that one. */
+const UPGRADE_MS = 60_000
+
 /** As `changing`, for what changes a document. */
 export function changingDocument<T extends Changed>(
   admin: Pick<Administration, 'access' | 'audit'>,
@@ -43,7 +46,7 @@ export function changingDocument<T extends Changed>(
         })
       }
       if (!(error instanceof DocumentUnreadable)) throw error
-      throw new FreewayError('server_error', error.message, { status: 503, shouldRetry: false, cause: error })
+      throw new FreewayError('server_error', error.message, { status: 503, shouldRetry: false, retryAfterMs: UPGRADE_MS, cause: error })
     }
   })
 }

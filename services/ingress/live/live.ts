@@ -12,6 +12,8 @@ import { watchRests } from './rests.ts'
 
 /** Of one ingress. */
 const MAX_READERS = 20
+/** Nobody knows when one of them leaves. */
+const FULL_RETRY_MS = 10_000
 
 export interface Live {
   readonly routes: Route[]
@@ -30,7 +32,8 @@ export function openLive(feed: LiveFeed, askProviders: () => Promise<ProviderSta
 
   function live(request: Request): Response {
     if (readers.size >= MAX_READERS) {
-      throw new FreewayError('rate_limit_error', `${MAX_READERS} readers watch already; close one of them`, { status: 429 })
+      const words = `${MAX_READERS} readers watch already; close one of them`
+      throw new FreewayError('rate_limit_error', words, { retryAfterMs: FULL_RETRY_MS })
     }
     const reader = openReader(() => {
       readers.delete(reader)
