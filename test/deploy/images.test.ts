@@ -2,13 +2,16 @@
 
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import process from 'node:process'
 import { describe, expect, it } from 'vitest'
 import { root } from '#test/support/sources.ts'
 import { example, examples, podsOf } from './render.ts'
 import { hasValidators, run } from './tools.ts'
 
 const read = (path: string) => readFileSync(join(root, 'deploy', path), 'utf8')
+/** What distroless' `cc` holds: the C library with its parts, libgcc and libstdc++. */
+const ofTheBase = /^lib(c|m|dl|pthread|rt|resolv|util|nss_\w+|gcc_s|stdc\+\+)\.so/
 const byDigest = /^[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/
 
 it('both bases of the image are fixed by digest', () => {
@@ -30,6 +33,17 @@ describe.skipIf(!hasValidators)('and of the chart', () => {
     const foreign = containers.map(({ image }) => image).filter((image) => !image.includes('freeway'))
     for (const image of foreign) expect(image).toMatch(byDigest)
   })
+})
+
+// Compared with the Node that runs the tests, which is the same release as that of the image.
+it.skipIf(process.platform !== 'linux')('Node finds every library that it needs: in the base, or beside it', () => {
+  const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] }
+  const needed = sharedObjects.map((path) => basename(path)).filter((name) => /^lib.*\.so/.test(name))
+  expect(needed).toEqual(expect.arrayContaining(['libc.so.6', 'libstdc++.so.6']))
+  const [, copied = ''] = /cp ((?:\S*\/lib\S+\.so\.\d+ )+)\/libraries\/$/m.exec(read('Dockerfile')) ?? []
+  const own = copied.split(' ').map((path) => basename(path))
+  for (const name of needed) if (!ofTheBase.test(name)) expect(own, `copied into the image: ${name}`).toContain(name)
+  expect(read('Dockerfile')).toMatch(/^COPY --from=build \/libraries\/ \/usr\/lib\/$/m)
 })
 
 it('the bill of materials that the build writes names every package that is installed in the image, and no other', () => {
