@@ -145,6 +145,17 @@ export function onClientGone(request: Request, gone: () => void): void {
   else request.signal.addEventListener('abort', gone, { once: true })
 }
 
+/** For a request that is many at once: each of them waits for the client to leave, which is no leak. */
+export function allowManyListeners(request: Request): void {
+  nodeOf(request)?.res.setMaxListeners(0)
+}
+
+/** An answer of so many parts, each of which asks for itself whether the client has left: no leak of listeners. */
+export function expectParts(request: Request, count: number): void {
+  const res = nodeOf(request)?.res
+  res?.setMaxListeners(res.getMaxListeners() + count)
+}
+
 /** The address of the connection's other end. */
 export function peerOf(request: Request): string {
   return nodeOf(request)?.req.socket.remoteAddress ?? (request as { ip?: string }).ip ?? ''

@@ -4,7 +4,7 @@ import type { FreewayError } from '#contracts/failure.ts'
 import { splitPrompts } from '#contracts/wire/completions.ts'
 import { asFreewayError, type ExchangeOptions, exchange } from './exchange.ts'
 import { addUsage, completions, newSheet, partOf, type Sheet, writeEnd, writeFailure } from './formats/completions.ts'
-import { readBody } from './front.ts'
+import { allowManyListeners, readBody } from './front.ts'
 import { respond } from './respond.ts'
 
 const ROUTE = '/v1/completions'
@@ -16,6 +16,7 @@ export async function complete(request: Request, serving: ExchangeOptions): Prom
   const body = await readBody(request)
   const { bodies, n, stream, usage } = splitPrompts(body)
   if (bodies.length === 1) return exchange(request, ROUTE, completions, serving, body)
+  allowManyListeners(request)
   const sheet = newSheet()
   const ask: Ask = (at) => exchange(request, ROUTE, partOf(sheet, at * n), serving, bodies[at])
   return stream ? streamed(ask, bodies.length, sheet, usage) : whole(ask, bodies.length, sheet)

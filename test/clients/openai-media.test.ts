@@ -166,6 +166,12 @@ describe('completions', () => {
     expect(reply.usage).toMatchObject({ prompt_tokens: 5 * (usage?.prompt_tokens ?? 0), total_tokens: 5 * (usage?.total_tokens ?? 0) })
   })
 
+  it('come for many prompts without a warning of the runtime', async () => {
+    const reply = await client.completions.create({ model: 'm-chat', prompt: Array(12).fill(prompts[0]) })
+    expect(reply.choices).toHaveLength(12)
+    expect(setup.gateway.stderr).not.toContain('MaxListenersExceededWarning')
+  })
+
   it('come for several prompts as one stream', async () => {
     const asked = { model: 'm-chat', prompt: prompts, n: 2, stream: true, stream_options: { include_usage: true } } as const
     const texts: string[] = []
