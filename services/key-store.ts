@@ -6,6 +6,7 @@ import { buckets } from '#contracts/subjects.ts'
 import { type Accounts, accountId, openAccounts } from './accounts.ts'
 import { openAudit } from './audit.ts'
 import { hashOfKey, newClientKey } from './client-key.ts'
+import { ownAddress } from './own-address.ts'
 import { adminToken } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { describeIssues, SettingsError } from './settings-error.ts'
@@ -41,13 +42,8 @@ const ANSWER_WITHIN_MS = 10_000
 
 /** `connect`: to the bus, where no gateway runs. What is opened is closed with `stack`. */
 export async function openKeyStore(settings: Settings, connect: () => Promise<Backbone>, stack: AsyncDisposableStack): Promise<KeyStore> {
-  const url = addressOf(settings)
+  const url = ownAddress(settings.host, settings.port)
   return (await isRunning(url)) ? remote(url, settings) : await direct(settings, await connect(), stack)
-}
-
-function addressOf({ host, port }: Settings): string {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
-  return `http://${name}:${port}`
 }
 
 async function isRunning(url: string): Promise<boolean> {

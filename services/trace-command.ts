@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { spansFromJaeger } from './jaeger.ts'
 import { heldByInput } from './lifecycle.ts'
 import { openOtlpSink, type ToldSpan } from './otlp-sink.ts'
+import { ownAddress } from './own-address.ts'
 import { adminToken } from './secrets.ts'
 import { loadSettings } from './settings.ts'
 import { SettingsError } from './settings-error.ts'
@@ -59,9 +60,8 @@ async function whole(read: () => Promise<ToldSpan[]>, awaited: boolean): Promise
 
 async function askGateway(env: NodeJS.ProcessEnv): Promise<string> {
   const settings = loadSettings(env, process.cwd())
-  const host = ['0.0.0.0', '::'].includes(settings.host) ? '127.0.0.1' : settings.host
   const { token } = await adminToken(settings)
-  return ask(`http://${host.includes(':') ? `[${host}]` : host}:${settings.port}`, { authorization: `Bearer ${token}` })
+  return ask(ownAddress(settings.host, settings.port), { authorization: `Bearer ${token}` })
 }
 
 /** Returns the id of its trace. */

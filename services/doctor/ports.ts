@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { ownAddress } from '../own-address.ts'
 import type { Settings } from '../settings.ts'
 import { type Finding, fault, ok, warn } from './finding.ts'
 
@@ -41,9 +42,8 @@ function listen(host: string, port: number): Promise<string | undefined> {
 }
 
 async function isFreeway(host: string, port: number): Promise<boolean> {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
   try {
-    const answer = await fetch(`http://${name}:${port}/ready`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
+    const answer = await fetch(`${ownAddress(host, port)}/ready`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
     const { version, missing } = (await answer.json()) as { version?: unknown; missing?: unknown }
     return version !== undefined && Array.isArray(missing)
   } catch {
