@@ -23,10 +23,12 @@ export const USAGE = `Usage: freeway <command>
       --dir ./nats  --listen 0.0.0.0:4222  --store ./nats/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
       --tls-ca FILE  ask services for certificates of this authority (NATS_CERT_FILE, NATS_KEY_FILE)
       --cluster NAME --server-name NAME --route nats://other:6222
+      --server-version 2.12.5  of the server that will read it
   nats-setup             create what the services need on such a broker, as its user "setup"
       --replicas 3  copies of it in a cluster; one that has no room for them is refused
   --help, --version
 
+"freeway" is "node services/launch.mjs" where it was not installed as a command.
 Settings come from the environment, .env and freeway.json; see docs/configuration.md.
 `
 
