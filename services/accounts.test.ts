@@ -93,6 +93,24 @@ describe('an account', () => {
     expect(accounts.ownedBy('m')).toHaveLength(1)
   })
 
+  it('that gets two keys at the same time has one of them', async () => {
+    const { key_hash } = await accounts.create(account('a', { owner: 'm' }))
+    await expect.poll(() => other.size).toBe(2)
+    const rotated = await Promise.allSettled([accounts.rotate(key_hash, hashOfKey('b'), 5), other.rotate(key_hash, hashOfKey('c'), 5)])
+    expect(rotated.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    await expect.poll(() => [accounts.ownedBy('m').length, other.ownedBy('m').length]).toEqual([1, 1])
+  })
+
+  it('keeps what is changed of it while it gets another key', async () => {
+    const { key_hash } = await accounts.create(account('a', { owner: 'm', daily_limit: 1 }))
+    await expect.poll(() => other.size).toBe(2)
+    const paused = other.change(key_hash, (now) => ({ ...now, paused: true, daily_limit: undefined }))
+    const [{ after }] = await Promise.all([accounts.rotate(key_hash, hashOfKey('b'), 5), paused])
+    expect(after).toMatchObject({ owner: 'm', paused: true, former_keys: [{ key_hash, until_ms: 5 }] })
+    expect(accounts.find(hashOfKey('b'))?.paused).toBe(true)
+    expect(accounts.find(hashOfKey('b'))?.daily_limit).toBeUndefined()
+  })
+
   it('is refused where there is one already, and where there is none', async () => {
     await accounts.create(account('a'))
     expect(await why(accounts.create(account('a')))).toBe('exists')

@@ -152,7 +152,14 @@ export async function openAccounts(kv: KeyValue, configured: readonly Configured
       const former_keys = [...(current.former_keys ?? []), { key_hash: keyHash, until_ms: nowMs }]
       // The new key comes first: if this process ends in between, the account lives on with the old one, and nobody has seen the new one.
       const after = await self.create({ ...current, key_hash: nextHash, former_keys })
-      return { before: await self.remove(keyHash), after }
+      const before = await self.remove(keyHash).catch(async (error) => {
+        // The account was revoked, or got another key, in the meantime: this one must not outlive it.
+        if (error instanceof AccountError) await self.remove(nextHash)
+        throw error
+      })
+      // What was changed in the meantime was changed of the old key: a member who is paused stays so.
+      if (JSON.stringify(compact(before)) === JSON.stringify(current)) return { before, after }
+      return { before, after: (await self.change(nextHash, () => ({ ...before, former_keys }))).after }
     },
     close() {
       subscription.unsubscribe()
