@@ -150,6 +150,22 @@ describe('a change at run time', () => {
     expect(entry({ catalog: await published() }, 'groq')?.weight).toBe(9)
   })
 
+  it('that could not be published is published as soon as that is possible again', async () => {
+    const kv = config
+    let refused = 0
+    const put: KeyValue['put'] = (key, value) =>
+      key === catalogKey && ++refused === 1 ? Promise.reject(new Error('the broker is away')) : kv.put(key, value)
+    await open({ providers: { groq: { weight: 1 } } })
+    config = { ...kv, put }
+    const registry = await open({ providers: { groq: { weight: 1 } } })
+    const changed = next(registry)
+    await opened.shift()?.close()
+    await kv.put(catalogOverridesKey, new TextEncoder().encode(JSON.stringify({ providers: { groq: { weight: 9 } } })))
+    await changed
+    await expect.poll(async () => entry({ catalog: await published() }, 'groq')?.weight, { timeout: 4_500 }).toBe(9)
+    expect(lines.filter((line) => line.includes('could not be published'))).toHaveLength(1)
+  })
+
   it('outlives a restart', async () => {
     await change({ providers: { groq: { enabled: false } }, removed: ['cohere'] })
     const registry = await open()

@@ -7,6 +7,7 @@ import type { Catalog, Provider } from '#contracts/catalog.ts'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
 import { type CatalogOverrides, catalogOverrides, storedKeys } from '#contracts/catalog-change.ts'
 import { catalogKey, catalogOverridesKey, tiersKey } from '#contracts/subjects.ts'
+import { createAlarm } from '#services/alarm.ts'
 import { type Document, openDocument } from '#services/document.ts'
 import type { Logger } from '#services/logger.ts'
 import type { Settings } from '#services/settings.ts'
@@ -18,6 +19,9 @@ import { startDiscovery } from './discovery.ts'
 import { serversToAsk } from './local-servers.ts'
 import { shippedCatalog } from './shipped.ts'
 import { withTiers } from './tiers.ts'
+
+/** A broker that has just been away may be back by then. */
+const PUBLISH_AGAIN_MS = 2_000
 
 export interface Registry {
   readonly catalog: Catalog
@@ -58,6 +62,7 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
   let found: Known = { providers: [], aliases: [] }
   let published: Promise<void> = Promise.resolve()
   let catalog: Catalog | undefined
+  let closed = false
 
   function build(): Catalog {
     const real = buildFrom(shipped, (fault) => logger.warn('a change of the catalogue was left out', { fault }))
@@ -76,17 +81,19 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
     const next = build()
     if (JSON.stringify(next) === JSON.stringify(catalog)) return
     catalog = next
-    publishLater(next)
+    publishLater()
     for (const listener of listeners) listener(next)
   }
 
+  const again = createAlarm(publishLater)
   /** One after the other, so that the last one stays. */
-  function publishLater(next: Catalog): void {
+  function publishLater(): void {
     published = published
-      .then(() => publish(config, next))
-      .catch((error) =>
-        logger.error('the catalogue could not be published; it is in force here, and published with the next change', { error }),
-      )
+      .then(() => publish(config, catalog as Catalog))
+      .catch((error) => {
+        logger.error('the catalogue could not be published; it is in force here, and published again soon', { error })
+        if (!closed) again.in(PUBLISH_AGAIN_MS)
+      })
   }
 
   const watchTiers = await config.watch(tiersKey, ({ value }) => {
@@ -139,6 +146,8 @@ export async function openRegistry({ config, settings, logger, demo, alone }: Re
       watchTiers.unsubscribe()
       listeners.clear()
       await discovery?.close()
+      closed = true
+      again.clear()
       await published
     },
   }
