@@ -150,12 +150,6 @@ export function allowManyListeners(request: Request): void {
   nodeOf(request)?.res.setMaxListeners(0)
 }
 
-/** An answer of so many parts, each of which asks for itself whether the client has left: no leak of listeners. */
-export function expectParts(request: Request, count: number): void {
-  const res = nodeOf(request)?.res
-  res?.setMaxListeners(res.getMaxListeners() + count)
-}
-
 /** The address of the connection's other end. */
 export function peerOf(request: Request): string {
   return nodeOf(request)?.req.socket.remoteAddress ?? (request as { ip?: string }).ip ?? ''
