@@ -129,7 +129,7 @@ export const analyticsOperations: Operation[] = [
       bucket_count: { schema: between(BUCKET_COUNT), about: 'Parts of the window in `time_buckets`.' },
       ...filters,
     },
-    answers: gives('Calls, latencies, tokens and money.', analytics),
+    answers: gives('Calls, latencies, tokens and money; of each breakdown the hundred rows with the most calls.', analytics),
   },
   {
     method: 'GET',
@@ -150,6 +150,8 @@ export const analyticsOperations: Operation[] = [
     id: 'exportRequests',
     tag,
     summary: 'Export requests',
+    description:
+      'The latest first, and at most 100,000. Whoever gets as many asks again, with `until` set to the `started_at` of the last one.',
     query: { ...logFilters, format: { schema: z.enum(['csv', 'json']).default('csv'), about: 'Of the file.' } },
     answers: {
       200: {
@@ -164,7 +166,7 @@ export const analyticsOperations: Operation[] = [
     id: 'retrieveRequest',
     tag,
     summary: 'Look at a request and its attempts',
-    params: { id: 'As in `x-request-id`, or a trace id.' },
+    params: { id: 'As it is listed: the `x-request-id` of the answer, unless the client sent one of its own.' },
     errors: [404],
     answers: gives('The request.', request),
   },
