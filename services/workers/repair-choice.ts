@@ -85,6 +85,7 @@ export class ChoiceRepair {
 
   #repairContent(delta: Fields, content: unknown): boolean {
     const given = typeof content === 'string' ? content : textOf(content)
+    if (Array.isArray(content)) this.#addReasoning(delta, content.map(thoughtOf).join(''))
     let said = given
     if (!this.#think.done) {
       const thought = this.#think.read(given)
@@ -178,6 +179,13 @@ function textOf(content: unknown): string {
   let text = ''
   for (const part of content) if (isObject(part) && typeof part.text === 'string') text += part.text
   return text
+}
+
+/** Among its parts are those that it thinks: `{type: "thinking", thinking: [{type: "text", text}]}`. */
+function thoughtOf(part: unknown): string {
+  const { type, thinking } = isObject(part) ? part : {}
+  if (type !== 'thinking') return ''
+  return typeof thinking === 'string' ? thinking : textOf(thinking)
 }
 
 function isText(value: unknown): value is string {

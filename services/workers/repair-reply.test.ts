@@ -85,6 +85,14 @@ describe('messages', () => {
     })
   })
 
+  test('thoughts among the parts of the content', () => {
+    const parts = [
+      { type: 'thinking', thinking: [{ type: 'text', text: 'Hm' }] },
+      { type: 'text', text: 'Hi' },
+    ]
+    expect(repair(reply({ content: parts })).body.choices[0]?.message).toMatchObject({ content: 'Hi', reasoning_content: 'Hm' })
+  })
+
   test('refusals, log probabilities and what we do not know stay', () => {
     const { body } = repair(reply({ content: null, refusal: 'no', x: 1 }, { logprobs: { content: [], refusal: null }, y: 2 }))
     expect(body.choices[0]).toMatchObject({

@@ -391,6 +391,15 @@ describe('thinking aloud', () => {
     expect(text(result.chunks, 'reasoning')).toBe('and so on</th')
   })
 
+  test('may come as parts of the content', () => {
+    const thought = { type: 'thinking', thinking: [{ type: 'text', text: 'Hm' }] }
+    const result = run(
+      sse(piece({ content: [thought] }), piece({ content: [{ type: 'text', text: 'a' }] }), piece({ content: 'b' }, 'stop')),
+    )
+    expectWellFormed(result)
+    expect([text(result.chunks, 'reasoning'), text(result.chunks)]).toEqual(['Hm', 'ab'])
+  })
+
   test('reasoning is told under both names', () => {
     expect(run(sse(piece({ reasoning: 'Hm' }), piece({ content: 'a' }, 'stop'))).events[0]?.choices[0].delta).toMatchObject({
       reasoning: 'Hm',
