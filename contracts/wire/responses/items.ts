@@ -66,7 +66,8 @@ export function readItems(items: readonly InputItem[], before = 0): ChatMessage[
         break
       }
       case 'compaction':
-      case 'compaction_summary': {
+      case 'compaction_summary':
+      case 'context_compaction': {
         const summary = readCompaction(item.encrypted_content)
         if (summary !== undefined) say({ role: 'user', content: summary, [EXTENSION]: item })
         break

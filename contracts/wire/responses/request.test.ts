@@ -182,15 +182,19 @@ describe('a Responses request for a chat provider', () => {
     expect(Object.keys(body).sort()).toEqual(['messages', 'model', 'stream'])
   })
 
-  it('goes on from a compaction of ours, and passes over those of others', () => {
-    const mine = writeCompaction('cmp_1', 'Ada counts.')
-    expect(chat({ input: [mine, { type: 'compaction', encrypted_content: 'theirs' }, user] }).messages).toEqual([
-      { role: 'user', content: readCompaction(mine.encrypted_content) },
-      user,
-    ])
-    expect(readCompaction(mine.encrypted_content)).toContain('Ada counts.')
-    expect(COMPACTION_PROMPT).not.toBe('')
-  })
+  it.each(['compaction', 'compaction_summary', 'context_compaction'])(
+    'goes on from a %s of ours, and passes over those of others',
+    (type) => {
+      const mine: Record<string, unknown> = { ...writeCompaction('cmp_1', 'Ada counts.'), type }
+      expect(native({ input: [mine, user] }).input).toMatchObject([{ type: 'message', role: 'user' }, { role: 'user' }])
+      expect(chat({ input: [mine, { type, encrypted_content: 'theirs' }, user] }).messages).toEqual([
+        { role: 'user', content: readCompaction(mine.encrypted_content) },
+        user,
+      ])
+      expect(readCompaction(mine.encrypted_content)).toContain('Ada counts.')
+      expect(COMPACTION_PROMPT).not.toBe('')
+    },
+  )
 
   it('passes over the calls of hosted tools', () => {
     const input = [user, { type: 'web_search_call', id: 'ws_1', status: 'completed' }, { role: 'assistant', content: 'Hi' }, user]

@@ -14,7 +14,7 @@ export function writeItems(message: Fields, provider: string): Fields[] {
     const output = typeof content === 'string' ? content : writeParts(content)
     return [{ type: 'function_call_output', call_id: message.tool_call_id, output, ...rest }]
   }
-  if (rest?.type === 'compaction' || rest?.type === 'compaction_summary')
+  if (typeof rest?.type === 'string' && rest.type.includes('compaction'))
     return [{ type: 'message', role: 'user', content: writeParts(content) }]
   return [{ type: 'message', role, content: writeParts(content), ...rest }]
 }
