@@ -1,7 +1,7 @@
 // Roll-ups and what is asked of them: every adapter says what simply counting the facts says, whatever happened on the way.
 
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Backbone } from '#contracts/bus.ts'
 import type { Event } from '#contracts/event.ts'
 import type { Answers, Question, QuestionOf } from '#contracts/question.ts'
@@ -10,7 +10,8 @@ import { openMemoryBroker } from '#services/bus/memory.ts'
 import { createLogger } from '#services/logger.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
 import { countEnded, someTimeMs, telling } from '#test/support/corpus.ts'
-import { findMongo, openSqliteHarness, openStandInHarness, openStore, type StoreHarness } from '#test/support/event-stores.ts'
+import { openSqliteHarness, openStandInHarness, openStore, type StoreHarness } from '#test/support/event-stores.ts'
+import { describeMongo } from '#test/support/mongo-suite.ts'
 import { until } from '#test/support/until.ts'
 
 const MINUTE_MS = 60_000
@@ -301,13 +302,4 @@ describe('SQLite', () => {
   })
 })
 describe('MongoDB, spoken with its stand-in,', () => analyticsSuite(openStandInHarness, 15))
-
-const mongo = findMongo()
-describe.skipIf(!mongo)(`${mongo?.name ?? 'MongoDB'}`, { timeout: 60_000 }, () => {
-  let server: Awaited<ReturnType<NonNullable<typeof mongo>['start']>>
-  beforeAll(async () => {
-    if (mongo) server = await mongo.start()
-  }, 120_000)
-  afterAll(() => server?.stop())
-  analyticsSuite(() => server.open(), 5)
-})
+describeMongo((open) => analyticsSuite(open, 5))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Event } from '#contracts/event.ts'
 import { event as eventSubject } from '#contracts/subjects.ts'
 import { openMemoryBroker } from '#services/bus/memory.ts'
@@ -15,8 +15,9 @@ import { openSqliteStore } from '#services/telemetry/store/sqlite.ts'
 import { retention } from '#services/telemetry/store/store.ts'
 import { startTelemetry } from '#services/telemetry/telemetry.ts'
 import { countNaively, countStored, someTimeMs, telling } from '#test/support/corpus.ts'
-import { findMongo, openSqliteHarness, openStandInHarness, openStore, type StoreHarness } from '#test/support/event-stores.ts'
+import { openSqliteHarness, openStandInHarness, openStore, type StoreHarness } from '#test/support/event-stores.ts'
 import { type MongoStandIn, startMongoStandIn } from '#test/support/mongo-stand-in.ts'
+import { describeMongo } from '#test/support/mongo-suite.ts'
 import { until } from '#test/support/until.ts'
 
 const request = (id: string, at = Date.now()): Event => ({
@@ -255,14 +256,5 @@ describe('MongoDB, spoken with its stand-in,', () => {
   })
 })
 
-const mongo = findMongo()
-
 // FerretDB on SQLite needs milliseconds for each write, and when two write to one collection neither comes to an end.
-describe.skipIf(!mongo)(`${mongo?.name ?? 'MongoDB'}`, { timeout: 60_000 }, () => {
-  let server: Awaited<ReturnType<NonNullable<typeof mongo>['start']>>
-  beforeAll(async () => {
-    if (mongo) server = await mongo.start()
-  }, 120_000)
-  afterAll(() => server?.stop())
-  storeSuite(() => server.open(), mongo?.name === 'FerretDB')
-})
+describeMongo((open, name) => storeSuite(open, name === 'FerretDB'))

@@ -23,19 +23,17 @@ function profile(samples: [number, number][]): CpuProfile {
   }
 }
 
+/** parse at 1010 for 20, idle at 1030 for 500, write at 1530 for 30, parse (called from elsewhere) at 1560 for 50, end. */
+const someWork = profile([
+  [2, 10],
+  [1, 20],
+  [3, 500],
+  [4, 30],
+  [1, 50],
+])
+
 test('a sample lasts until the next one, idle time does not count, and call sites of one function add up', () => {
-  // parse at 1010 for 20, idle at 1030 for 500, write at 1530 for 30, parse (called from elsewhere) at 1560 for 50, end
-  const hot = hotFunctions(
-    profile([
-      [2, 10],
-      [1, 20],
-      [3, 500],
-      [4, 30],
-      [1, 50],
-    ]),
-    always,
-    '/app',
-  )
+  const hot = hotFunctions(someWork, always, '/app')
   expect(hot).toEqual([
     { name: 'parse', place: 'a.ts:10', selfMs: 0.07, share: 0.7 },
     { name: 'write', place: 'b.ts:1', selfMs: 0.03, share: 0.3 },
@@ -43,16 +41,7 @@ test('a sample lasts until the next one, idle time does not count, and call site
 })
 
 test('only samples within the span count', () => {
-  const hot = hotFunctions(
-    profile([
-      [2, 10],
-      [1, 20],
-      [3, 500],
-      [4, 30],
-      [1, 50],
-    ]),
-    { fromUs: 1500, toUs: 1560 },
-  )
+  const hot = hotFunctions(someWork, { fromUs: 1500, toUs: 1560 })
   expect(hot.map(({ name }) => name)).toEqual(['write'])
 })
 
