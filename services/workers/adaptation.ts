@@ -57,11 +57,14 @@ function forbiddenField(body: string): Adaptation | undefined {
   return { ...(drop.size > 0 && { drop: [...drop] }), ...(strip.size > 0 && { strip_message_fields: [...strip] }) }
 }
 
-/** Groq, Cerebras and again Groq, of a model that does not think: each names the message in its own way. */
+/** Groq, Cerebras, again Groq (of a model that does not think), Fireworks, Google and Anthropic: each names the message in its own way. */
 const MESSAGE_FIELDS = [
   /'messages\.\d{1,5}' {0,2}: {0,2}property '([a-z_]{1,40})' is (?:unsupported|not supported)/g,
   /property '(?:body\.)?messages\.\d{1,5}\.[a-z]{1,10}\.([a-z_]{1,40})' is (?:unsupported|not supported)/g,
   /\bmessages\[\d{1,5}\]\.([a-z_]{1,40}): {0,2}\1 is not supported/g,
+  /Extra inputs are not permitted, field: 'messages\[\d{1,5}\]\.([a-z_]{1,40})'/g,
+  /Unknown name "([a-z_]{1,40})" at 'messages\[\d{1,5}\]'/g,
+  /\bmessages\.\d{1,5}\.([a-z_]{1,40}): Extra inputs are not permitted/g,
 ]
 
 /** `'messages.1' : property 'reasoning_content' is unsupported`: a field of messages, not of the request. */

@@ -256,6 +256,16 @@ describe('refusals never seen before', () => {
       openai('messages[1].reasoning: reasoning is not supported with this model'),
       { adapt: { strip_message_fields: ['reasoning'] } },
     ],
+    ...[
+      "Error from provider: Extra inputs are not permitted, field: 'messages[8].reasoning_content', value: 'Now'",
+      `Invalid JSON payload received. Unknown name "reasoning_content" at 'messages[1]': Cannot find field.`,
+      'messages.1.reasoning_content: Extra inputs are not permitted',
+    ].map((words): [string, number, object, object] => [
+      words,
+      400,
+      openai(words),
+      { adapt: { strip_message_fields: ['reasoning_content'] } },
+    ]),
     ['several answers', 400, openai('n must be at most 1'), { adapt: undefined }],
     ['logprobs', 400, openai("property 'logprobs' is unsupported"), { adapt: undefined }],
     ['range', 400, openai('Range of max_tokens should be [1, 8192]'), { adapt: { min: { max_tokens: 1 }, clamp: { max_tokens: 8192 } } }],
