@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import process from 'node:process'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
@@ -197,6 +199,22 @@ describe('an answer that is collected', () => {
     const response = await delivery.response
     expect(response.status).toBe(502)
     expect(await response.json()).toEqual(envelope)
+  })
+
+  it.each([
+    ['at once', false],
+    ['late', true],
+  ])('that our own code cannot say, as it turns out %s, is an error, and its cause is told to the operator', async (_, late) => {
+    const cause = new TypeError('a fault of ours')
+    const whole = () => {
+      if (late) return Promise.reject(cause)
+      throw cause
+    }
+    const delivery = deliveries.collected({ ...chatAnswer, whole }, openaiEnvelope)
+    const warned = once(process, 'warning')
+    delivery.end(() => headers)
+    expect((await delivery.response).status).toBe(500)
+    expect(await warned).toEqual([cause])
   })
 
   it('may be 32 MB long and no longer; another attempt begins at nothing', () => {

@@ -1,6 +1,7 @@
 // How an answer leaves: as a stream while it comes in, or collected and sent at once.
 // After a stream has begun, failure is its last event, never a throw.
 
+import process from 'node:process'
 import type { Head } from '#contracts/attempt.ts'
 import { concat } from '#contracts/bytes.ts'
 import { FreewayError } from '#contracts/failure.ts'
@@ -221,6 +222,8 @@ function gone(): Response {
   return errorResponse(new FreewayError('client_canceled', 'client closed the connection'), openaiEnvelope)
 }
 
+/** A fault of ours, of which the client learns no more. */
 function unsayable(cause: unknown): FreewayError {
+  process.emitWarning(cause instanceof Error ? cause : new Error(String(cause)))
   return new FreewayError('server_error', 'internal error of the gateway', { cause })
 }
