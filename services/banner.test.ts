@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { catalog as catalogSchema } from '#contracts/catalog.ts'
 import type { BannerFacts } from './banner.ts'
-import { banner } from './banner.ts'
+import { banner, clusterBanner } from './banner.ts'
 
 const entry = (name: string, own: object = {}) => ({
   name,
@@ -85,5 +85,25 @@ describe('the banner', () => {
   it('says that answers are those of the demo, only if they are', () => {
     expect(banner(facts({ demo: true }))).toContain('Answers come from the built-in demo')
     expect(banner(facts())).not.toContain('demo')
+  })
+})
+
+describe('the banner of a cluster', () => {
+  const urls = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002']
+
+  it('says where its ingresses listen, and a request to the first of them', () => {
+    const text = clusterBanner({ ...facts(), urls, bus: 'NATS at nats://127.0.0.1:4222' })
+    expect(lineOf(text, 'API')).toBe('API        http://127.0.0.1:3001/v1  http://127.0.0.1:3002/v1')
+    expect(lineOf(text, 'bus')).toBe('bus        NATS at nats://127.0.0.1:4222')
+    expect(text).toContain('curl http://127.0.0.1:3001/v1/chat/completions \\\n')
+  })
+
+  it('shows the admin token when it was made', () => {
+    const { adminToken } = facts()
+    const line = (created: boolean) => lineOf(clusterBanner({ ...facts(), urls, adminToken: { ...adminToken, created } }), 'admin')
+    expect([line(true), line(false)]).toEqual([
+      'admin      token secret-token  (kept in ./data/admin-token, shown only now)',
+      'admin      token in ./data/admin-token',
+    ])
   })
 })

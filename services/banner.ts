@@ -14,6 +14,8 @@ export interface BannerFacts {
   open: boolean
 }
 
+export type ClusterFacts = Pick<BannerFacts, 'version' | 'bus' | 'adminToken' | 'open'> & { urls: string[] }
+
 export function banner({ version, url, bus, store, catalog, adminToken, demo, open }: BannerFacts): string {
   const enabled = catalog.providers.filter((provider) => provider.enabled)
   const ready = enabled.filter((provider) => provider.configured)
@@ -26,16 +28,35 @@ export function banner({ version, url, bus, store, catalog, adminToken, demo, op
     `  store      ${store}`,
     `  providers  ${ready.map(({ name }) => name).join(', ') || 'none'}`,
     ...(lacking.length > 0 ? [`  no key     ${withoutKey(lacking)}`] : []),
-    `  access     ${open ? 'without a key from this machine, until there is a client' : 'with the key of a client'}`,
-    `  admin      ${placeOfToken(adminToken)}`,
+    ...entry({ adminToken, open }),
     ...(demo ? ['', '  Answers come from the built-in demo. Set a provider key, e.g. GROQ_API_KEY, and start again for real ones.'] : []),
-    '',
-    '  Try it:',
-    '',
-    ...example(url, open).map((line) => `    ${line}`),
-    '',
+    ...tryIt(url, open),
   ]
   return lines.join('\n')
+}
+
+/** The same of a cluster, as far as its first process knows it: store and providers are those of others. `urls`: of its ingresses. */
+export function clusterBanner({ version, urls, bus, adminToken, open }: ClusterFacts): string {
+  const lines = [
+    `freeway ${version}   a cluster on this machine`,
+    '',
+    `  API        ${urls.map((url) => `${url}/v1`).join('  ')}`,
+    `  bus        ${bus}`,
+    ...entry({ adminToken, open }),
+    ...tryIt(urls[0] ?? '', open),
+  ]
+  return lines.join('\n')
+}
+
+function entry({ adminToken, open }: Pick<BannerFacts, 'adminToken' | 'open'>): string[] {
+  return [
+    `  access     ${open ? 'without a key from this machine, until there is a client' : 'with the key of a client'}`,
+    `  admin      ${placeOfToken(adminToken)}`,
+  ]
+}
+
+function tryIt(url: string, open: boolean): string[] {
+  return ['', '  Try it:', '', ...example(url, open).map((line) => `    ${line}`), '']
 }
 
 const NAMED = 6

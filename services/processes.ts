@@ -9,7 +9,7 @@ import type { Backbone } from '#contracts/bus.ts'
 import type { Provider } from '#contracts/catalog.ts'
 import type { Role } from '#contracts/event.ts'
 import { connectAlone, openBackbones, withoutCredentials } from './backbones.ts'
-import { banner } from './banner.ts'
+import { banner, clusterBanner } from './banner.ts'
 import { demoProvider } from './demo.ts'
 import type { Logger } from './logger.ts'
 import { openOutbox } from './outbox.ts'
@@ -112,10 +112,19 @@ export async function runCluster(self: Process, args: string[]): Promise<Opened>
   const demo = self.settings.demo === 'off' ? undefined : await openSimulator(self, 0)
   const cluster = await startCluster(size, self.settings, self.logger, demo && `${demo}/v1`)
   self.stack.defer(() => cluster.stop())
-  process.stdout.write(
-    `\nfreeway ${version} cluster\n\n  API        ${cluster.urls.map((url) => `${url}/v1`).join('  ')}\n  bus        ${withoutCredentials(cluster.natsUrl)}\n  admin      token in ${token.path ?? 'FREEWAY_ADMIN_TOKEN'}\n\n`,
-  )
+  const bus = `NATS at ${withoutCredentials(cluster.natsUrl)}`
+  const open = await isOpen(cluster.urls[0] ?? '')
+  process.stdout.write(`\n${clusterBanner({ version, urls: cluster.urls, bus, adminToken: token, open })}\n`)
   return {}
+}
+
+/** Whether it answers without a key. One that does not answer in time: with a key it will. */
+function isOpen(url: string): Promise<boolean> {
+  const asked = fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(2_000) })
+  return asked.then(
+    ({ ok }) => ok,
+    () => false,
+  )
 }
 
 export async function runSimulator(self: Process, args: string[]): Promise<Opened> {

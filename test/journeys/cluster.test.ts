@@ -133,7 +133,7 @@ describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
     await using __ = run
     expect(childrenOf(run).map(roleOf).sort()).toEqual(['ingress', 'router', 'telemetry', 'worker'])
     expect(await chat(urls[0] as string, { model: 'm-large' })).toMatchObject({ status: 200, done: true })
-    await run.printed(new RegExp(`bus {8}${nats.url}$`, 'm'))
+    await run.printed(new RegExp(`bus {8}NATS at ${nats.url}$`, 'm'))
     expect(run.stdout + run.stderr).not.toContain('hunter2')
   })
 
