@@ -15,6 +15,8 @@ export const adaptation = z.object({
   tool_call_ids: z.literal('nine_alphanumerics').optional(),
   /** Calls in the history that another model made are marked as such. */
   tool_call_signatures: z.literal('skip').optional(),
+  /** What another model said gets a thought, so that this one takes it. */
+  reasoning_content: z.literal('required').optional(),
 })
 export type Adaptation = z.infer<typeof adaptation>
 

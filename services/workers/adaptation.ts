@@ -119,6 +119,8 @@ const step = (name: string) => (/temperature|top_p|penalty/.test(name) ? 0.01 : 
 
 function shape(words: string): Adaptation | undefined {
   if (/missing a thought_signature/i.test(words)) return { tool_call_signatures: 'skip' }
+  if (/reasoning_content\b.{0,60}must be passed back|missing [`'"]?reasoning_content\b/i.test(words))
+    return { reasoning_content: 'required' }
   if (/content.{0,40}'string' not in 'null'|content['"`]?.{0,40}(?:must not be|cannot be|can't be|is) (?:null|none)\b/i.test(words))
     return { null_content: 'empty_string' }
   if (/tool.?call.?id.{0,120}length of 9/i.test(words)) return { tool_call_ids: 'nine_alphanumerics' }

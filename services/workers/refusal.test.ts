@@ -266,6 +266,18 @@ describe('refusals never seen before', () => {
       openai(words),
       { adapt: { strip_message_fields: ['reasoning_content'] } },
     ]),
+    [
+      'thoughts that are missing',
+      400,
+      openai('The `reasoning_content` in the thinking mode must be passed back to the API.', 'invalid_request_error'),
+      { adapt: { reasoning_content: 'required' } },
+    ],
+    [
+      'a thought that is missing',
+      400,
+      openai('Missing reasoning_content field in the assistant message at message index 2.'),
+      { adapt: { reasoning_content: 'required' } },
+    ],
     ['several answers', 400, openai('n must be at most 1'), { adapt: undefined }],
     ['logprobs', 400, openai("property 'logprobs' is unsupported"), { adapt: undefined }],
     ['range', 400, openai('Range of max_tokens should be [1, 8192]'), { adapt: { min: { max_tokens: 1 }, clamp: { max_tokens: 8192 } } }],

@@ -447,6 +447,13 @@ describe('after a refusal', () => {
     ])
   })
 
+  it('what other models said gets a thought, where one is demanded', () => {
+    const said = (more: object) => ({ role: 'assistant', content: 'x', ...more })
+    const messages = [user, said({}), said({ reasoning_content: '' }), said({ reasoning_content: 'hm' })]
+    const sent = send({}, { messages }, { adapt: { reasoning_content: 'required' } })
+    expect(sent.messages).toStrictEqual([user, ...[' ', ' ', 'hm'].map((reasoning_content) => said({ reasoning_content }))])
+  })
+
   it('the policy of the provider stays in force', () => {
     expect(
       send(policies.mistral as object, { messages: [user], seed: 1, top_p: 2 }, { adapt: { clamp: { top_p: 1 }, drop: ['random_seed'] } }),

@@ -7,12 +7,12 @@ import { FreewayError } from '#contracts/failure.ts'
 import type { RequestPolicy } from '#contracts/request-policy.ts'
 import { asInstruction } from './json-instruction.ts'
 import { stripSchemas } from './schema-strip.ts'
-import { answerTools, shortenToolCallIds, signToolCalls } from './tool-call-history.ts'
+import { addThought, answerTools, shortenToolCallIds, signToolCalls } from './tool-call-history.ts'
 
 export type Fields = Record<string, unknown>
 /** Changes the fields in place. */
 type Step = (fields: Fields) => void
-type Habits = Partial<Omit<RequestPolicy, 'headers'>> & Pick<Adaptation, 'tool_call_ids' | 'tool_call_signatures'>
+type Habits = Partial<Omit<RequestPolicy, 'headers'>> & Pick<Adaptation, 'reasoning_content' | 'tool_call_ids' | 'tool_call_signatures'>
 
 /**
  * What is done to each request for this model: the policy of its provider, then what its refusals have taught. A step throws FreewayError
@@ -90,6 +90,7 @@ function stepsOf(policy: Habits): Step[] {
   }
   if (policy.tool_call_ids) steps.push(eachMessage(shortenToolCallIds))
   if (policy.tool_call_signatures) steps.push(eachMessage(signToolCalls))
+  if (policy.reasoning_content) steps.push(eachMessage(addThought))
   if (policy.after_tool === 'assistant') steps.push(answerTools)
   return steps
 }

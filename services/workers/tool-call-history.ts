@@ -20,6 +20,15 @@ export function signToolCalls(message: Fields): void {
   }
 }
 
+/** Nothing at all is refused as well. */
+const NO_THOUGHT = ' '
+
+/** DeepSeek wants back what its model thought, which a client may not have kept, and another model may not have told. */
+export function addThought(message: Fields): void {
+  const { role, reasoning_content: thought } = message
+  if (role === 'assistant' && (typeof thought !== 'string' || thought === '')) message.reasoning_content = NO_THOUGHT
+}
+
 /** Too short to say anything; Mistral takes no answer without a text either. */
 const ANSWER = { role: 'assistant', content: 'OK.' }
 

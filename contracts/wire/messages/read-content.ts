@@ -63,6 +63,7 @@ function readResultContent(content: unknown, failed: boolean, path: string): str
 function readAssistant(content: string | Block[]): ChatMessage {
   if (typeof content === 'string') return { role: 'assistant', content }
   let text = ''
+  const thoughts: string[] = []
   const calls: Fields[] = []
   const order: Fields[] = []
   for (const block of content) {
@@ -74,16 +75,28 @@ function readAssistant(content: string | Block[]): ChatMessage {
       const { type: _, id, name, input, ...rest } = block
       order.push({ call: calls.length, ...rest })
       calls.push({ id: ownId(id as string), type: 'function', function: { name, arguments: JSON.stringify(input ?? {}) } })
-    } else order.push(block)
+    } else {
+      if (isUnsigned(block)) thoughts.push(block.thinking)
+      order.push(block)
+    }
   }
   const usual = text === '' ? [] : [{ text: text.length }]
   const asUsual = JSON.stringify(order) === JSON.stringify([...usual, ...calls.map((_, call) => ({ call }))])
   return {
     role: 'assistant',
     content: text === '' && calls.length > 0 ? null : text,
+    ...(thoughts.length > 0 && { reasoning_content: thoughts.join('\n\n') }),
     ...(calls.length > 0 && { tool_calls: calls as ChatMessage['tool_calls'] }),
     ...(!asUsual && extension({ blocks: order })),
   }
+}
+
+/**
+ * A chat provider's own thought: signed ones are for the eyes of who signed them. DeepSeek refuses a history of calls that lacks the
+ * thoughts before them.
+ */
+function isUnsigned(block: Block): block is Block & { thinking: string } {
+  return block.type === 'thinking' && typeof block.thinking === 'string' && block.thinking !== '' && !block.signature
 }
 
 /** A block of a user's or the system's message. Of a kind that no chat provider knows it is only kept. */

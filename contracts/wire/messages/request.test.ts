@@ -171,6 +171,16 @@ describe('messages', () => {
     expect(JSON.stringify(body({ messages }))).toContain('"signature":"sig"')
   })
 
+  it('with thoughts that nobody has signed bring them back to chat providers, whose they are', () => {
+    const thinking = (said: string) => ({ type: 'thinking', thinking: said, signature: '' })
+    const content = [thinking('hm'), thinking('yes'), use('toolu_1', { city: 'Paris' })]
+    expect(upstream({ messages: [...hello, { role: 'assistant', content }] }).messages[1]).toMatchObject({
+      content: null,
+      reasoning_content: 'hm\n\nyes',
+      tool_calls: [{ id: 'toolu_1' }],
+    })
+  })
+
   it('that end with the assistant are to be continued', () => {
     expect(read({ messages: [...hello, { role: 'assistant', content: 'The answer is' }] }).prefill).toBe('The answer is')
     expect(read({ messages: [...hello, { role: 'assistant', content: [text('{"a')] }] }).prefill).toBe('{"a')
