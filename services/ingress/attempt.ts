@@ -35,8 +35,6 @@ export interface Attempt {
   headMs: number | undefined
   /** `fins`: its worker takes confirmations of many attempts in one. */
   target: (Target & { fins?: boolean | undefined }) | undefined
-  /** By which the router chose; known once it has said so. */
-  strategy: string | undefined
   /** Set while a router keeps the job until a window of quota opens: where that router listens, if it has said so. */
   parked: { router: Subject | undefined } | undefined
   /** Where the worker listens; known from its `accept`. */
@@ -83,7 +81,6 @@ export function newAttempt(n: number, inbox: Subject, nowMs: number): Attempt {
     acceptedMs: undefined,
     headMs: undefined,
     target: undefined,
-    strategy: undefined,
     parked: undefined,
     control: undefined,
     liveness: newLiveness(nowMs),
@@ -105,7 +102,6 @@ export function onMessage(attempt: Attempt, message: InboxMessage, control: Subj
   if (message.t === 'routed') {
     // The worker's accept may overtake the router's word.
     attempt.routedMs ??= nowMs
-    attempt.strategy = message.strategy
     return nothing
   }
   heard(attempt.liveness, nowMs)
@@ -143,7 +139,6 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
       return { do: 'wait' }
     case 'routed':
       attempt.routedMs = nowMs
-      attempt.strategy = message.strategy
       attempt.target = message
       if (attempt.parked) attempt.waitingSinceMs = nowMs
       attempt.parked = undefined

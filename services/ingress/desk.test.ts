@@ -31,8 +31,9 @@ const said = {
   nobody: { t: 'noroute', reason: 'unknown_model' },
   waiting: { t: 'waiting', wait_ms: 20_000, position: 1 },
   accept: { t: 'accept', w: 'w1', ...target },
+  rejected: { t: 'fail', seq: 0, phase: 'status', status: 400, code: 'invalid_request', sent: true, key_fault: false, detail: '' },
 } as const satisfies Record<string, InboxMessage>
-const routed = ({ id, n }: Submit): InboxMessage => ({ t: 'routed', ...target, lease: `${id}.${n}`, reason: 'weight' })
+const routed = ({ id, n }: Submit) => ({ t: 'routed', ...target, lease: `${id}.${n}`, reason: 'weight' }) as const
 const busy = ({ id, n }: Submit): InboxMessage => ({
   t: 'busy',
   prov: 'alpha',
@@ -134,6 +135,12 @@ it('a worker that says too late that it is full gives its room in the quota back
   request.cancel('client_canceled', performance.now())
   say(busy(job))
   expect(await released).toBe(`${job.id}.${job.n}`)
+})
+
+it('by which strategy a request was routed is known also where the worker’s word overtakes the router’s', async () => {
+  const { ask, facts } = await openDesk((job, _, say) => say(said.accept, { ...routed(job), strategy: 'fast' }, said.rejected))
+  expect((await ask().response).status).toBe(400)
+  expect(facts.find(({ name }) => name === 'req.end')).toMatchObject({ strategy: 'fast', provider: 'alpha' })
 })
 
 it('a request that has not begun to be answered when the process ends has failed, and nothing of it was broken off', async () => {

@@ -59,9 +59,8 @@ export class Reporter {
     this.#facts.goesOn()
   }
 
-  granted({ n, strategy }: Attempt, target: Target, control: Subject): void {
+  granted({ n }: Attempt, target: Target, control: Subject): void {
     this.#target = target
-    this.#strategy = strategy
     this.#firstByteMs = undefined
     this.#facts.granted(n, target, control)
   }
@@ -111,6 +110,8 @@ export class Reporter {
   /** What has to be told on of what routers and workers say. */
   heard(message: InboxMessage): void {
     if (message.t === 'busy') this.released(message.account, message.lease)
+    // Also where a worker's accept has overtaken it.
+    if (message.t === 'routed') this.#strategy = message.strategy
     if (message.t === 'routed' || message.t === 'noroute') this.#explained = message.explained ?? this.#explained
   }
 
