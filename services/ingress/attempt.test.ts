@@ -65,8 +65,8 @@ describe('every message at every stage', () => {
   })
 
   it('says why another attempt is needed, and hands on what was said', () => {
-    expect(say(at('submitted'), said.refused)).toEqual({ do: 'replace', why: 'refused' })
-    expect(say(at('submitted'), said.busy)).toEqual({ do: 'replace', why: 'busy' })
+    expect(say(at('submitted'), said.refused)).toEqual({ do: 'replace', why: 'refused', prov: 'groq' })
+    expect(say(at('submitted'), said.busy)).toEqual({ do: 'replace', why: 'busy', prov: 'groq' })
     expect(say(at('submitted'), said.noroute)).toEqual({ do: 'noroute', noroute: said.noroute })
     expect(say(at('granted'), said.head)).toEqual({ do: 'open', head: said.head })
     expect(say(at('granted'), said.fail)).toEqual({ do: 'failed', fail: said.fail })

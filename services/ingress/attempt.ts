@@ -61,7 +61,8 @@ export type Step =
   | { do: 'failed'; fail: Fail }
   | { do: 'noroute'; noroute: Noroute }
   /** Try the next attempt number; nobody has called a provider. */
-  | { do: 'replace'; why: 'refused' | 'busy' | 'route_timeout' | 'accept_timeout' | 'waiting_timeout' }
+  | { do: 'replace'; why: 'refused' | 'busy'; prov: string }
+  | { do: 'replace'; why: 'route_timeout' | 'accept_timeout' | 'waiting_timeout'; prov?: undefined }
   /** The search for a place goes on for as long as a router says so. */
   | { do: 'wait' }
   | { do: 'no_router' }
@@ -158,7 +159,7 @@ function whileSubmitted(attempt: Attempt, message: InboxMessage, control: Subjec
     case 'busy':
       if (grace && message.t === 'refused') return nothing
       attempt.stage = 'over'
-      return { do: 'replace', why: message.t }
+      return { do: 'replace', why: message.t, prov: message.prov }
     case 'noroute':
       attempt.stage = 'over'
       return { do: 'noroute', noroute: message }

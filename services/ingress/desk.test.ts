@@ -122,6 +122,16 @@ it('where all are full, the next to ask is not the same request at once', async 
   expect(fourth - third).toBeGreaterThanOrEqual(30)
 })
 
+it('who is full is left out next time also where the word of it overtakes the router’s', async () => {
+  const asked: Submit[] = []
+  const { ask } = await openDesk((job, count, say) => {
+    asked.push(job)
+    say(count === 1 ? busy(job) : said.nobody)
+  })
+  await ask().response
+  expect(asked[1]?.avoid).toEqual(['alpha'])
+})
+
 it('a worker that says too late that it is full gives its room in the quota back all the same', async () => {
   const { promise: submitted, resolve } = Promise.withResolvers<{ job: Submit; say: (message: InboxMessage) => void }>()
   const { ask, others } = await openDesk((job, _, say) => resolve({ job, say }))

@@ -177,7 +177,7 @@ export class Failover {
       case 'no_router':
         return this.#finish(noRouter(), nowMs)
       case 'replace':
-        return this.#replace(step.why, nowMs)
+        return this.#replace(step.why, step.prov, nowMs)
       case 'lost':
         return this.#lost(step.why, nowMs)
     }
@@ -214,9 +214,9 @@ export class Failover {
   }
 
   /** Nothing was called: the next number, without whom we waited for. */
-  #replace(why: string, nowMs: number): void {
+  #replace(why: string, prov: string | undefined, nowMs: number): void {
     const { attempt, report } = this.#talk
-    passOver(this.#search, attempt, why)
+    passOver(this.#search, attempt.n, why, prov ?? attempt.target?.prov)
     if (why === 'accept_timeout') report.releasedOf(attempt)
     if (why === 'waiting_timeout') this.#placingSinceMs = nowMs
     if (nowMs - this.#placingSinceMs >= PLACING_MS) return this.#finish(this.#last ?? notPlaced(), nowMs)

@@ -55,6 +55,6 @@ it.each([
   ['accept_timeout', { exclude: [], avoid: ['groq'] }],
 ])('who did not take the job is passed over: %s', (why, lists) => {
   const search = newSearch(need)
-  passOver(search, { n: 1, target }, why)
+  passOver(search, 1, why, 'groq')
   expect(search).toMatchObject(lists)
 })

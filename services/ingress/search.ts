@@ -3,7 +3,6 @@
 import type { Adaptation } from '#contracts/adaptation.ts'
 import type { Target } from '#contracts/attempt.ts'
 import type { Need } from '#contracts/job.ts'
-import type { Attempt } from './attempt.ts'
 import type { Again } from './retry.ts'
 
 export interface Search {
@@ -43,9 +42,9 @@ export function giveUpAdapted(search: Search): boolean {
 }
 
 /** Nothing was called. Who has no worker is left out; who did not take the job in time may only have been slow. */
-export function passOver(search: Search, { n, target }: Pick<Attempt, 'n' | 'target'>, why: string): void {
+export function passOver(search: Search, n: number, why: string, provider: string | undefined): void {
   search.abandoned.push(n)
-  if (!target) return
+  if (provider === undefined) return
   const list = why === 'refused' ? search.exclude : search.avoid
-  list.push(target.prov)
+  list.push(provider)
 }
