@@ -95,8 +95,8 @@ export async function runWorker(self: Process, only: string[]): Promise<Opened> 
 
 export async function runTelemetry(self: Process): Promise<Opened> {
   const backbone = await connectAlone(self, 'telemetry')
-  await openTelemetry(self, backbone)
-  return { missing: () => missingBus(backbone) }
+  const telemetry = await openTelemetry(self, backbone)
+  return { missing: () => [...missingBus(backbone), ...telemetry.missing] }
 }
 
 export async function runCluster(self: Process, args: string[]): Promise<Opened> {

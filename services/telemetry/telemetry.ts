@@ -18,6 +18,8 @@ import type { EventStore } from './store/store.ts'
 export interface Telemetry {
   /** In words, for the banner. */
   readonly store: string
+  /** What keeps it from storing, in words: `database`. */
+  readonly missing: string[]
   /** Takes nothing new, and ends what it is about to write. */
   close(): Promise<void>
 }
@@ -148,6 +150,9 @@ export async function startTelemetry({ backbone, settings, logger }: TelemetryOp
   logger.info('ready', { store: store.name })
   return {
     store: store.name,
+    get missing() {
+      return down ? ['database'] : []
+    },
     async close() {
       closed = true
       stopMeasuring()

@@ -49,7 +49,7 @@ async function runTelemetry({ settings }: Pick<StoreHarness, 'settings'>) {
   stack.current.defer(() => telemetry.close())
   const { events } = broker.connect('ingress')
   const append = (id: string, text: string) => events.append(eventSubject('ingress', 'batch', 'v1'), id, new TextEncoder().encode(text))
-  return { lines, append, appendFacts: (id: string, facts: unknown[]) => append(id, JSON.stringify({ events: facts })) }
+  return { telemetry, lines, append, appendFacts: (id: string, facts: unknown[]) => append(id, JSON.stringify({ events: facts })) }
 }
 
 function storeSuite(openHarness: () => Promise<StoreHarness>, oneWriter = false) {
@@ -243,9 +243,11 @@ describe('MongoDB, spoken with its stand-in,', () => {
 
   it('a server that is away: said once, and everything is counted when it is back', async () => {
     await server.stop()
-    const { appendFacts, lines } = await runTelemetry({ settings: { dataDir: '', mongodbUrl: server.url, requestTimeoutMs: 60_000 } })
+    const settings = { dataDir: '', mongodbUrl: server.url, requestTimeoutMs: 60_000 }
+    const { telemetry, appendFacts, lines } = await runTelemetry({ settings })
     await appendFacts('1', [request('a')])
     await until('the store is found down', () => lines.some(({ msg }) => msg.startsWith('the store is down')))
+    expect(telemetry.missing).toEqual(['database'])
     await appendFacts('2', [request('b')])
     await server.start()
     stack.current.defer(() => server.stop())
@@ -253,6 +255,7 @@ describe('MongoDB, spoken with its stand-in,', () => {
     await until('all is stored', () => stored().length === 2, { timeoutMs: 12_000, state: stored })
     await until('it says so', () => lines.some(({ msg }) => msg === 'the store is back'))
     expect(lines.map(({ msg }) => msg.split(';')[0])).toEqual(['ready', 'the store is down', 'the store is back'])
+    expect(telemetry.missing).toEqual([])
   })
 })
 
