@@ -29,6 +29,16 @@ describe('an edit is the same job, whichever way it was sent', () => {
     for (const one of body.files) expect(Buffer.from(one.bytes).equals(bytes)).toBe(true)
   })
 
+  it('whose type nobody has told is known by its first bytes', () => {
+    const typed = (type: string, ...first: number[]) =>
+      readMediaBody(form([{ ...file('image', type), bytes: Buffer.from(first) }]).job.body)
+    const untold = (...first: number[]) => typed('application/octet-stream', ...first).files[0]?.type
+    expect(untold(0xff, 0xd8, 0xff, 0xe0, 0, 0x10)).toBe('image/jpeg')
+    expect(untold(...Buffer.from('RIFF\0\0\0\0WEBP'))).toBe('image/webp')
+    expect(untold(...Buffer.from('\x89PNG\r\n', 'latin1'))).toBe('image/png')
+    expect(typed('image/heic', 1, 2, 3).files[0]?.type).toBe('image/heic')
+  })
+
   it.each([
     [{ images: [{ file_id: 'file_1' }] }, 'images[0]: expected a data URL'],
     [{ image: 'https://example.org/a.png' }, 'image: expected a data URL'],

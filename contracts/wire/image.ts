@@ -48,7 +48,7 @@ export function readGeneration(bytes: Uint8Array): ImageRequest {
 export function readEdit(bytes: Uint8Array, contentType: string): ImageRequest {
   if (!/^multipart\/form-data/i.test(contentType)) return readJsonEdit(parseBody(bytes).fields)
   const { fields, files } = readForm(bytes, contentType)
-  const named = files.map((file) => ({ ...file, field: file.field.replace(/\[\]$/, '') }))
+  const named = files.map((file) => ({ ...file, field: file.field.replace(/\[\]$/, ''), type: typeOfFile(file) }))
   return imageRequest(Object.fromEntries(fields), named)
 }
 
@@ -141,6 +141,11 @@ function writePicture({ b64_json, url, revised_prompt }: z.infer<typeof picture>
     ...(b64_json && wanted !== 'url' ? { b64_json } : { url: url || `data:${typeOf(b64_json as string)};base64,${b64_json}` }),
     ...(revised_prompt && { revised_prompt }),
   }
+}
+
+/** Python's usual client does not say what a file is, and providers refuse what is of no type that they know. */
+function typeOfFile({ type, bytes }: MediaFile): string {
+  return type === 'application/octet-stream' ? typeOf(Buffer.from(bytes.subarray(0, 6)).toString('base64')) : type
 }
 
 /** By the first bytes of the picture. */
