@@ -30,11 +30,19 @@ const DEFAULT_TIMEOUT_MS = 10_000
 const DIAL_TIMEOUT_MS = 5_000
 const FIRST_RETRY_MS = 100
 const CLOSING_FLUSH_MS = 500
+/** A part of a body with what stands before it; nothing that we say is longer. */
+const LEAST_PAYLOAD_BYTES = 640 * 1024
 
-/** Rejects with Disconnected, naming the servers without credentials, when none lets us in within `timeoutMs`. */
+/** Rejects with Disconnected, naming the servers without credentials, when none lets us in within `timeoutMs`, or takes messages as long as ours. */
 export async function connectNats(options: NatsOptions): Promise<Backbone> {
   const deadline = performance.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
   const data = await openLink(options, options.instance, deadline)
+  if (data.maxPayload < LEAST_PAYLOAD_BYTES) {
+    await data.close()
+    throw new Disconnected(
+      `NATS at ${parseServers(options.servers).servers.join(', ')} takes ${data.maxPayload} bytes in a message, which is too little: set its max_payload to 1MB`,
+    )
+  }
   const control = await openLink(options, `${options.instance}-control`, deadline).catch(async (error: unknown) => {
     await data.close()
     throw error
