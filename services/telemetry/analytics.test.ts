@@ -1,3 +1,4 @@
+import process from 'node:process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openSummary, planOf } from './analytics.ts'
@@ -94,4 +95,26 @@ describe('what it comes to', () => {
     expect(Math.abs((p99_latency_ms ?? 0) - 100)).toBeLessThan(6)
     expect(by_outcome.find(({ outcome }) => outcome === 'provider_error')?.avg_latency_ms).toBe(9_000)
   })
+})
+
+it('of ten thousand clients each has its sums, and all of them little memory', () => {
+  const plan = planOf({ window_seconds: 3_600, bucket_count: 1 }, now)
+  const summary = openSummary(plan)
+  const times = { latency: [50, 1], ttft: [40, 1] }
+  const cell = {
+    start: plan.hours.from,
+    provider: 'alpha',
+    model: 'm',
+    strategy: 'auto',
+    outcome: 'ok',
+    calls: 1,
+    in: 1,
+    out: 1,
+    cost: 1,
+    us: 1,
+  }
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 10_000; i++) summary.add([{ ...cell, ...times, client: `c${i}` }])
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(5e6)
+  expect(summary.result({ window_seconds: 3_600, bucket_count: 1 })).toMatchObject({ total_calls: 10_000, by_client: { length: 100 } })
 })

@@ -2,7 +2,7 @@
 // Minutes are the finest grain. A window is counted in whole minutes and never falls short of what was asked for.
 
 import type { Analytics, Figures, QuestionOf, TimeBucket } from '#contracts/question.ts'
-import { type Distribution, openDistribution } from './histogram.ts'
+import { Distribution } from './histogram.ts'
 import { priceAssumption } from './prices.ts'
 import { type Cell, type Group, spans } from './tally.ts'
 
@@ -163,7 +163,7 @@ function rows<Name extends object>(sums: ReadonlyMap<string, Sum>, nameOf: (key:
 }
 
 function openSum(): Sum {
-  return { calls: 0, ok: 0, in: 0, out: 0, cost: 0, us: 0, timed: 0, latency: openDistribution(), ttft: openDistribution() }
+  return { calls: 0, ok: 0, in: 0, out: 0, cost: 0, us: 0, timed: 0, latency: new Distribution(), ttft: new Distribution() }
 }
 
 function addTo(sum: Sum, cell: Cell, timed: boolean): void {
@@ -188,8 +188,8 @@ function addSum(sum: Sum, { calls, ok, in: tokensIn, out, cost, us, timed: count
   if (!timed) return
   sum.timed += count
   sum.us += us
-  sum.latency.add(latency.histogram())
-  sum.ttft.add(ttft.histogram())
+  latency.addTo(sum.latency)
+  ttft.addTo(sum.ttft)
 }
 
 function figuresOf({ calls, ok, in: tokensIn, out, cost, us, timed, latency, ttft }: Sum): Figures {

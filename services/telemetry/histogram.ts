@@ -12,44 +12,64 @@ export function bucketOf(ms: number): number {
   return ms < 1 ? 0 : Math.min(LAST, 1 + Math.floor(Math.log2(ms) * PER_OCTAVE))
 }
 
-/** The sum of many histograms, to be asked for quantiles. */
-export interface Distribution {
-  add(histogram: Histogram): void
-  /** What was added, as one. */
-  histogram(): Histogram
+/** Of a list of buckets and counts. A table of all buckets is three times as long. */
+const FEW = 64
+
+/**
+ * The sum of many histograms, to be asked for quantiles. A list as long as little was added: of ten thousand clients each has sums of
+ * its own, and few of them many calls.
+ */
+export class Distribution {
+  #few: Histogram = []
+  #counts: Float64Array | undefined
+
+  add(histogram: Histogram): void {
+    if (this.#counts || this.#few.length + histogram.length > FEW) return addInto(this.#table(), histogram)
+    for (const value of histogram) this.#few.push(value)
+  }
+
+  addTo(other: Distribution): void {
+    other.add(this.#counts ? listOf(this.#counts) : this.#few)
+  }
+
   /** The duration in ms below which the share `q` lies; null if it is empty. */
-  quantile(q: number): number | null
+  quantile(q: number): number | null {
+    const counts = this.#table()
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    if (total <= 0) return null
+    const rank = Math.max(1, Math.ceil(q * total))
+    let before = 0
+    for (let bucket = 0; bucket <= LAST; bucket++) {
+      const count = counts[bucket] ?? 0
+      if (before + count >= rank) return round(within(bucket, (rank - before - 0.5) / count))
+      before += count
+    }
+    return null
+  }
+
+  #table(): Float64Array {
+    if (this.#counts) return this.#counts
+    this.#counts = new Float64Array(LAST + 1)
+    addInto(this.#counts, this.#few)
+    this.#few = []
+    return this.#counts
+  }
 }
 
-export function openDistribution(): Distribution {
-  const counts = new Float64Array(LAST + 1)
-  let total = 0
-  return {
-    add(histogram) {
-      for (let i = 0; i < histogram.length; i += 2) {
-        const count = histogram[i + 1] ?? 0
-        const bucket = Math.min(LAST, histogram[i] ?? 0)
-        counts[bucket] = (counts[bucket] ?? 0) + count
-        total += count
-      }
-    },
-    histogram() {
-      const sum: Histogram = []
-      for (const [bucket, count] of counts.entries()) if (count !== 0) sum.push(bucket, count)
-      return sum
-    },
-    quantile(q) {
-      if (total <= 0) return null
-      const rank = Math.max(1, Math.ceil(q * total))
-      let before = 0
-      for (let bucket = 0; bucket <= LAST; bucket++) {
-        const count = counts[bucket] ?? 0
-        if (before + count >= rank) return round(within(bucket, (rank - before - 0.5) / count))
-        before += count
-      }
-      return null
-    },
+function addInto(counts: Float64Array, histogram: Histogram): void {
+  for (let i = 0; i < histogram.length; i += 2) {
+    const bucket = Math.min(LAST, histogram[i] ?? 0)
+    counts[bucket] = (counts[bucket] ?? 0) + (histogram[i + 1] ?? 0)
   }
+}
+
+function listOf(counts: Float64Array): Histogram {
+  const list: Histogram = []
+  for (let bucket = 0; bucket <= LAST; bucket++) {
+    const count = counts[bucket] ?? 0
+    if (count !== 0) list.push(bucket, count)
+  }
+  return list
 }
 
 /** Between two calls all zeros: a map of its own for each sum would cost several times as much. */
@@ -57,17 +77,9 @@ const scratch = new Float64Array(LAST + 1)
 
 /** The sum of two; buckets that come to nothing vanish. */
 export function mergeHistograms(one: Histogram, other: Histogram): Histogram {
-  for (const histogram of [one, other]) {
-    for (let i = 0; i < histogram.length; i += 2) {
-      const bucket = Math.min(LAST, histogram[i] ?? 0)
-      scratch[bucket] = (scratch[bucket] ?? 0) + (histogram[i + 1] ?? 0)
-    }
-  }
-  const sum: Histogram = []
-  for (let bucket = 0; bucket <= LAST; bucket++) {
-    const count = scratch[bucket] ?? 0
-    if (count !== 0) sum.push(bucket, count)
-  }
+  addInto(scratch, one)
+  addInto(scratch, other)
+  const sum = listOf(scratch)
   scratch.fill(0)
   return sum
 }
