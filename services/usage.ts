@@ -22,8 +22,9 @@ export const USAGE = `Usage: freeway <command>
   nats-config            write a nats-server's configuration in which every service has a user of its own
       --dir ./nats  --listen 0.0.0.0:4222  --store ./nats/jetstream  --worker groq,gemini  --tls-cert FILE --tls-key FILE
       --tls-ca FILE  ask services for certificates of this authority (NATS_CERT_FILE, NATS_KEY_FILE)
-      --cluster NAME --server-name NAME --route nats://other:6222
-      --server-version 2.12.5  of the server that will read it
+      --cluster NAME --server-name NAME --route nats://other:6222 --cluster-listen 0.0.0.0:6222
+      --monitor 127.0.0.1:8222  pages about the server itself
+      --server-version 2.12.5   of the server that will read it
   nats-setup             create what the services need on such a broker, as its user "setup"
       --replicas 3  copies of it in a cluster; one that has no room for them is refused
   --help, --version
