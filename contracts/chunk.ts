@@ -23,8 +23,8 @@ export type Chunk =
   | { t: 'tool'; choice: number; call: number; id?: string; name?: string; arguments: string; extra?: Record<string, unknown> }
   /** A delta of a kind we do not know (audio, annotations, ...), kept as it came. */
   | { t: 'other'; choice: number; delta: Record<string, unknown> }
-  /** `native`: the provider's own word, where ours says less. `stop`: the stop sequence at which the text was cut, if that is told. */
-  | { t: 'finish'; choice: number; reason: FinishReason; native?: string; stop?: string }
+  /** `native`: the provider's own word, where ours says less. `stop`: the stop sequence at which the text was cut; null: at none. Absent: not told. */
+  | { t: 'finish'; choice: number; reason: FinishReason; native?: string; stop?: string | null }
   | { t: 'usage'; usage: ChunkUsage }
   | { t: 'end' }
   | { t: 'failure'; message: string; type: string; code: string }

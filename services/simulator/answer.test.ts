@@ -52,7 +52,12 @@ test('continues a prefill without repeating it', () => {
 
 test('stops before a stop sequence', () => {
   const said = ask('Say exactly: alpha beta gamma', { stop: ['gamma', 'beta'] })
-  expect([said.text.join(''), said.finish]).toEqual(['alpha ', 'stop'])
+  expect([said.text.join(''), said.finish, said.stop]).toEqual(['alpha ', 'stop', 'beta'])
+})
+
+test('tells when none of them came, and nothing of what was not asked for', () => {
+  expect(ask('Say exactly: alpha', { stop: 'beta' }).stop).toBeNull()
+  expect(ask('Say exactly: alpha').stop).toBeUndefined()
 })
 
 test('stops at the token limit and says so', () => {

@@ -16,6 +16,8 @@ export interface Answer {
   text: string[]
   calls: { name: string; arguments: string[] }[]
   finish: FinishReason
+  /** The stop sequence that was met, as vLLM tells it. */
+  stop?: string | null | undefined
   usage: ChunkUsage
 }
 
@@ -30,9 +32,11 @@ export function answer(body: ChatBody, name: string): Answer {
     name: tool.name,
     arguments: allowance.take(splitArguments(JSON.stringify(fillSchema(tool.parameters, conversation.question)))),
   }))
-  const text = calls.length > 0 ? [] : allowance.take(splitPieces(cutAtStop(textFor(body, conversation, name), body.stop)))
+  const said = calls.length > 0 ? undefined : cutAtStop(textFor(body, conversation, name), body.stop)
+  const text = allowance.take(splitPieces(said?.text ?? ''))
   const finish = allowance.finish(calls.length > 0 ? 'tool_calls' : 'stop')
-  return { reasoning, text, calls, finish, usage: countUsage(body, allowance.spent, reasoned) }
+  const stop = finish === 'stop' ? said?.stop : undefined
+  return { reasoning, text, calls, finish, stop, usage: countUsage(body, allowance.spent, reasoned) }
 }
 
 /** An answer of exactly these pieces, for load. */
@@ -79,7 +83,8 @@ export function* toChunks(said: Answer, { id, model, created, n = 1, logprobs = 
       for (const piece of pieces) yield { t: 'tool', choice, call, arguments: piece }
     }
   }
-  for (let choice = 0; choice < n; choice++) yield { t: 'finish', choice, reason: said.finish }
+  const why = said.stop === undefined ? {} : { stop: said.stop }
+  for (let choice = 0; choice < n; choice++) yield { t: 'finish', choice, reason: said.finish, ...why }
   yield { t: 'usage', usage: said.usage }
   yield { t: 'end' }
 }

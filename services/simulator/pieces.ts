@@ -12,14 +12,12 @@ export function splitArguments(json: string): string[] {
   return json.match(/.{1,12}/gsu) ?? []
 }
 
-/** The text before the first stop sequence that occurs in it. */
-export function cutAtStop(text: string, stop: string | string[] | null | undefined): string {
-  const places = [stop ?? []]
-    .flat()
-    .filter(Boolean)
-    .map((word) => text.indexOf(word))
-    .filter((place) => place >= 0)
-  return places.length > 0 ? text.slice(0, Math.min(...places)) : text
+/** The text before the first stop sequence that occurs in it, and which that is; null: none does, undefined: there is none to look for. */
+export function cutAtStop(text: string, stop: string | string[] | null | undefined): { text: string; stop: string | null | undefined } {
+  const words = [stop ?? []].flat().filter(Boolean)
+  const met = words.map((word) => ({ word, at: text.indexOf(word) })).filter(({ at }) => at >= 0)
+  const [first] = met.sort((a, b) => a.at - b.at)
+  return first ? { text: text.slice(0, first.at), stop: first.word } : { text, stop: words.length > 0 ? null : undefined }
 }
 
 /** A running allowance of tokens: what does not fit is dropped, and remembered as a reason to have finished. */

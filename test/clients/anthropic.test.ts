@@ -102,6 +102,8 @@ describe('a message', () => {
   })
 
   it('is cut at a stop sequence, and says at which', async () => {
+    const whole = await client.messages.create({ ...asked, stop_sequences: ['never'] })
+    expect(whole).toMatchObject({ content: [{ text: 'alpha beta gamma' }], stop_reason: 'end_turn', stop_sequence: null })
     for (const stop_sequences of [['beta'], ['1', '2', '3', '4', 'beta']]) {
       const message = await client.messages.stream({ ...asked, stop_sequences }).finalMessage()
       expect(message).toMatchObject({ content: [{ text: 'alpha ' }], stop_reason: 'stop_sequence', stop_sequence: 'beta' })

@@ -56,12 +56,16 @@ export function consistent(reason: FinishReason, hasToolCalls: boolean): FinishR
 
 type Finish = Extract<Chunk, { t: 'finish' }>
 
-/** What providers say beyond OpenAI's word: OpenRouter its provider's own, vLLM and SGLang the stop sequence that was met. */
+/**
+ * What providers say beyond OpenAI's word: OpenRouter its provider's own, vLLM and SGLang the stop sequence that was met, or null or the
+ * number of the model's own end.
+ */
 export function readWhy({ native_finish_reason, stop_reason, matched_stop }: Record<string, unknown>): Pick<Finish, 'native' | 'stop'> {
-  const stop = typeof stop_reason === 'string' ? stop_reason : matched_stop
+  const met = stop_reason === undefined ? matched_stop : stop_reason
+  const stop = typeof met === 'string' && met !== '' ? met : met === undefined ? undefined : null
   return {
     ...(typeof native_finish_reason === 'string' && native_finish_reason !== '' && { native: native_finish_reason }),
-    ...(typeof stop === 'string' && stop !== '' && { stop }),
+    ...(stop !== undefined && { stop }),
   }
 }
 

@@ -183,6 +183,18 @@ describe('a whole answer', () => {
   })
 })
 
+test.each<[object, object]>([
+  [{}, {}],
+  [{ stop_reason: 'END' }, { stop: 'END' }],
+  [{ stop_reason: null }, { stop: null }],
+  [{ stop_reason: 128_001 }, { stop: null }],
+  [{ matched_stop: 'END' }, { stop: 'END' }],
+  [{ matched_stop: 2 }, { stop: null }],
+])('of an answer that ended with %j it is known at which stop sequence', (told, known) => {
+  const choices = [{ index: 0, message: { role: 'assistant', content: 'a' }, finish_reason: 'stop', ...told }]
+  expect(readReply({ id: 'x', choices }).find(({ t }) => t === 'finish')).toEqual({ t: 'finish', choice: 0, reason: 'stop', ...known })
+})
+
 describe('a stream', () => {
   const chunks: Chunk[] = [start, { t: 'text', choice: 0, text: 'Hi' }, { t: 'finish', choice: 0, reason: 'stop' }, usage, { t: 'end' }]
 

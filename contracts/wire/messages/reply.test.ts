@@ -246,10 +246,17 @@ describe('a stop sequence', () => {
     ['of which only the beginning came', [say('alpha. S'), say('TO.')], {}, 'alpha. STO.', null],
     ['that never came', [say('It is done.')], {}, 'It is done.', null],
     ['that is none of the client’s', [say('It is done.')], { stop: '</s>' }, 'It is done.', null],
+    ['that the provider knows not to have come', [say('forty two')], { stop: null }, 'forty two', null],
+    ['that came all the same', [say('forty beta')], { stop: null }, 'forty ', 'beta'],
   ])('%s', (_, chunks, more, text, stop_sequence) => {
     const message = whole([start, ...chunks, finish('stop', more), end], { stopSequences })
     expect(message.content).toEqual([{ type: 'text', text }])
     expect(message).toMatchObject({ stop_reason: stop_sequence === null ? 'end_turn' : 'stop_sequence', stop_sequence })
+  })
+
+  it('is no reason where a provider of Messages says that the answer is at its end', () => {
+    const answer = { type: 'message', content: [{ type: 'text', text: 'forty two' }], stop_reason: 'end_turn', stop_sequence: null }
+    expect(whole(readReply(answer, 1), { stopSequences })).toMatchObject({ stop_reason: 'end_turn', stop_sequence: null })
   })
 
   it('is no reason where the answer was too long, or is a call', () => {

@@ -22,6 +22,7 @@ export function readStopReason(word: unknown, sequence: unknown): Omit<Finish, '
     reason,
     ...(typeof word === 'string' && own.has(word) && { native: word }),
     ...(word === 'stop_sequence' && typeof sequence === 'string' && { stop: sequence }),
+    ...(word === 'end_turn' && { stop: null }),
   }
 }
 
@@ -41,6 +42,7 @@ export function writeStopReason({ finish, tail, called, stopSequences }: Ending)
   if (finish.reason === 'content_filter') return because('refusal')
   if (called) return because('tool_use')
   if (finish.native !== undefined && own.has(finish.native)) return because(finish.native)
+  if (finish.stop === null) return because('end_turn')
   if (finish.stop !== undefined && stopSequences.includes(finish.stop)) return because('stop_sequence', finish.stop)
   const [first] = stopSequences
   return first !== undefined && !isAtItsEnd(tail) ? because('stop_sequence', first) : because('end_turn')
