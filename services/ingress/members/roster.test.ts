@@ -111,15 +111,20 @@ describe('a round of look-ups', () => {
     for (let i = 0; i < 2_500; i++) discord.members.set(String(300_000_000_000_000_000n + BigInt(i)), [])
     const states = [await member('300000000000002400'), await member(bob)]
     const roster = await settled()
-    discord.calls.length = 0
-    await roster.refresh()
+    const asked = () => discord.calls.splice(0).map((call) => call.replace(/^.*\/members/, 'members'))
+    const list = ['members', 'members', 'members']
+    expect(asked()).toEqual([...list, `members/${bob}`])
     expect(states.map((state) => state()[0])).toEqual(['member', 'left'])
-    expect(discord.calls.map((call) => call.replace(/^.*\/members/, 'members'))).toEqual([
-      'members',
-      'members',
-      'members',
-      `members/${bob}`,
-    ])
+    discord.members.delete('300000000000002400')
+    await roster.refresh()
+    expect(asked()).toEqual([...list, 'members/300000000000002400'])
+    expect(states.map((state) => state()[0])).toEqual(['left', 'left'])
+    // Who has left is known by the list to be gone still, or to be back.
+    discord.members.set(bob, [])
+    nowMs += REFRESH_MS
+    await roster.refresh()
+    expect(asked()).toEqual(list)
+    expect(states.map((state) => state()[0])).toEqual(['left', 'member'])
   })
 
   it('is made by one of several replicas', async () => {

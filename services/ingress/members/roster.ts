@@ -94,6 +94,7 @@ export async function openRoster(options: RosterOptions): Promise<Roster> {
     const owned = accounts.list().filter(({ owner }) => owner !== undefined && discordId.test(owner))
     const missing = Map.groupBy(owned, ({ owner }) => owner as string)
     let changed = 0
+    let listed = true
     async function settle(id: string, roles: readonly string[] | undefined): Promise<void> {
       // At the first round thousands may have to be written; a process that stops leaves the rest to another one.
       signal.throwIfAborted()
@@ -115,11 +116,14 @@ export async function openRoster(options: RosterOptions): Promise<Roster> {
       }
     } catch (error) {
       if (!(error instanceof DiscordError) || error.status !== 403) throw error
+      listed = false
       logger.warn('Discord lists no members: turn on the "Server Members Intent" of the application; until then each one is asked for')
     }
     // Each of these by itself: who has just come back, or was not listed, must not be taken for gone.
     let asked = 0
-    for (const id of missing.keys()) {
+    for (const [id, keys] of missing) {
+      // All who have ever left would be more at every round, until none came to its end in time.
+      if (listed && keys.every(({ membership }) => membership === 'left')) continue
       const found = await patient(() => discord.member(id, signal))
       await settle(id, found?.roles)
       if (++asked % RENEW_EVERY === 0) await renew()
