@@ -77,7 +77,16 @@ interface SystemError extends NodeJS.ErrnoException {
 }
 
 const NO_ADDRESS = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']
-const NOT_USABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EISDIR', 'EEXIST']
+/** What is wrong with a file or folder → what to do. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'let this user write there',
+  EPERM: 'let this user write there',
+  EROFS: 'let this user write there',
+  ENOSPC: 'free some room on its disk',
+  ENOTDIR: 'take away what is in its place',
+  EISDIR: 'take away what is in its place',
+  EEXIST: 'take away what is in its place',
+}
 const LOOK = '"freeway doctor" looks closer'
 const ELSEWHERE = `, or set FREEWAY_DATA to another directory; ${LOOK}`
 
@@ -90,7 +99,7 @@ export function explain(error: unknown, { host, port }: Variables = { host: 'HOS
   if (code === 'EACCES' && wanted !== undefined) return `port ${wanted} needs privileges: set ${port} to one above 1023`
   if (NO_ADDRESS.includes(code))
     return `${host}: ${address ?? hostname} is no address of this machine (${code}): set it to 127.0.0.1, or to 0.0.0.0 for all of them`
-  if (NOT_USABLE.includes(code) && path !== undefined) return `${path} cannot be used (${code}): let this user write there${ELSEWHERE}`
+  if (path !== undefined && Object.hasOwn(REMEDIES, code)) return `${path} cannot be used (${code}): ${REMEDIES[code]}${ELSEWHERE}`
   if (code === 'ERR_SQLITE_ERROR') return `a database in the data directory cannot be used (${message}): mend it${ELSEWHERE}`
   if (error instanceof Disconnected) return `${message}; start it, or correct NATS_URL; ${LOOK}`
   return error instanceof Error ? (error.stack ?? message) : String(error)
