@@ -63,6 +63,18 @@ async function spansOf(sink: OtlpSink, traceId: string | undefined, count: numbe
 const named = (spans: SinkSpan[], name: string) => spans.filter((span) => span.name === name)
 const root = 'POST /v1/chat/completions'
 
+/** Of one attempt: until it is offered, and with its call. `chat`: of the last span, its model and whether it failed. */
+const placed = [
+  '  freeway-ingress PRODUCER publish fw.v1.job',
+  '    freeway-router CONSUMER process fw.v1.job',
+  '      freeway-router PRODUCER publish fw.v1.work.{provider}',
+]
+const called = (chat = 'm') => [
+  ...placed,
+  '        freeway-worker CONSUMER process fw.v1.work.{provider}',
+  `          freeway-worker CLIENT chat ${chat}`,
+]
+
 const houses = [
   { name: 'in one process', system: 'in_process', skip: false, open: oneProcess },
   { name: 'over NATS', system: 'nats', skip: natsBinaries().length === 0, open: manyProcesses },
@@ -172,9 +184,7 @@ for (const { name, system, skip, open } of houses) {
       const spans = await spansOf(sink, reply.headers['x-trace-id'], 6)
       expect(tree(spans)).toEqual([
         `freeway-ingress SERVER ${root}`,
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
+        ...placed,
         '        freeway-worker CONSUMER process fw.v1.work.{provider}',
         expect.stringMatching(/^ {10}freeway-worker CLIENT chat m/),
       ])
@@ -190,16 +200,8 @@ for (const { name, system, skip, open } of houses) {
       const spans = await spansOf(sink, reply.headers['x-trace-id'], 12)
       expect(tree(spans)).toEqual([
         `freeway-ingress SERVER ${root}`,
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
-        '        freeway-worker CONSUMER process fw.v1.work.{provider}',
-        '          freeway-worker CLIENT chat m [ERROR]',
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
-        '        freeway-worker CONSUMER process fw.v1.work.{provider}',
-        '          freeway-worker CLIENT chat m',
+        ...called('m [ERROR]'),
+        ...called(),
         '  freeway-ingress INTERNAL stream response',
       ])
       const failed = named(spans, 'chat m').find((span) => span.failed)
@@ -224,15 +226,7 @@ for (const { name, system, skip, open } of houses) {
       open.hangUp()
       const { headers } = await open.ended
       const spans = await spansOf(sink, headers['x-trace-id'], 7)
-      expect(tree(spans)).toEqual([
-        `freeway-ingress SERVER ${root}`,
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
-        '        freeway-worker CONSUMER process fw.v1.work.{provider}',
-        '          freeway-worker CLIENT chat m',
-        '  freeway-ingress INTERNAL stream response',
-      ])
+      expect(tree(spans)).toEqual([`freeway-ingress SERVER ${root}`, ...called(), '  freeway-ingress INTERNAL stream response'])
       expect(named(spans, root)[0]?.attributes).toMatchObject({ 'freeway.outcome': 'client_canceled', 'http.response.status_code': 499 })
       expect(named(spans, 'stream response')[0]?.attributes).toMatchObject({ 'freeway.client_aborted': true })
       expect(named(spans, 'chat m')[0]?.attributes).toMatchObject({ 'freeway.result': 'canceled(client_canceled)' })
@@ -296,11 +290,7 @@ for (const { name, system, skip, open } of houses) {
       const spans = await spansOf(sink, traceId, 8)
       expect(tree(spans)).toEqual([
         `freeway-ingress SERVER ${root} [ERROR]`,
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
-        '        freeway-worker CONSUMER process fw.v1.work.{provider}',
-        '          freeway-worker CLIENT chat m [ERROR]',
+        ...called('m [ERROR]'),
         '  freeway-ingress PRODUCER publish fw.v1.job',
         '    freeway-router CONSUMER process fw.v1.job [ERROR]',
       ])
@@ -340,15 +330,9 @@ for (const { name, system, skip, open } of houses) {
       const spans = await spansOf(sink, reply.headers['x-trace-id'], 11)
       expect(tree(spans)).toEqual([
         `freeway-ingress SERVER ${root}`,
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
+        ...placed,
         '    freeway-ingress INTERNAL attempt lost [ERROR]',
-        '  freeway-ingress PRODUCER publish fw.v1.job',
-        '    freeway-router CONSUMER process fw.v1.job',
-        '      freeway-router PRODUCER publish fw.v1.work.{provider}',
-        '        freeway-worker CONSUMER process fw.v1.work.{provider}',
-        '          freeway-worker CLIENT chat m',
+        ...called(),
         '  freeway-ingress INTERNAL stream response',
       ])
       expect(named(spans, 'attempt lost')[0]?.attributes).toMatchObject({
@@ -413,15 +397,7 @@ it('freeway on Deno tells the same', async () => {
     })
     await response.text()
     const spans = await spansOf(sink, response.headers.get('x-trace-id') ?? '', 7)
-    expect(tree(spans)).toEqual([
-      `freeway-ingress SERVER ${root}`,
-      '  freeway-ingress PRODUCER publish fw.v1.job',
-      '    freeway-router CONSUMER process fw.v1.job',
-      '      freeway-router PRODUCER publish fw.v1.work.{provider}',
-      '        freeway-worker CONSUMER process fw.v1.work.{provider}',
-      '          freeway-worker CLIENT chat m',
-      '  freeway-ingress INTERNAL stream response',
-    ])
+    expect(tree(spans)).toEqual([`freeway-ingress SERVER ${root}`, ...called(), '  freeway-ingress INTERNAL stream response'])
   } finally {
     await house.close()
   }
