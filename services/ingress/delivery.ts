@@ -30,7 +30,8 @@ export interface Delivery {
   open(head: Head, attempts: number, headers: () => Record<string, string>): void
   /** False if it is too much to collect. */
   write(payload: Uint8Array): boolean
-  end(headers: () => Record<string, string>): void
+  /** The error, if what has come cannot be told: the client gets that instead. Undefined too where it takes its time to find out. */
+  end(headers: () => Record<string, string>): FreewayError | undefined
   fail(error: FreewayError, headers: Record<string, string>): void
   /** The client is gone, or has to go: nothing more is sent. */
   drop(): void
@@ -90,7 +91,7 @@ class Streamed implements Delivery {
     return true
   }
 
-  end(): void {
+  end(): undefined {
     if (this.#over) return
     this.#over = true
     const last = this.#format.end()
@@ -183,7 +184,7 @@ class Collected implements Delivery {
     return true
   }
 
-  end(headers: () => Record<string, string>): void {
+  end(headers: () => Record<string, string>): FreewayError | undefined {
     try {
       const body = this.#format.whole(concat(this.#parts), this.#by)
       if (body instanceof Promise)
@@ -193,8 +194,9 @@ class Collected implements Delivery {
         )
       else this.#say(body, headers())
     } catch (error) {
-      this.#refuse(error, headers())
+      return this.#refuse(error, headers())
     }
+    return undefined
   }
 
   fail(error: FreewayError, headers: Record<string, string>): void {
@@ -212,8 +214,10 @@ class Collected implements Delivery {
     this.#resolve(respond(200, { 'content-type': this.#type, ...headers }, body as Uint8Array<ArrayBuffer>))
   }
 
-  #refuse(error: unknown, headers: Record<string, string>): void {
-    this.fail(error instanceof FreewayError ? error : unsayable(error), headers)
+  #refuse(error: unknown, headers: Record<string, string>): FreewayError {
+    const refusal = error instanceof FreewayError ? error : unsayable(error)
+    this.fail(refusal, headers)
+    return refusal
   }
 }
 

@@ -187,8 +187,8 @@ export class Failover {
     this.#talk.confirm()
     this.#talk.report.settled(this.#talk.attempt, end, nowMs)
     this.#talk.answered(nowMs)
-    this.#delivery.end(() => this.#headers(nowMs))
-    this.#close('ok', 200, nowMs, { usage: end.usage })
+    const refusal = this.#delivery.end(() => this.#headers(nowMs))
+    this.#close(refusal ? outcomeOf(refusal, false) : 'ok', refusal?.status ?? 200, nowMs, { usage: end.usage, error: refusal?.type })
   }
 
   #failed(fail: Extract<InboxMessage, { t: 'fail' }>, nowMs: number): void {

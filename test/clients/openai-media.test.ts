@@ -1,11 +1,14 @@
 // The official OpenAI client on every route that is no chat.
 
 import { Buffer } from 'node:buffer'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import OpenAI, { toFile } from 'openai'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { keyHash } from '#test/support/gateway.ts'
 import { setUpGateway } from '#test/support/setup.ts'
+import { until } from '#test/support/until.ts'
 
 const KEY = 'fw-media-key-9aZ'
 /** Of a client that may have one request open. */
@@ -96,6 +99,18 @@ describe('embeddings', () => {
     const { data } = await client.embeddings.create({ model: 'm-embed', input: [[1, 2], [3]] })
     expect(data).toHaveLength(2)
     expect(setup.upstream.calls[0]?.body).toEqual({ model: 'm-embed', input: [[1, 2], [3]] })
+  })
+
+  it('of another length than was asked for are refused, and stand so in the log of requests', async () => {
+    const id = 'vectors-of-another-length'
+    setup.upstream.setFault({ model: 'm-embed' }, { status: 200, body: { data: [{ index: 0, embedding: [1, 2] }] } }, 1)
+    const response = await raw('/v1/embeddings', { model: 'm-embed', input: 'a', dimensions: 16 }, { 'x-request-id': id })
+    expect([response.status, (await errorOf(response)).param]).toEqual([400, 'dimensions'])
+    const token = (await readFile(join(setup.gateway.dir, 'data/admin-token'), 'utf8')).trim()
+    await until('it is in the log', async () => {
+      const log = await fetch(`${setup.gateway.url}/api/requests?limit=5`, { headers: { 'x-admin-token': token } })
+      return /"client_error"/.test(await log.text())
+    })
   })
 
   it('fail over only to the same model', async () => {

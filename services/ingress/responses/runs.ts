@@ -103,6 +103,7 @@ export function openRuns({ bus, instance, store, logger }: { bus: Bus; instance:
         const closing = stream.close()
         stream.settle()
         void settle(closing)
+        return undefined
       },
       fail(error: FreewayError) {
         const closing = stream.close(true)
