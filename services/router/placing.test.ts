@@ -20,14 +20,16 @@ let stack: AsyncDisposableStack
 let placing: Placing
 let decisions: number
 let told: ReturnType<typeof collect<string>>
+let logged: ReturnType<typeof collect<string>>
 
 /** One provider with this limit. */
-async function open(limit: object): Promise<void> {
+async function open(limit: object, onPlaced: () => void = () => {}): Promise<void> {
   stack = new AsyncDisposableStack()
   const broker = await openMemoryBroker()
   stack.defer(() => broker.close())
   const ingress = broker.connect('ingress').bus
   told = collect()
+  logged = collect()
   ingress.subscribe(inboxes('i1'), ({ subject, data }) => {
     const { t } = decode(inboxMessage, data)?.message ?? {}
     if (t !== 'waiting') told.add(`${attemptOf(subject)?.request} ${t}`)
@@ -42,14 +44,14 @@ async function open(limit: object): Promise<void> {
   placing = createPlacing({
     bus: backbone.bus,
     instance: 'r1',
-    logger: createLogger({ service: 'router', write: () => {} }),
+    logger: createLogger({ service: 'router', write: (line) => logged.add(line) }),
     leases: createLeases(),
     budget,
     decide({ job }) {
       decisions++
       return route(job, table, { health: new Map(), roomOf: budget.roomFor(job), wish: undefined, nowMs: 0, random: () => 0.5 })
     },
-    onPlaced: () => {},
+    onPlaced,
     onUnplaced: () => {},
   })
   stack.defer(() => placing.close())
@@ -70,6 +72,14 @@ it('whom a window opens too late for is refused as soon as that is known, howeve
   place('short', { max_wait_ms: 2_000 })
   expect(placing.waiting).toBe(71)
   expect(await told.until(3)).toEqual(['first routed', 'r0 routed', 'short noroute'])
+})
+
+it('a fault of ours is told in the log, and ends nobody', async () => {
+  await open({ unit: 'requests', max: 1, per: 'minute' }, () => {
+    throw new Error('this is a bug')
+  })
+  place('first')
+  expect((await logged.until(1))[0]).toContain('this is a bug')
 })
 
 it('where one found no room, those that need more do not look', async () => {

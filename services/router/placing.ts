@@ -96,7 +96,8 @@ export function createPlacing({ bus, instance, logger, leases, budget, decide, o
       if (answer instanceof Promise) {
         underway.add(key)
         const asking = setTimeout(() => tell(arrival, 0, 1), ASKING_MS)
-        answer.finally(() => clearTimeout(asking)).then((late) => afterAsking(arrival, decision, i, soonest, late), fault)
+        const placed = answer.finally(() => clearTimeout(asking)).then((late) => afterAsking(arrival, decision, i, soonest, late))
+        placed.catch(fault)
         return false
       }
       if (answer.ok) {
