@@ -5,6 +5,7 @@ import { z } from 'zod'
 export const adaptation = z.object({
   drop: z.array(z.string()).optional(),
   rename: z.record(z.string(), z.string()).optional(),
+  map: z.record(z.string(), z.record(z.string(), z.string())).optional(),
   clamp: z.record(z.string(), z.number()).optional(),
   min: z.record(z.string(), z.number()).optional(),
   role_map: z.record(z.string(), z.string()).optional(),

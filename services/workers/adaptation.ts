@@ -9,6 +9,7 @@ export function adaptationOf(words: string, body: string): Adaptation | undefine
     forbiddenField(body) ??
     messageField(words) ??
     schemaKeyword(words) ??
+    effort(words, body) ??
     renamed(words) ??
     bound(words) ??
     shape(words) ??
@@ -81,6 +82,24 @@ function schemaKeyword(words: string): Adaptation | undefined {
   ))
     names.add(name)
   return names.size > 0 ? { schema_strip: [...names] } : undefined
+}
+
+/** From little to much. */
+const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
+
+/** "`reasoning_effort` must be one of `low`, `medium` or `high`": the nearest of them; where none is named, no effort is asked for. */
+function effort(words: string, body: string): Adaptation | undefined {
+  if (/reasoning\.effort/i.test(words)) return { drop: ['reasoning'] }
+  const told = /reasoning[_ ]effort/i.test(words) || /"loc"\s{0,9}:\s{0,9}\[[^\]]{0,300}"reasoning_effort"/.test(body.slice(0, 65_536))
+  if (!told) return undefined
+  const [, list = ''] = /\b(?:one of|values are|values:|should be|expected)\b(.{1,200})/is.exec(words) ?? []
+  const taken = EFFORTS.filter((word) => new RegExp(`\\b${word}\\b`, 'i').test(list))
+  const thinks = taken.filter((word) => word !== 'none')
+  if (thinks.length === 0) return { drop: ['reasoning_effort'] }
+  const distance = (a: string, b: string) => Math.abs(EFFORTS.indexOf(a) - EFFORTS.indexOf(b))
+  const nearest = (word: string) => thinks.reduce((best, other) => (distance(word, other) < distance(word, best) ? other : best))
+  const others = EFFORTS.filter((word) => !taken.includes(word))
+  return { map: { reasoning_effort: Object.fromEntries(others.map((word) => [word, nearest(word)])) } }
 }
 
 function renamed(words: string): Adaptation | undefined {

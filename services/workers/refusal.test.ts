@@ -278,6 +278,44 @@ describe('refusals never seen before', () => {
       openai('Missing reasoning_content field in the assistant message at message index 2.'),
       { adapt: { reasoning_content: 'required' } },
     ],
+    [
+      'effort, one of several words',
+      400,
+      openai('`reasoning_effort` must be one of `low`, `medium`, or `high`'),
+      { adapt: { map: { reasoning_effort: { none: 'low', minimal: 'low', xhigh: 'high', max: 'high' } } } },
+    ],
+    [
+      'effort, as Pydantic says it',
+      422,
+      {
+        detail: [
+          { type: 'literal_error', loc: ['body', 'reasoning_effort'], msg: "Input should be 'low', 'medium' or 'high'", input: 'max' },
+        ],
+      },
+      { adapt: { map: { reasoning_effort: { none: 'low', minimal: 'low', xhigh: 'high', max: 'high' } } } },
+    ],
+    [
+      'effort, as OpenAI says it',
+      400,
+      openai(
+        "Unsupported value: 'reasoning_effort' does not support 'xhigh' with this model. Supported values are: 'none', 'minimal', 'low', 'medium', and 'high'.",
+        'unsupported_value',
+      ),
+      { adapt: { map: { reasoning_effort: { xhigh: 'high', max: 'high' } } } },
+    ],
+    [
+      'effort, of a model that thinks or does not',
+      400,
+      openai('`reasoning_effort` must be one of `none` or `default`'),
+      { adapt: { drop: ['reasoning_effort'] } },
+    ],
+    ['effort at all', 400, openai('reasoning_effort is not supported with this model'), { adapt: { drop: ['reasoning_effort'] } }],
+    [
+      'effort, in Responses',
+      400,
+      openai("Unsupported parameter: 'reasoning.effort' is not supported with this model."),
+      { adapt: { drop: ['reasoning'] } },
+    ],
     ['several answers', 400, openai('n must be at most 1'), { adapt: undefined }],
     ['logprobs', 400, openai("property 'logprobs' is unsupported"), { adapt: undefined }],
     ['range', 400, openai('Range of max_tokens should be [1, 8192]'), { adapt: { min: { max_tokens: 1 }, clamp: { max_tokens: 8192 } } }],

@@ -447,6 +447,12 @@ describe('after a refusal', () => {
     ])
   })
 
+  it('a word is put in place of one that is not known', () => {
+    const effort = (reasoning_effort: string) =>
+      send({}, { messages: [user], reasoning_effort }, { adapt: { map: { reasoning_effort: { max: 'high' } } } }).reasoning_effort
+    expect([effort('max'), effort('low')]).toEqual(['high', 'low'])
+  })
+
   it('what other models said gets a thought, where one is demanded', () => {
     const said = (more: object) => ({ role: 'assistant', content: 'x', ...more })
     const messages = [user, said({}), said({ reasoning_content: '' }), said({ reasoning_content: 'hm' })]
