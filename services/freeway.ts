@@ -17,7 +17,12 @@ import { explain, providersIn, takesNothing, USAGE } from './usage.ts'
 const commands: Record<string, (args: string[]) => Promise<void>> = {
   start: () =>
     run('freeway', start, () =>
-      Promise.all([import('./router/router.ts'), import('./workers/workers.ts'), import('./ingress/ingress.ts')]),
+      Promise.all([
+        import('./telemetry/telemetry.ts'),
+        import('./router/router.ts'),
+        import('./workers/workers.ts'),
+        import('./ingress/ingress.ts'),
+      ]),
     ),
   ingress: () => run('ingress', runIngress, () => Promise.all([import('./bus/nats.ts'), import('./ingress/ingress.ts')])),
   router: () => run('router', runRouter, () => Promise.all([import('./bus/nats.ts'), import('./router/router.ts')])),
@@ -29,7 +34,7 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
       () => Promise.all([import('./bus/nats.ts'), import('./workers/workers.ts')]),
     )
   },
-  telemetry: () => run('telemetry', runTelemetry),
+  telemetry: () => run('telemetry', runTelemetry, () => Promise.all([import('./bus/nats.ts'), import('./telemetry/telemetry.ts')])),
   cluster: (args) => run('cluster', (self) => runCluster(self, args)),
   simulate: (args) => run('simulator', (self) => runSimulator(self, args)),
   key: async (args) => {
