@@ -157,6 +157,7 @@ function shape(words: string): Adaptation | undefined {
 }
 
 const UNKNOWN_FIELDS = [
+  /unsupported value: ['"`]([a-z_]{1,40})['"`] does not support/i,
   /property ['"`]([$a-z_]{1,40})['"`] is (?:unsupported|not supported)/i,
   /[.:] {0,2}([$a-z]{1,40}) is not supported/i,
   /(?:unsupported|unrecognized|unknown|unexpected|invalid) (?:request )?(?:parameter|argument|field|property|name|key|keyword argument)(?:\(s\)|s)?(?: supplied)?:? {0,2}\\?['"`]?([a-z_]{1,40})\b/i,

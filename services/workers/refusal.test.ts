@@ -316,6 +316,15 @@ describe('refusals never seen before', () => {
       openai("Unsupported parameter: 'reasoning.effort' is not supported with this model."),
       { adapt: { drop: ['reasoning'] } },
     ],
+    [
+      'a temperature other than its own',
+      400,
+      openai(
+        "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.",
+        'unsupported_value',
+      ),
+      { adapt: { drop: ['temperature'] } },
+    ],
     ['several answers', 400, openai('n must be at most 1'), { adapt: undefined }],
     ['logprobs', 400, openai("property 'logprobs' is unsupported"), { adapt: undefined }],
     ['range', 400, openai('Range of max_tokens should be [1, 8192]'), { adapt: { min: { max_tokens: 1 }, clamp: { max_tokens: 8192 } } }],
