@@ -21,7 +21,9 @@ const chatRequest = taken(
     stream: 'Answer as server-sent events, which end with `data: [DONE]`.',
     stream_options: '`include_usage`: a last chunk with token counts.',
     response_format: '`json_object`, or `json_schema` with a schema that the answer follows.',
-    reasoning_effort: '`none`, `minimal`, `low`, `medium`, `high`; what the model does not know is left out.',
+    reasoning_effort: '`none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`; the nearest that the model knows, if any.',
+    n: 'How many answers. Asked of providers that give several.',
+    logprobs: 'Asked of providers that tell them.',
     strategy:
       "How a provider is chosen: `auto`, `fast`, `quality`, `code`, `reasoning`, `cheap`, `vision`, `long`, `random`, or the operator's own.",
     preferred_provider: "Raises this provider's rank; does not exclude others.",
