@@ -20,6 +20,11 @@ export interface ClusterSize {
   workers: number
 }
 
+/** For what a process has to send and to close after its streams have ended. */
+const WIND_UP_MS = 10_000
+/** A longer time would be none at all. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 interface Member {
   name: string
   child: ChildProcess | undefined
@@ -70,9 +75,9 @@ export async function startCluster(size: ClusterSize, settings: Settings, logger
   process.once('exit', abandon)
   stack.defer(() => void process.off('exit', abandon))
   // Workers still tell the routers what became of their leases.
-  stack.defer(() => stopAll(routers))
-  stack.defer(() => stopAll(workers))
-  stack.defer(() => stopAll(ingresses))
+  stack.defer(() => stopAll(routers, settings.drainMs))
+  stack.defer(() => stopAll(workers, settings.drainMs))
+  stack.defer(() => stopAll(ingresses, settings.drainMs))
   const start = (group: Member[], name: string, args: string[], extra: Record<string, string> = {}) => {
     const member = startMember(name, args, { ...env, ...extra }, logger, () => tellGuard?.())
     group.push(member)
@@ -160,12 +165,18 @@ function watchBroker(nats: NatsServer, services: () => number[], logger: Logger,
   return tell
 }
 
-async function stopAll(members: Member[]): Promise<void> {
+/** One that is frozen, or does not come to its end, is ended `WIND_UP_MS` after the time that its streams may take. */
+async function stopAll(members: Member[], drainMs: number): Promise<void> {
   for (const { stopping, child } of members) {
     stopping.abort()
     child?.kill('SIGTERM')
   }
+  const end = () => {
+    for (const { child } of members) child?.kill('SIGKILL')
+  }
+  const timer = setTimeout(end, Math.min(drainMs + WIND_UP_MS, MAX_TIMER_MS))
   await Promise.all(members.map(({ ended }) => ended))
+  clearTimeout(timer)
 }
 
 function range(count: number): number[] {

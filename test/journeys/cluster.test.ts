@@ -148,6 +148,16 @@ describe.skipIf(natsBinaries().length === 0)('a cluster', () => {
     await until('requests are answered', async () => (await ask()).status === 200, { timeoutMs: 10_000 })
   })
 
+  it('is not kept from its end by a process that is frozen', async () => {
+    const { run } = await startCluster({ env: { FREEWAY_DRAIN_MS: '0' } }, '1')
+    await using _ = run
+    const all = childrenOf(run)
+    process.kill(all.find((member) => roleOf(member) === 'router')?.pid as number, 'SIGSTOP')
+    run.kill('SIGTERM')
+    expect(await run.exited).toEqual({ code: 0, signal: null })
+    expect(running(all.map(({ pid }) => pid))).toEqual([])
+  })
+
   it('that cannot start says why, and leaves nothing behind', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
