@@ -168,6 +168,21 @@ describe('output', () => {
     [501, 'long/long'],
     [5_001, 'unsupported'],
   ])('of %i tokens goes to %s', (out, target) => expect(routed(catalog, { est: { in: 1, out } })).toBe(target))
+
+  const need = { tools: false, vision: false, json: false, ctx: 32_001 }
+  const largest = { est: { in: 1, out: 32_000 }, need }
+  it('of more than a named model can give is what it can give', () => {
+    const narrow = catalogOf({ long: { models: [{ id: 'long', max_output: 5_000, context_window: 6_000 }] } })
+    expect(routed(narrow, { ...largest, model: 'long' })).toBe('long/long')
+    expect(routed(narrow, { ...largest, model: 'long', need: { ...need, ctx: 33_001 } })).toBe('unsupported')
+  })
+  it('of a model of several providers comes from the one that gives most', () => {
+    const both = catalogOf({
+      short: { weight: 9, models: [{ id: 'm', max_output: 500 }] },
+      long: { models: [{ id: 'm', max_output: 5_000 }] },
+    })
+    expect(routed(both, { ...largest, model: 'm' })).toBe('long/m')
+  })
 })
 
 describe('an access tier', () => {

@@ -63,7 +63,7 @@ export function route(job: Submit, table: RoutingTable, world: World): Route {
   const strategy = named ? asked : suited(asked, world.wish)
   const scene = sceneOf(job, strategy, world)
   const decision: Decision = {
-    ask: askOf(job, strategy, named !== undefined),
+    ask: askOf(job, strategy, named),
     strategy,
     candidates: named ?? table.open.get(job.kind) ?? [],
     scene,

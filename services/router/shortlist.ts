@@ -33,26 +33,39 @@ export interface Ask {
 /** What stands before the file in the body of a job. */
 const HEAD_BYTES = 4096
 
-export function askOf(job: Submit, strategy: Strategy, named: boolean): Ask {
+/** `named`: the only ones that may serve it. */
+export function askOf(job: Submit, strategy: Strategy, named: readonly Candidate[] | undefined): Ask {
   const { need } = job
+  const output = job.kind === 'chat' ? job.est.out : 0
+  const beyond = named && output > 0 ? Math.max(0, output - mostOutput(named)) : 0
   const needs = new Set(need.also)
   if (need.tools) needs.add('tools')
   if (need.vision) needs.add('vision')
-  if (strategy.must && job.kind === 'chat' && !named) needs.add(strategy.must)
+  if (strategy.must && job.kind === 'chat' && named === undefined) needs.add(strategy.must)
   if (job.kind === 'image' && !needs.has('image_edit')) needs.add('image_gen')
   const counted = job.kind === 'chat' || job.kind === 'embedding'
   return {
     kind: job.kind,
     needs: [...needs],
     tools: need.tool_count ?? 0,
-    named,
-    context: counted ? need.ctx : 0,
-    output: job.kind === 'chat' ? job.est.out : 0,
+    named: named !== undefined,
+    context: counted ? need.ctx - beyond : 0,
+    output: output - beyond,
     roles: job.roles && new Set(job.roles),
     exclude: job.exclude.length > 0 ? new Set(job.exclude) : undefined,
     free: !job.billable_ok,
     bytes: job.blob?.size ?? 0,
   }
+}
+
+/**
+ * Coding agents ask for the output of the largest models, whatever model is named. The worker asks for what this one can give, and an
+ * answer that ends there says so.
+ */
+function mostOutput(named: readonly Candidate[]): number {
+  let most = 0
+  for (const { provider, model } of named) if (provider.configured) most = Math.max(most, model.max_output ?? Number.POSITIVE_INFINITY)
+  return most || Number.POSITIVE_INFINITY
 }
 
 export interface Seen {
