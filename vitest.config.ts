@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/reporter.ts'],
+    // What is awaited comes at once, but on a machine that stands still for a second not within that second.
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       {
         extends: true,

@@ -1,7 +1,7 @@
 // Waiting for what another process does, where no event tells of it.
 
 const POLL_MS = 5
-const DEFAULT_TIMEOUT_MS = 5_000
+const DEFAULT_TIMEOUT_MS = 10_000
 
 /** Resolves when `holds` does. Rejects after `timeoutMs` with what was waited for; `state` says how far it came. */
 export async function until(
