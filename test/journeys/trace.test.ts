@@ -323,24 +323,28 @@ for (const { name, system, skip, open } of houses) {
       const stack = house.stack as Stack
       const open = openChat(house.url, { model: 'm' })
       await house.simulator.waitFor(({ body }) => JSON.stringify(body ?? '').includes(open.marker))
-      const alpha = stack.workers.find(({ name }) => name === 'worker alpha') as Service
+      const alpha = stack.workers.findLast(({ name }) => name === 'worker alpha') as Service
       alpha.kill('SIGKILL')
-      const reply = await open.ended
-      expect(reply).toMatchObject({ status: 200, done: true, headers: { 'x-freeway-provider': 'beta' } })
-      const spans = await spansOf(sink, reply.headers['x-trace-id'], 11)
-      expect(tree(spans)).toEqual([
-        `freeway-ingress SERVER ${root}`,
-        ...placed,
-        '    freeway-ingress INTERNAL attempt lost [ERROR]',
-        ...called(),
-        '  freeway-ingress INTERNAL stream response',
-      ])
-      expect(named(spans, 'attempt lost')[0]?.attributes).toMatchObject({
-        'freeway.provider': 'alpha',
-        'error.type': 'worker_lost',
-        'freeway.result': expect.stringMatching(/^unknown\((gone|silent)\)$/),
-      })
-      await stack.start('worker', ['alpha'])
+      try {
+        const reply = await open.ended
+        expect(reply).toMatchObject({ status: 200, done: true, headers: { 'x-freeway-provider': 'beta' } })
+        const spans = await spansOf(sink, reply.headers['x-trace-id'], 11)
+        expect(tree(spans)).toEqual([
+          `freeway-ingress SERVER ${root}`,
+          ...placed,
+          '    freeway-ingress INTERNAL attempt lost [ERROR]',
+          ...called(),
+          '  freeway-ingress INTERNAL stream response',
+        ])
+        expect(named(spans, 'attempt lost')[0]?.attributes).toMatchObject({
+          'freeway.provider': 'alpha',
+          'error.type': 'worker_lost',
+          'freeway.result': expect.stringMatching(/^unknown\((gone|silent)\)$/),
+        })
+      } finally {
+        // Also for the next try.
+        await stack.start('worker', ['alpha'])
+      }
     })
   })
 }
