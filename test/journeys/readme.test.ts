@@ -35,6 +35,8 @@ async function startAsReader(): Promise<{ gateway: Gateway; operations: string }
   const gateway = stack.use(await startGateway({ env: { METRICS_PORT: '0' } }))
   for (const name of ['services', 'node_modules']) await symlink(join(root, name), join(gateway.dir, name))
   const operations = gateway.log.find(({ msg }) => msg === 'operations')?.url as string
+  // It looks for routers every now and then; a reader takes longer to type than it takes to find the first.
+  await expect.poll(async () => (await fetch(`${gateway.url}/ready`)).status).toBe(200)
   return { gateway, operations }
 }
 

@@ -1,7 +1,7 @@
 // Whatever a provider answers, and however its bytes are split: each format says it in the same bytes, and every event is one of its own.
 
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { concat, utf8 } from '#contracts/bytes.ts'
 import type { Chunk } from '#contracts/chunk.ts'
@@ -180,6 +180,10 @@ function eventsIn(text: string, { named, done }: Spoken): Json[] {
     return read
   })
 }
+
+// A response tells in which second it was made.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+afterEach(() => void vi.useRealTimers())
 
 describe.each(Object.entries(formats))('a stream of %s', (_, format) => {
   it('is the same bytes however the provider’s are split, and every event is one of the format', async () => {
