@@ -3,6 +3,7 @@
 import type { Offer } from '#contracts/attempt.ts'
 import { utf8 } from '#contracts/bytes.ts'
 import type { Usage } from '#contracts/settlement.ts'
+import { readCount } from '#contracts/wire/chat-completions/usage.ts'
 import { type Headers, Incoming, type ProviderKnowledge, parseBody } from './incoming.ts'
 import type { MediaReply } from './media-style.ts'
 import type { Reading } from './reading.ts'
@@ -67,13 +68,9 @@ export class MediaAnswer extends Incoming {
   }
 }
 
-/** No answer has used so much of anything. */
-const MOST = 1e9
-
-/** Whole numbers that can be true. */
 function countsIn(told: Partial<Usage>): Partial<Usage> {
-  const counts = Object.entries(told).filter(([, count]) => count >= 0 && count <= MOST)
-  return Object.fromEntries(counts.map(([name, count]) => [name, Math.round(count)]))
+  const counts = Object.entries(told).map(([name, count]) => [name, readCount(count)])
+  return Object.fromEntries(counts.filter(([, count]) => count !== undefined))
 }
 
 function plainType(header: string | string[] | undefined): string {

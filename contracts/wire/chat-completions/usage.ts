@@ -41,6 +41,6 @@ function capped(detail: unknown, limit: number): unknown {
 const MOST = 1e9
 
 /** Undefined for what is no count: text, negative, infinite, or more than there can be. */
-function readCount(value: unknown): number | undefined {
+export function readCount(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 && value <= MOST ? Math.round(value) : undefined
 }
